@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "engine/engine.h"
+#include "model/deployment.h"
+#include "store/blob_store.h"
+#include "store/layer_store.h"
+
+namespace slipway {
+
+struct BuildLimits {
+  std::uint64_t memory_bytes = 4ull << 30;
+  std::uint32_t cpu_millis = 2000;
+  std::uint32_t pids = 2048;
+  std::uint64_t disk_bytes = 8ull << 30;
+  std::uint64_t output_bytes = 16ull << 20;
+  Duration step_time = std::chrono::minutes{15};
+};
+
+struct BuildRequest {
+  std::string project;
+  const Service* service = nullptr;
+  const Manifest* source = nullptr;
+  std::vector<std::string> source_layers;  // of LayerStore, lowest first; show the tree at /app
+  EnvVars build_env;
+  std::uint32_t uid_slot = 0;  // the build's own range; differs from any environment's
+  BuildLimits limits;
+};
+
+struct BuildOutcome {
+  Artifact artifact;
+  std::string cache_install = "none", cache_build = "none";  // hit | miss | none
+};
+
+// What a build tells while it runs. Called from the build's thread.
+class BuildObserver {
+ public:
+  virtual ~BuildObserver() = default;
+  virtual void step_started(std::string_view name,
+                            std::string_view detail) = 0;  // install, build, publish
+  virtual void step_ended(std::string_view name, std::string_view state,
+                          Duration took) = 0;       // done cached failed
+  virtual void output(std::string_view bytes) = 0;  // raw; the log keeps it, viewers sanitize it
+};
+
+// Turns a planned service and its source into an artifact: resolves toolchains, runs install and
+// build in sandboxes, reuses layers by the digest of exactly their inputs. Thread-safe; one call a
+// build.
+class Builder {
+ public:
+  struct Paths {
+    std::filesystem::path cache;       // per-project package manager and framework caches
+    std::filesystem::path toolchains;  // fetched runtimes
+    std::filesystem::path scratch;
+  };
+  // Everything must outlive the builder. `host_env` is the environment the server was started with:
+  // where host toolchains, registry settings and the CA bundle are found.
+  Builder(Paths paths, const BlobStore& blobs, LayerStore& layers, StepRunner& runner,
+          const Clock& clock, EnvVars host_env);
+  ~Builder();
+
+  // Errors: build_failed with phase, command, exit code, cause, file:line, excerpt, hint
+  // (failure.h); canceled; failed_precondition when a toolchain is missing, with what to install as
+  // the hint.
+  [[nodiscard]] Result<BuildOutcome> build(const BuildRequest& request, BuildObserver& observer,
+                                           std::stop_token stop);
+  // The directories to bind read-only into an instance of `artifact`, and where.
+  [[nodiscard]] Result<std::vector<BindMount>> toolchain_binds(const Artifact& artifact) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "model/plan.h"
+#include "model/tree.h"
+
+namespace slipway {
+
+// Answers that replace what detection would decide; empty means: decide. From flags or
+// slipway.toml.
+struct DetectOptions {
+  std::string service, root, install, build, start, framework, runtime;
+};
+
+// The plan for a tree. Pure: no network, no execution, no host; the same tree gives the same plan,
+// byte for byte. Always answers: a folder that nothing recognizes has no services and a warning
+// that says what to add.
+[[nodiscard]] Plan detect(const Tree& tree, const DetectOptions& options = {});
+
+}  // namespace slipway

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "model/deployment.h"
+#include "sys/fd.h"
+
+namespace slipway {
+
+// Limits of one sandbox. Zero means none, except where said.
+struct SandboxLimits {
+  std::uint64_t memory_bytes = 512ull << 20;
+  std::uint32_t cpu_millis = 1000;  // 1000 = one core at the most
+  std::uint32_t cpu_weight = 100;   // share under contention (cgroup v2 scale 1..10000)
+  std::uint32_t pids = 512;
+  std::uint64_t disk_bytes = 0;  // of the writable upper; checked while it runs
+  std::uint64_t open_files = 65536;
+};
+
+// Which packets may leave. `internet`: public addresses only, DNS through Slipway. Private,
+// link-local, metadata and the host's own addresses are always refused. `registries` is `internet`
+// plus the host's own registry settings (mirror or proxy addresses of the host, which may be
+// private); for builds only.
+enum class Egress { none, internet, registries };
+
+struct BindMount {
+  std::filesystem::path source;
+  std::string target;  // absolute, inside
+  enum class Access { read_only, read_write } access = Access::read_only;
+};
+
+// The file system of a sandbox: an overlay of `lowers` (lowest first, host directories that stay
+// unchanged while it runs) on Slipway's own base root, with `upper` on top. Files in `lowers` and
+// `upper` carry ids 0..65535 as seen inside; the engine maps them (idmapped mounts) to the
+// sandbox's own range.
+struct SandboxRoot {
+  std::vector<std::filesystem::path> lowers;
+  std::filesystem::path upper;  // made when absent; survives the sandbox
+  std::vector<BindMount> binds;
+};
+
+struct SandboxSpec {
+  std::string id;      // unique; a file name: letters, digits, '-', '_'
+  std::string cgroup;  // group below "slipway/": "builds", "previews", "production"
+  SandboxRoot root;
+  std::vector<std::string> argv;
+  EnvVars env;
+  std::string workdir = "/app";
+  std::uint32_t uid_slot = 0;  // which range of 65,536 host uids; equal slots trust each other
+  SandboxLimits limits;
+  Egress egress = Egress::internet;
+  std::string hostname = "app";
+  std::vector<std::pair<std::string, std::string>> labels;  // kept with it, given back by list()
+};
+
+// How a sandbox ended.
+struct SandboxExit {
+  int code = 0;    // exit status, or 128 + signal
+  int signal = 0;  // 0 when it exited by itself
+  bool out_of_memory = false;
+  bool operator==(const SandboxExit&) const = default;
+};
+
+struct Usage {
+  std::uint64_t cpu_micros = 0;
+  std::uint64_t memory_bytes = 0;
+  std::uint64_t memory_peak_bytes = 0;
+  std::uint64_t oom_kills = 0;
+};
+
+struct SandboxInfo {
+  std::string id;
+  bool running = false;
+  std::optional<SandboxExit> exit;  // set once it ended, as far as known
+  std::vector<std::pair<std::string, std::string>> labels;
+};
+
+// Makes connections to an instance, wherever it runs. Thread-safe; cheap to copy the pointer; stays
+// usable (and fails) after the instance is gone.
+class Dialer {
+ public:
+  virtual ~Dialer() = default;
+  // A non-blocking TCP socket whose connect() to `port` has been started (loopback inside the
+  // instance: 127.0.0.1 first, [::1] when `ipv6`). Errors: unavailable when the instance is gone.
+  [[nodiscard]] virtual Result<Fd> dial(int port, bool ipv6 = false) const = 0;
+  // TCP ports something listens on inside, sorted; for apps that ignore PORT.
+  [[nodiscard]] virtual Result<std::vector<int>> listening_ports() const = 0;
+};
+
+// Long-running instances. They outlive the server: a new Engine over the same state directory finds
+// them by list() and goes on with them. Thread-safe. Blocking calls take milliseconds unless said.
+class Engine {
+ public:
+  using ExitHandler = std::function<void(const std::string& id, const SandboxExit& exit)>;
+
+  virtual ~Engine() = default;
+  // Starts and returns once the process runs (not: is ready). stdout and stderr go to log files
+  // under `log_directory` ("current.log", older "1.log"...), bounded by `log_limit_bytes` in all,
+  // one line each:
+  // "<unix microseconds> <o|e> <bytes>\n". They are kept when it ends.
+  [[nodiscard]] virtual Status start(const SandboxSpec& spec,
+                                     const std::filesystem::path& log_directory,
+                                     std::uint64_t log_limit_bytes) = 0;
+  // SIGTERM to the app, SIGKILL to everything in the sandbox after `grace`; returns when nothing of
+  // it is left (processes, mounts, cgroup, network). Unknown or ended ids succeed. Blocks up to
+  // `grace` + 5 s.
+  [[nodiscard]] virtual Status stop(const std::string& id, Duration grace) = 0;
+  [[nodiscard]] virtual Result<std::vector<SandboxInfo>> list() = 0;
+  [[nodiscard]] virtual Result<Usage> usage(const std::string& id) = 0;
+  // Errors: not_found.
+  [[nodiscard]] virtual Result<std::shared_ptr<const Dialer>> dialer(const std::string& id) = 0;
+  // Called once for each sandbox that ends without stop(), on a thread of the engine's; also for
+  // those that ended while no server ran (after list() adopted them). Set before start(); may call
+  // the engine.
+  virtual void on_exit(ExitHandler handler) = 0;
+};
+
+// Runs one step of a build to its end. Thread-safe.
+class StepRunner {
+ public:
+  // Gets raw output as it comes, in order, from one thread.
+  using OutputSink = std::function<void(std::string_view bytes)>;
+  struct Outcome {
+    SandboxExit exit;
+    bool timed_out = false;
+    bool output_limit = false;  // killed: more output than allowed
+    bool disk_limit = false;    // killed: the upper outgrew limits.disk_bytes
+    Usage usage;
+  };
+
+  virtual ~StepRunner() = default;
+  // Blocks until the step ended and every process of it is gone. A stop request kills the whole
+  // tree and yields Errc::canceled. Other errors are the platform's; a failing command is an
+  // Outcome.
+  [[nodiscard]] virtual Result<Outcome> run(const SandboxSpec& spec, Duration time_limit,
+                                            std::uint64_t output_limit_bytes,
+                                            const OutputSink& output, std::stop_token stop) = 0;
+};
+
+}  // namespace slipway

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "model/manifest.h"
+#include "model/plan.h"
+
+namespace slipway {
+
+// DESIGN.md §3. `ready` and `sleeping` answer requests.
+enum class DeploymentState {
+  queued,
+  building,
+  starting,
+  ready,
+  sleeping,
+  failed,
+  canceled,
+  stopped,
+  expired,
+  deleted
+};
+[[nodiscard]] std::string_view to_string(DeploymentState state);
+[[nodiscard]] std::optional<DeploymentState> parse_deployment_state(std::string_view text);
+// No further work will happen by itself: ready, sleeping, failed, canceled, stopped, expired,
+// deleted.
+[[nodiscard]] bool is_settled(DeploymentState state);
+// Whether its URL leads to the app.
+[[nodiscard]] bool is_live(DeploymentState state);
+
+// Who asks. Filled from the token.
+struct Actor {
+  std::string kind = "human";  // human | agent | system
+  std::string name;
+  std::string on_behalf_of;  // for an agent
+  bool operator==(const Actor&) const = default;
+};
+
+using EnvVars = std::map<std::string, std::string>;
+
+// What the user said beside the folder itself. Values of `env` are secrets to everybody but the
+// app.
+struct DeployOptions {
+  std::string alias;  // "" means the project's default alias, "preview"
+  std::string message;
+  EnvVars env;        // run time (-e)
+  EnvVars build_env;  // build time (-b)
+  std::optional<Duration> ttl;
+  // Answers that replace detection's; empty means: as detected.
+  std::string service, root, install, build, start, framework, runtime;
+  bool operator==(const DeployOptions&) const = default;
+};
+
+// What a deployment runs: layers, lowest first, and how to start. For a static site `site` alone
+// counts: the digest of the manifest of its published files.
+struct Artifact {
+  std::vector<std::string> layers;      // ids of the LayerStore
+  std::string start;                    // shell command; "" for a static site
+  std::string workdir;                  // absolute, inside the sandbox
+  EnvVars env;                          // set by the platform for the runtime (PATH, NODE_ENV, ...)
+  std::vector<std::string> toolchains;  // resolved, e.g. "node@20.20.2"; mounted read-only
+  std::optional<Digest> site;
+  StaticFallback fallback = StaticFallback::not_found_page;
+  std::optional<int> port;
+  std::string health_path = "/";
+  bool operator==(const Artifact&) const = default;
+};
+
+// One step of a deployment's life, for progress and for the post-mortem.
+struct Step {
+  std::string name;             // detect scan install build start ...
+  std::string state;            // running done failed skipped cached canceled
+  std::int64_t started_ms = 0;  // since the deployment was created
+  std::int64_t took_ms = 0;
+  std::string detail;  // "npm ci", "dependency layer reused"
+  bool operator==(const Step&) const = default;
+};
+
+struct Deployment {
+  DeploymentId id;
+  std::string project;
+  std::string team = "default";
+  std::string alias;  // never empty
+  DeploymentState state = DeploymentState::queued;
+  std::string state_reason;  // "superseded by dpl_…", "idle", "evicted", ...
+  std::string message;
+  Actor actor;
+  Timestamp created_at{};
+  std::optional<Timestamp> ready_at;
+  std::optional<Timestamp> expires_at;
+  std::optional<Timestamp> deleted_at;
+
+  Digest source;  // of the manifest
+  std::uint64_t source_files = 0, source_bytes = 0;
+  std::uint64_t uploaded_files = 0, uploaded_bytes = 0;
+  DeploymentId base;  // the deployment `changed` compares with; empty for the first
+  ManifestDiff changed;
+
+  DeployOptions options;
+  Plan plan;
+  Artifact artifact;
+  std::string cache_install = "none", cache_build = "none";  // hit | miss | none
+  std::map<std::string, std::int64_t>
+      timings_ms;  // hash upload detect scan install build start total
+  std::vector<Step> steps;
+  std::optional<Error> error;
+
+  bool operator==(const Deployment&) const = default;
+};
+
+}  // namespace slipway

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/result.h"
+
+namespace slipway {
+
+enum class FileMode { regular, executable, symlink };
+
+// One file of a tree. `path` is relative, '/'-separated, normalized: no empty, "." or ".."
+// component, no leading slash, valid UTF-8 without control characters. A symlink's blob is its
+// target text; targets that leave the tree are refused when a manifest is parsed.
+struct ManifestEntry {
+  std::string path;
+  FileMode mode = FileMode::regular;
+  std::uint64_t size = 0;
+  Digest digest;
+  bool operator==(const ManifestEntry&) const = default;
+};
+
+// A tree of files as a value: entries sorted by path (bytewise), no path twice, no path that is
+// also a directory of another. Its digest identifies the source of a deployment.
+struct Manifest {
+  std::vector<ManifestEntry> entries;
+
+  [[nodiscard]] const ManifestEntry* find(std::string_view path) const;
+  [[nodiscard]] std::uint64_t total_bytes() const;
+  // Canonical text, one line an entry: "<f|x|l> <hex digest> <size> <path>\n". docs/formats.md.
+  [[nodiscard]] std::string to_text() const;
+  // SHA-256 of to_text().
+  [[nodiscard]] Digest digest() const;
+  // Rejects anything that to_text() would not have written, and trees beyond the limits.
+  [[nodiscard]] static Result<Manifest> parse(std::string_view text);
+
+  bool operator==(const Manifest&) const = default;
+};
+
+// Whether `path` may stand in a manifest (see ManifestEntry). The error says what is wrong with it.
+[[nodiscard]] Status check_manifest_path(std::string_view path);
+
+// What changed between two trees, sorted paths.
+struct ManifestDiff {
+  std::vector<std::string> added, modified, removed;
+  bool operator==(const ManifestDiff&) const = default;
+};
+[[nodiscard]] ManifestDiff diff(const Manifest& before, const Manifest& after);
+
+// A change relative to a base manifest; so that bytes on the wire are proportional to the change.
+struct ManifestDelta {
+  Digest base;
+  std::vector<ManifestEntry> changed;  // added or modified
+  std::vector<std::string> removed;
+  bool operator==(const ManifestDelta&) const = default;
+};
+[[nodiscard]] ManifestDelta delta(const Manifest& before, const Manifest& after);
+// The same checks as Manifest::parse on the outcome.
+[[nodiscard]] Result<Manifest> apply(const Manifest& base, const ManifestDelta& delta);
+
+}  // namespace slipway

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "engine/engine.h"
+#include "router/static_site.h"
+
+namespace slipway {
+
+// A deployment as the router sees it: where its instance listens, or that it sleeps. Shared by
+// every route that leads to it (immutable URL, alias, production), so that a wake changes one
+// object. Thread-safe.
+class Backend {
+ public:
+  enum class State { asleep, waking, ready, crashed };
+  struct Endpoint {
+    std::shared_ptr<const Dialer> dialer;
+    int port = 0;
+    bool ipv6 = false;
+  };
+
+  explicit Backend(DeploymentId deployment) : deployment_(std::move(deployment)) {}
+
+  [[nodiscard]] const DeploymentId& deployment() const { return deployment_; }
+  [[nodiscard]] State state() const;
+  // Nothing unless ready.
+  [[nodiscard]] std::shared_ptr<const Endpoint> endpoint() const;
+  [[nodiscard]] Error crash_error() const;
+
+  // Set by the fleet (deploy/). Each wakes the requests that wait in the router.
+  void set_ready(Endpoint endpoint);
+  void set_waking();
+  void set_asleep();
+  void set_crashed(Error error);
+
+  // Set by the router: for idle detection.
+  [[nodiscard]] Duration last_request() const {
+    return Duration(last_request_.load(std::memory_order_relaxed));
+  }
+  [[nodiscard]] int open_requests() const { return open_requests_.load(std::memory_order_relaxed); }
+  void request_started(Duration now);
+  void request_ended(Duration now);
+  [[nodiscard]] std::uint64_t bytes_sent() const {
+    return bytes_sent_.load(std::memory_order_relaxed);
+  }
+  void count_bytes(std::uint64_t bytes) { bytes_sent_.fetch_add(bytes, std::memory_order_relaxed); }
+
+  // `waiter` is called once, from any thread, at the next change of state (at once when not
+  // waking).
+  void when_settled(std::function<void()> waiter);
+
+ private:
+  const DeploymentId deployment_;
+  mutable std::mutex mutex_;
+  State state_ = State::asleep;
+  std::shared_ptr<const Endpoint> endpoint_;
+  Error error_;
+  std::vector<std::function<void()>> waiters_;
+  std::atomic<std::int64_t> last_request_{0};
+  std::atomic<int> open_requests_{0};
+  std::atomic<std::uint64_t> bytes_sent_{0};
+};
+
+// A page in place of an app: still building, failed (with the failing step), expired, removed.
+// HTML, or JSON for clients that ask for it.
+struct StatusPage {
+  std::string kind;  // building | failed | canceled | expired | deleted | stopped
+  std::string project, deployment, step;
+  std::optional<Error> error;
+};
+
+using RouteTarget = std::variant<std::shared_ptr<Backend>, std::shared_ptr<const StaticSite>,
+                                 std::shared_ptr<const StatusPage>>;
+
+// Host name (lower case, without port) -> target. Readers see an immutable snapshot; publishing
+// swaps pointers, so a request sees the old or the new table and never a mixture. 20,000 routes are
+// ordinary: publishing one must not copy them all. Thread-safe.
+class RouteTable {
+ public:
+  RouteTable();
+  ~RouteTable();
+  [[nodiscard]] std::optional<RouteTarget> find(std::string_view host) const;
+  // All of it becomes visible at once; an empty target removes the route.
+  void publish(std::vector<std::pair<std::string, std::optional<RouteTarget>>> changes);
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  struct Snapshot;
+  std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
+  std::mutex publish_mutex_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "http/message.h"
+#include "router/route_table.h"
+
+namespace slipway {
+
+struct RouterSettings {
+  std::string listen_address = "127.0.0.1";
+  int port = 7070;                   // 0: any free one, see Router::port()
+  std::string domain = "localhost";  // of the API itself; apps live below it
+  std::uint32_t threads = 1;
+  std::uint32_t api_threads = 8;
+  std::uint32_t max_connections = 20'000;
+  std::uint32_t max_header_bytes = 64u << 10;
+  std::uint64_t max_api_body_bytes = 4ull << 30;
+  Duration header_timeout = std::chrono::seconds{15};
+  Duration idle_timeout = std::chrono::seconds{75};
+  Duration upstream_connect_timeout = std::chrono::seconds{5};
+  Duration wake_timeout = std::chrono::seconds{60};
+};
+
+// The one listening port: requests for the API's own host go to `api`, all others by `routes`. Owns
+// its threads. Everything it is given must outlive it.
+class Router {
+ public:
+  // `wake` is called (any thread, must not block) when a request meets a sleeping backend; the
+  // fleet then moves the backend to ready or crashed, and the held requests go on.
+  using Wake = std::function<void(const std::shared_ptr<Backend>&)>;
+  [[nodiscard]] static Result<std::unique_ptr<Router>> start(RouterSettings settings,
+                                                             const Clock& clock, RouteTable& routes,
+                                                             ApiHandler api, Wake wake);
+  virtual ~Router() = default;
+  [[nodiscard]] virtual int port() const = 0;
+  // Stops accepting, lets requests in flight end until `grace`, then closes. Called once.
+  virtual void stop(Duration grace) = 0;
+
+  struct Counters {
+    std::uint64_t requests = 0, errors_5xx = 0, bytes_in = 0, bytes_out = 0;
+    std::uint64_t connections = 0, wakes = 0;
+  };
+  [[nodiscard]] virtual Counters counters() const = 0;
+};
+
+}  // namespace slipway
