@@ -19,7 +19,8 @@ target_compile_options(slipway_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
   -Wold-style-cast -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-designated-field-initializers
   -Wno-missing-field-initializers
-  -fno-omit-frame-pointer -fstack-protector-strong)
+  -pthread -fno-omit-frame-pointer -fstack-protector-strong)
+target_link_options(slipway_flags INTERFACE -pthread)
 target_compile_definitions(slipway_flags INTERFACE
   SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE
   SLIPWAY_VERSION="${PROJECT_VERSION}")
