@@ -1,0 +1,240 @@
+#include "json/convert.h"
+#include "json/json.h"
+#include "json/reader.h"
+
+namespace slipway {
+namespace {
+
+json::object to_json(const EnvVars& vars) {
+  json::object out;
+  for (const auto& [name, value] : vars) out[name] = value;
+  return out;
+}
+
+json::array names_of(const EnvVars& vars) {
+  return to_array(vars, [](const auto& var) { return json::value(var.first); });
+}
+
+json::object to_json(const Actor& actor) {
+  return {
+      {"kind", actor.kind}, {"name", actor.name}, {"on_behalf_of", or_null(actor.on_behalf_of)}};
+}
+
+json::object to_json(const Step& step) {
+  return {{"name", step.name},
+          {"state", step.state},
+          {"started_ms", step.started_ms},
+          {"took_ms", step.took_ms},
+          {"detail", or_null(step.detail)}};
+}
+
+json::object changed_json(const Deployment& deployment) {
+  return {{"base", or_null(deployment.base.str())},
+          {"added", to_array(deployment.changed.added)},
+          {"modified", to_array(deployment.changed.modified)},
+          {"removed", to_array(deployment.changed.removed)}};
+}
+
+json::object timings_json(const Deployment& deployment) {
+  json::object out;
+  for (const std::string_view name :
+       {"hash", "upload", "detect", "scan", "install", "build", "start", "total"}) {
+    const auto at = deployment.timings_ms.find(std::string(name));
+    out[name] = at == deployment.timings_ms.end() ? 0 : at->second;
+  }
+  return out;
+}
+
+json::object overrides_json(const DeployOptions& options) {
+  return {{"service", or_null(options.service)}, {"root", or_null(options.root)},
+          {"install", or_null(options.install)}, {"build", or_null(options.build)},
+          {"start", or_null(options.start)},     {"framework", or_null(options.framework)},
+          {"runtime", or_null(options.runtime)}};
+}
+
+json::object artifact_json(const Artifact& artifact) {
+  return {{"layers", to_array(artifact.layers)},
+          {"start", or_null(artifact.start)},
+          {"workdir", or_null(artifact.workdir)},
+          {"env", to_json(artifact.env)},
+          {"toolchains", to_array(artifact.toolchains)},
+          {"site", artifact.site ? json::value(artifact.site->str()) : json::value(nullptr)},
+          {"fallback", artifact.fallback == StaticFallback::single_page_app ? "single_page_app"
+                                                                            : "not_found_page"},
+          {"port", or_null(artifact.port)},
+          {"health_path", artifact.health_path}};
+}
+
+// What records and clients have in common.
+json::object common_json(const Deployment& d) {
+  return {{"id", d.id.str()},
+          {"project", d.project},
+          {"team", d.team},
+          {"alias", d.alias},
+          {"state", to_string(d.state)},
+          {"state_reason", or_null(d.state_reason)},
+          {"message", or_null(d.message)},
+          {"actor", to_json(d.actor)},
+          {"created_at", to_rfc3339(d.created_at)},
+          {"ready_at", or_null(d.ready_at)},
+          {"expires_at", or_null(d.expires_at)},
+          {"deleted_at", or_null(d.deleted_at)},
+          {"source",
+           json::object{
+               {"digest", d.source.str()}, {"files", d.source_files}, {"bytes", d.source_bytes}}},
+          {"uploaded", json::object{{"files", d.uploaded_files}, {"bytes", d.uploaded_bytes}}},
+          {"changed", changed_json(d)},
+          {"plan", to_json(d.plan)},
+          {"cache", json::object{{"install", d.cache_install}, {"build", d.cache_build}}},
+          {"timings_ms", timings_json(d)},
+          {"steps", to_array(d.steps, [](const Step& step) { return to_json(step); })},
+          {"error", d.error ? json::value(to_json(*d.error)) : json::value(nullptr)}};
+}
+
+Result<DeployOptions> options_from_json(const json::value& value) {
+  DeployOptions out;
+  JsonReader reader(value, "options");
+  std::optional<std::int64_t> ttl_ms;
+  reader.read("env", out.env).read("build_env", out.build_env).read("ttl_ms", ttl_ms);
+  reader.read("alias", out.alias).read("message", out.message).read("service", out.service);
+  reader.read("root", out.root)
+      .read("install", out.install)
+      .read("build", out.build)
+      .read("start", out.start);
+  reader.read("framework", out.framework).read("runtime", out.runtime);
+  SLIPWAY_CHECK(reader.status());
+  if (ttl_ms) out.ttl = std::chrono::milliseconds(*ttl_ms);
+  return out;
+}
+
+Result<Artifact> artifact_from_json(const json::value& value) {
+  Artifact out;
+  JsonReader reader(value, "artifact");
+  std::optional<std::string> site;
+  std::string fallback;
+  reader.read("layers", out.layers)
+      .read("start", out.start)
+      .read("workdir", out.workdir)
+      .read("env", out.env);
+  reader.read("toolchains", out.toolchains).read("site", site).read("fallback", fallback);
+  reader.read("port", out.port).read("health_path", out.health_path);
+  if (fallback == "single_page_app") out.fallback = StaticFallback::single_page_app;
+  if (site) {
+    out.site = Digest::parse(*site);
+    if (!out.site) reader.wrong("site", "a digest");
+  }
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
+Result<Step> step_from_json(const json::value& value) {
+  Step out;
+  JsonReader reader(value, "steps");
+  reader.read("name", out.name).read("state", out.state).read("started_ms", out.started_ms);
+  reader.read("took_ms", out.took_ms).read("detail", out.detail);
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
+// Reads the object below `name` when there is one.
+template <class Read>
+Status read_below(const JsonReader& reader, std::string_view name, Read&& read) {
+  const json::value* member = reader.find(name);
+  if (member == nullptr || member->is_null()) return {};
+  JsonReader below(*member, std::string(name));
+  read(below);
+  return below.status();
+}
+
+}  // namespace
+
+json::object to_json(const Deployment& deployment, const DeploymentUrls& urls) {
+  json::object out = common_json(deployment);
+  out["url"] = urls.url;
+  out["alias_url"] = urls.alias_url;
+  out["env"] = names_of(deployment.options.env);
+  out["build_env"] = names_of(deployment.options.build_env);
+  out["overrides"] = overrides_json(deployment.options);
+  out["toolchains"] = to_array(deployment.artifact.toolchains);
+  return out;
+}
+
+json::object to_record(const Deployment& deployment) {
+  json::object out = common_json(deployment);
+  json::object options = overrides_json(deployment.options);
+  options["alias"] = deployment.options.alias;
+  options["message"] = deployment.options.message;
+  options["env"] = to_json(deployment.options.env);
+  options["build_env"] = to_json(deployment.options.build_env);
+  if (deployment.options.ttl)
+    options["ttl_ms"] =
+        std::chrono::duration_cast<std::chrono::milliseconds>(*deployment.options.ttl).count();
+  out["options"] = std::move(options);
+  json::object timings;  // only what was measured
+  for (const auto& [name, took] : deployment.timings_ms) timings[name] = took;
+  out["timings_ms"] = std::move(timings);
+  out["artifact"] = artifact_json(deployment.artifact);
+  return out;
+}
+
+Result<Deployment> deployment_from_record(const json::value& value) {
+  Deployment out;
+  std::string id, state, source, base;
+  JsonReader reader(value, "deployment");
+  reader.require("id").require("state").require("project").require("source");
+  reader.read("id", id)
+      .read("project", out.project)
+      .read("team", out.team)
+      .read("alias", out.alias);
+  reader.read("state", state).read("state_reason", out.state_reason).read("message", out.message);
+  reader.read("created_at", out.created_at).read("ready_at", out.ready_at);
+  reader.read("expires_at", out.expires_at).read("deleted_at", out.deleted_at);
+  reader.read("timings_ms", out.timings_ms).read_each("steps", out.steps, step_from_json);
+  SLIPWAY_CHECK(read_below(reader, "actor", [&](JsonReader& actor) {
+    actor.read("kind", out.actor.kind)
+        .read("name", out.actor.name)
+        .read("on_behalf_of", out.actor.on_behalf_of);
+  }));
+  SLIPWAY_CHECK(read_below(reader, "source", [&](JsonReader& below) {
+    below.read("digest", source).read("files", out.source_files).read("bytes", out.source_bytes);
+  }));
+  SLIPWAY_CHECK(read_below(reader, "uploaded", [&](JsonReader& uploaded) {
+    uploaded.read("files", out.uploaded_files).read("bytes", out.uploaded_bytes);
+  }));
+  SLIPWAY_CHECK(read_below(reader, "changed", [&](JsonReader& changed) {
+    changed.read("base", base).read("added", out.changed.added);
+    changed.read("modified", out.changed.modified).read("removed", out.changed.removed);
+  }));
+  SLIPWAY_CHECK(read_below(reader, "cache", [&](JsonReader& cache) {
+    cache.read("install", out.cache_install).read("build", out.cache_build);
+  }));
+  if (const json::value* plan = reader.find("plan")) {
+    SLIPWAY_TRY(out.plan, plan_from_json(*plan));
+  }
+  if (const json::value* options = reader.find("options")) {
+    SLIPWAY_TRY(out.options, options_from_json(*options));
+  }
+  if (const json::value* artifact = reader.find("artifact")) {
+    SLIPWAY_TRY(out.artifact, artifact_from_json(*artifact));
+  }
+  if (const json::value* error = reader.find("error"); error != nullptr && !error->is_null()) {
+    SLIPWAY_TRY(out.error, error_from_json(*error));
+  }
+  if (auto parsed = DeploymentId::parse(id))
+    out.id = *parsed;
+  else
+    reader.wrong("id", "a deployment id");
+  if (auto parsed = DeploymentId::parse(base)) out.base = *parsed;
+  if (auto parsed = parse_deployment_state(state))
+    out.state = *parsed;
+  else
+    reader.wrong("state", "a known state");
+  if (auto parsed = Digest::parse(source))
+    out.source = *parsed;
+  else
+    reader.wrong("source.digest", "a digest");
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
+}  // namespace slipway
