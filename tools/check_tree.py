@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Checks of the tracked files that need no compiler.
+
+    tools/check_tree.py
+
+- no path of a machine, no unfinished word, no sleep in a test;
+- lockfiles name only the public default registry of their language, never a mirror;
+- examples hold no dependencies folder and nothing large.
+
+Prints one line for each problem and exits 1 when there is one.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+
+TOP = pathlib.Path(__file__).parents[1]
+LOCKFILES = {"package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "uv.lock", "poetry.lock",
+             "Cargo.lock", "requirements.txt", "go.sum"}
+PUBLIC_REGISTRIES = {"registry.npmjs.org", "registry.yarnpkg.com", "pypi.org", "files.pythonhosted.org",
+                     "github.com", "repo.maven.apache.org"}
+LOCKED_URL = re.compile(r'(?:"resolved"\s*:\s*"|resolved "|url\s*=\s*"|registry\s*=\s*"|source = "registry\+|'
+                        r'--(?:extra-)?index-url[ =])(https?://[^"\s]+)')
+# Written in pieces so that this file passes its own check.
+UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b")
+HOME_PATH = re.compile(r"(?<![\w.])/(?:home/(?!app\b|user\b|you\b)\w+|" + "root" + r"/[.\w]|Users/\w+)")
+SLEEP = re.compile(r"\bsleep_for\b|\btime\.sleep\(|^\s*sleep [0-9]")
+CODE = {".cc", ".h", ".py", ".sh", ".ts", ".tsx", ".js", ".mjs", ".cmake", ".go", ".rs", ".java", ""}
+LARGEST_EXAMPLE_FILE = 512 * 1024
+
+
+def tracked_files():
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, check=True, capture_output=True).stdout
+    return [pathlib.PurePosixPath(name) for name in listing.decode().split("\0") if name]
+
+
+def is_test(path):
+    return path.name.endswith("_test.cc") or path.parts[0] == "tests"
+
+
+def check_text(path, text, machine_paths):
+    for number, line in enumerate(text.splitlines(), 1):
+        where = f"{path}:{number}"
+        if any(prefix in line for prefix in machine_paths):
+            yield f"{where}: a path of this machine"
+        elif path.name not in LOCKFILES and path.suffix in CODE and HOME_PATH.search(line):
+            yield f"{where}: somebody's home directory"
+        if path.suffix in CODE and path.parts[0] != "examples" and UNFINISHED.search(line):
+            yield f"{where}: unfinished"
+        if is_test(path) and path.suffix in CODE and SLEEP.search(line):
+            if "poll" not in line:
+                yield f"{where}: wait for the event instead of sleeping"
+        if path.name in LOCKFILES:
+            match = LOCKED_URL.search(line)
+            if match:
+                host = re.match(r"https?://([^/:@]+)", match[1])
+                if not host or host[1] not in PUBLIC_REGISTRIES:
+                    yield f"{where}: names the registry {match[1]}"
+
+
+def check_tree():
+    top = str(TOP.resolve())
+    # A short path such as /app would accuse the innocent.
+    machine_paths = [top + "/"] if len(top) > 6 else []
+    for path in tracked_files():
+        full = TOP / path
+        if not full.is_file() or full.is_symlink():
+            continue
+        if path.parts[0] == "examples":
+            if {"node_modules", ".venv", "target", "dist", ".next", "__pycache__"} & set(path.parts):
+                yield f"{path}: generated, not source"
+            if full.stat().st_size > LARGEST_EXAMPLE_FILE:
+                yield f"{path}: larger than {LARGEST_EXAMPLE_FILE} bytes"
+        try:
+            text = full.read_text()
+        except UnicodeDecodeError:
+            continue
+        yield from check_text(path, text, machine_paths)
+
+
+def main():
+    problems = list(check_tree())
+    print("\n".join(problems) if problems else "tree: clean")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
