@@ -1,0 +1,389 @@
+#include "db/repository.h"
+
+#include <boost/json/serialize.hpp>
+
+#include "db/schema.h"
+#include "json/json.h"
+
+namespace slipway {
+namespace {
+
+std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
+Timestamp timestamp(std::int64_t value) { return Timestamp{Duration{value}}; }
+
+Result<Deployment> parse_record(const std::string& text) {
+  SLIPWAY_TRY(const json::value value, parse_json(text));
+  Result<Deployment> deployment = deployment_from_record(value);
+  if (!deployment)
+    return fail(Errc::corrupt, "database: a deployment's record: " + deployment.error().message);
+  return deployment;
+}
+
+// Every row's first column as a deployment.
+Result<std::vector<Deployment>> read_all(Statement& query) {
+  std::vector<Deployment> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    SLIPWAY_TRY(Deployment deployment, parse_record(query.text(0)));
+    out.push_back(std::move(deployment));
+  }
+}
+
+Result<std::optional<Deployment>> read_one(Statement& query) {
+  SLIPWAY_TRY(const bool row, query.step());
+  if (!row) return std::nullopt;
+  SLIPWAY_TRY(Deployment deployment, parse_record(query.text(0)));
+  return deployment;
+}
+
+std::string quoted_list(const std::vector<DeploymentState>& states) {
+  std::string out;
+  for (const DeploymentState state : states)
+    out += fmt::format("{}'{}'", out.empty() ? "" : ",", to_string(state));
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Repository>> Repository::open(const std::filesystem::path& file) {
+  SLIPWAY_TRY(std::unique_ptr<Database> database, Database::open(file, schema_migrations));
+  return std::unique_ptr<Repository>(new Repository(std::move(database)));
+}
+
+Status Repository::ensure_project(std::string_view name, Timestamp now) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement known, session.prepare("SELECT 1 FROM project WHERE name=?"));
+  SLIPWAY_TRY(const bool exists, known.bind(1, name).step());
+  if (exists) return {};
+  SLIPWAY_TRY(Statement insert,
+              session.prepare("INSERT INTO project(name,team,created_at) VALUES(?,'default',?)"));
+  return insert.bind(1, name).bind(2, micros(now)).run();
+}
+
+Result<std::vector<Project>> Repository::projects() {
+  auto session = database_->session();
+  SLIPWAY_TRY(
+      Statement query,
+      session.prepare(
+          "SELECT p.name, p.team, p.created_at,"
+          " (SELECT count(*) FROM deployment d WHERE d.project=p.name AND d.state<>'deleted')"
+          " FROM project p ORDER BY p.name"));
+  std::vector<Project> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    out.push_back({.name = query.text(0),
+                   .team = query.text(1),
+                   .created_at = timestamp(query.number(2)),
+                   .deployments = query.number(3)});
+  }
+}
+
+Result<std::optional<Digest>> Repository::base_manifest(std::string_view project) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT base_manifest FROM project WHERE name=?"));
+  SLIPWAY_TRY(const bool row, query.bind(1, project).step());
+  if (!row || query.is_null(0)) return std::nullopt;
+  return Digest::parse(query.text(0));
+}
+
+Status Repository::set_base_manifest(std::string_view project, const Digest& manifest) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement change, session.prepare("UPDATE project SET base_manifest=? WHERE name=?"));
+  return change.bind(1, manifest.str()).bind(2, project).run();
+}
+
+Status Repository::add_upload(const Upload& upload) {
+  auto session = database_->session();
+  SLIPWAY_TRY(
+      Statement insert,
+      session.prepare("INSERT INTO upload(id,project,manifest,created_at) VALUES(?,?,?,?)"));
+  return insert.bind(1, upload.id.str())
+      .bind(2, upload.project)
+      .bind(3, upload.manifest.str())
+      .bind(4, micros(upload.created_at))
+      .run();
+}
+
+Result<Upload> Repository::get_upload(const UploadId& id) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT project,manifest,created_at FROM upload WHERE id=?"));
+  SLIPWAY_TRY(const bool row, query.bind(1, id.str()).step());
+  if (!row)
+    return fail(Errc::not_found, "no upload " + id.str(),
+                "uploads are kept for an hour: send it again");
+  const auto manifest = Digest::parse(query.text(1));
+  if (!manifest) return fail(Errc::corrupt, "database: an upload's digest");
+  return Upload{.id = id,
+                .project = query.text(0),
+                .manifest = *manifest,
+                .created_at = timestamp(query.number(2))};
+}
+
+Status Repository::remove_uploads_before(Timestamp time) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement remove, session.prepare("DELETE FROM upload WHERE created_at<?"));
+  return remove.bind(1, micros(time)).run();
+}
+
+Result<std::vector<Digest>> Repository::upload_manifests() {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT DISTINCT manifest FROM upload"));
+  std::vector<Digest> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    if (const auto digest = Digest::parse(query.text(0))) out.push_back(*digest);
+  }
+}
+
+Result<Deployment> Repository::add(const Deployment& deployment, std::string_view idempotency_key) {
+  Result<Deployment> outcome = deployment;
+  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
+    if (!idempotency_key.empty()) {
+      SLIPWAY_TRY(Statement query,
+                  session.prepare("SELECT record FROM deployment WHERE idempotency_key=?"));
+      SLIPWAY_TRY(std::optional<Deployment> known, read_one(query.bind(1, idempotency_key)));
+      if (known) {
+        outcome = *std::move(known);
+        return {};
+      }
+    }
+    SLIPWAY_TRY(
+        Statement insert,
+        session.prepare("INSERT INTO deployment(id,project,alias,state,created_at,deleted_at,"
+                        "idempotency_key,record) VALUES(?,?,?,?,?,NULL,?,?)"));
+    insert.bind(1, deployment.id.str()).bind(2, deployment.project).bind(3, deployment.alias);
+    insert.bind(4, to_string(deployment.state)).bind(5, micros(deployment.created_at));
+    if (idempotency_key.empty())
+      insert.bind_null(6);
+    else
+      insert.bind(6, idempotency_key);
+    return insert.bind(7, json::serialize(to_record(deployment))).run();
+  }));
+  return outcome;
+}
+
+Result<Deployment> Repository::get(const DeploymentId& id) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE id=?"));
+  SLIPWAY_TRY(std::optional<Deployment> found, read_one(query.bind(1, id.str())));
+  if (!found) return fail(Errc::not_found, "no deployment " + id.str(), "see `slipway ls`");
+  return *std::move(found);
+}
+
+Result<Deployment> Repository::update(const DeploymentId& id,
+                                      const std::function<Status(Deployment&)>& change) {
+  Deployment deployment;
+  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
+    {
+      SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE id=?"));
+      SLIPWAY_TRY(std::optional<Deployment> found, read_one(query.bind(1, id.str())));
+      if (!found) return fail(Errc::not_found, "no deployment " + id.str(), "see `slipway ls`");
+      deployment = *std::move(found);
+    }
+    SLIPWAY_CHECK(change(deployment));
+    SLIPWAY_TRY(Statement write,
+                session.prepare(
+                    "UPDATE deployment SET state=?, alias=?, deleted_at=?, record=? WHERE id=?"));
+    write.bind(1, to_string(deployment.state)).bind(2, deployment.alias);
+    if (deployment.deleted_at)
+      write.bind(3, micros(*deployment.deleted_at));
+    else
+      write.bind_null(3);
+    return write.bind(4, json::serialize(to_record(deployment))).bind(5, id.str()).run();
+  }));
+  return deployment;
+}
+
+Result<DeploymentPage> Repository::list(const DeploymentFilter& filter) {
+  std::string sql = "SELECT record, seq FROM deployment WHERE seq < ?";
+  sql += filter.state ? " AND state = ?" : " AND state <> ?";
+  if (!filter.project.empty()) sql += " AND project = ?";
+  if (!filter.alias.empty()) sql += " AND alias = ?";
+  sql += " ORDER BY seq DESC LIMIT ?";
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare(sql));
+  int at = 1;
+  query.bind(at++, filter.before > 0 ? filter.before : INT64_MAX);
+  query.bind(at++, to_string(filter.state.value_or(DeploymentState::deleted)));
+  if (!filter.project.empty()) query.bind(at++, filter.project);
+  if (!filter.alias.empty()) query.bind(at++, filter.alias);
+  query.bind(at, static_cast<std::int64_t>(filter.limit) + 1);
+  DeploymentPage page;
+  std::int64_t last = 0;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return page;
+    if (page.deployments.size() == filter.limit) {
+      page.next = last;
+      return page;
+    }
+    SLIPWAY_TRY(Deployment deployment, parse_record(query.text(0)));
+    page.deployments.push_back(std::move(deployment));
+    last = query.number(1);
+  }
+}
+
+Result<std::vector<Deployment>> Repository::in_states(std::vector<DeploymentState> states) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare(fmt::format(
+                                   "SELECT record FROM deployment WHERE state IN ({}) ORDER BY seq",
+                                   quoted_list(states))));
+  return read_all(query);
+}
+
+Status Repository::each(const std::function<void(const Deployment&)>& visit) {
+  // In pages, so that writers are not kept waiting by a long walk.
+  for (std::int64_t after = 0;;) {
+    std::vector<std::string> records;
+    {
+      auto session = database_->session();
+      SLIPWAY_TRY(
+          Statement query,
+          session.prepare("SELECT record, seq FROM deployment WHERE seq>? ORDER BY seq LIMIT 500"));
+      query.bind(1, after);
+      for (;;) {
+        SLIPWAY_TRY(const bool row, query.step());
+        if (!row) break;
+        records.push_back(query.text(0));
+        after = query.number(1);
+      }
+    }
+    if (records.empty()) return {};
+    for (const std::string& record : records) {
+      SLIPWAY_TRY(const Deployment deployment, parse_record(record));
+      visit(deployment);
+    }
+  }
+}
+
+Result<std::vector<DeploymentId>> Repository::find_by_tail(std::string_view tail) {
+  if (tail.empty() ||
+      tail.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") != std::string_view::npos)
+    return std::vector<DeploymentId>{};
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT id FROM deployment WHERE id GLOB ? LIMIT 2"));
+  query.bind(1, fmt::format("dpl_{}*", tail));
+  std::vector<DeploymentId> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    if (const auto id = DeploymentId::parse(query.text(0))) out.push_back(*id);
+  }
+}
+
+Result<std::optional<Deployment>> Repository::newest(std::string_view project,
+                                                     std::string_view alias) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT record FROM deployment WHERE project=? AND state<>'deleted'"
+                              " AND (?2='' OR alias=?2) ORDER BY seq DESC LIMIT 1"));
+  return read_one(query.bind(1, project).bind(2, alias));
+}
+
+Result<std::optional<Deployment>> Repository::last_deleted(Timestamp since) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE deleted_at>=? "
+                                               "ORDER BY deleted_at DESC, seq DESC LIMIT 1"));
+  return read_one(query.bind(1, micros(since)));
+}
+
+Status Repository::purge(const DeploymentId& id) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement remove,
+              session.prepare("DELETE FROM deployment WHERE id=? AND state='deleted'"));
+  return remove.bind(1, id.str()).run();
+}
+
+Result<bool> Repository::advance_alias(const Deployment& deployment) {
+  bool leads = false;
+  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_TRY(
+        Statement write,
+        session.prepare("INSERT INTO alias(project,alias,deployment,seq)"
+                        " SELECT project, alias, id, seq FROM deployment WHERE id=?1"
+                        " ON CONFLICT(project,alias) DO UPDATE SET deployment=excluded.deployment,"
+                        " seq=excluded.seq WHERE excluded.seq>=alias.seq"));
+    SLIPWAY_CHECK(write.bind(1, deployment.id.str()).run());
+    SLIPWAY_TRY(Statement query,
+                session.prepare("SELECT deployment FROM alias WHERE project=? AND alias=?"));
+    SLIPWAY_TRY(const bool row, query.bind(1, deployment.project).bind(2, deployment.alias).step());
+    leads = row && query.text(0) == deployment.id.str();
+    return {};
+  }));
+  return leads;
+}
+
+Result<std::optional<DeploymentId>> Repository::retreat_alias(std::string_view project,
+                                                              std::string_view alias) {
+  std::optional<DeploymentId> now;
+  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_TRY(Statement query, session.prepare("SELECT id FROM deployment WHERE project=? AND "
+                                                 "alias=? AND state IN ('ready','sleeping')"
+                                                 " ORDER BY seq DESC LIMIT 1"));
+    SLIPWAY_TRY(const bool row, query.bind(1, project).bind(2, alias).step());
+    if (row) now = DeploymentId::parse(query.text(0));
+    SLIPWAY_TRY(Statement write,
+                session.prepare(
+                    now ? "INSERT OR REPLACE INTO alias(project,alias,deployment,seq)"
+                          " SELECT project, ?2, id, seq FROM deployment WHERE id=?3 AND project=?1"
+                        : "DELETE FROM alias WHERE project=?1 AND alias=?2"));
+    write.bind(1, project).bind(2, alias);
+    if (now) write.bind(3, now->str());
+    return write.run();
+  }));
+  return now;
+}
+
+Result<std::vector<Repository::Alias>> Repository::aliases() {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT project, alias, deployment FROM alias"));
+  std::vector<Alias> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    if (const auto id = DeploymentId::parse(query.text(2)))
+      out.push_back({query.text(0), query.text(1), *id});
+  }
+}
+
+Result<std::uint32_t> Repository::uid_slot(std::string_view environment) {
+  std::uint32_t slot = 0;
+  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_TRY(Statement query, session.prepare("SELECT slot FROM uid_slot WHERE environment=?"));
+    SLIPWAY_TRY(const bool row, query.bind(1, environment).step());
+    if (row) {
+      slot = static_cast<std::uint32_t>(query.number(0));
+      return {};
+    }
+    SLIPWAY_TRY(Statement insert,
+                session.prepare("INSERT INTO uid_slot(environment,slot) SELECT ?,"
+                                " (SELECT coalesce(max(slot),0)+1 FROM uid_slot) RETURNING slot"));
+    SLIPWAY_TRY([[maybe_unused]] const bool made, insert.bind(1, environment).step());
+    slot = static_cast<std::uint32_t>(insert.number(0));
+    SLIPWAY_TRY([[maybe_unused]] const bool more, insert.step());
+    return {};
+  }));
+  return slot;
+}
+
+Result<std::optional<std::string>> Repository::setting(std::string_view key) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT value FROM setting WHERE key=?"));
+  SLIPWAY_TRY(const bool row, query.bind(1, key).step());
+  if (!row) return std::nullopt;
+  return query.text(0);
+}
+
+Status Repository::set_setting(std::string_view key, std::string_view value) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement write,
+              session.prepare("INSERT OR REPLACE INTO setting(key,value) VALUES(?,?)"));
+  return write.bind(1, key).bind(2, value).run();
+}
+
+}  // namespace slipway

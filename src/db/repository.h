@@ -1,0 +1,120 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "db/database.h"
+#include "model/deployment.h"
+
+namespace slipway {
+
+struct Project {
+  std::string name;
+  std::string team = "default";
+  Timestamp created_at{};
+  std::int64_t deployments = 0;  // that are not deleted
+};
+
+struct Upload {
+  UploadId id;
+  std::string project;
+  Digest manifest;
+  Timestamp created_at{};
+};
+
+struct DeploymentFilter {
+  std::string project, alias;            // "" means any
+  std::optional<DeploymentState> state;  // nothing: all but deleted
+  std::int64_t before = 0;               // sequence number to continue below; 0: from the newest
+  std::size_t limit = 50;
+};
+struct DeploymentPage {
+  std::vector<Deployment> deployments;  // newest first
+  std::int64_t next = 0;                // 0: no more
+};
+
+// What is remembered of projects, deployments and uploads, in SQLite. Every call is one transaction
+// and durable when it returns. Thread-safe. Deployments are kept whole as JSON records, with the
+// columns that are searched beside them.
+class Repository {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Repository>> open(const std::filesystem::path& file);
+
+  // -- projects
+  // ------------------------------------------------------------------------------------------
+  // Makes the project when it is new.
+  [[nodiscard]] Status ensure_project(std::string_view name, Timestamp now);
+  [[nodiscard]] Result<std::vector<Project>> projects();
+  // The manifest whose full source layer newer trees of the project are compared with.
+  [[nodiscard]] Result<std::optional<Digest>> base_manifest(std::string_view project);
+  [[nodiscard]] Status set_base_manifest(std::string_view project, const Digest& manifest);
+
+  // -- uploads
+  // -------------------------------------------------------------------------------------------
+  [[nodiscard]] Status add_upload(const Upload& upload);
+  [[nodiscard]] Result<Upload> get_upload(const UploadId& id);
+  [[nodiscard]] Status remove_uploads_before(Timestamp time);
+  [[nodiscard]] Result<std::vector<Digest>> upload_manifests();
+
+  // -- deployments
+  // --------------------------------------------------------------------------------------- With a
+  // key seen before, stores nothing and returns the deployment made then.
+  [[nodiscard]] Result<Deployment> add(const Deployment& deployment,
+                                       std::string_view idempotency_key);
+  [[nodiscard]] Result<Deployment> get(const DeploymentId& id);
+  // Reads, lets `change` edit, writes: atomically. An error of `change` leaves it as it was.
+  [[nodiscard]] Result<Deployment> update(const DeploymentId& id,
+                                          const std::function<Status(Deployment&)>& change);
+  [[nodiscard]] Result<DeploymentPage> list(const DeploymentFilter& filter);
+  // All whose state is one of `states`, oldest first.
+  [[nodiscard]] Result<std::vector<Deployment>> in_states(std::vector<DeploymentState> states);
+  // Calls `visit` with every deployment that is not purged, deleted ones included.
+  [[nodiscard]] Status each(const std::function<void(const Deployment&)>& visit);
+  // Ids whose text behind the prefix starts with `tail` (letters and digits of ids only), two at
+  // the most.
+  [[nodiscard]] Result<std::vector<DeploymentId>> find_by_tail(std::string_view tail);
+  // The newest that is not deleted; with an alias, of that alias. Nothing when there is none.
+  [[nodiscard]] Result<std::optional<Deployment>> newest(std::string_view project,
+                                                         std::string_view alias = {});
+  [[nodiscard]] Result<std::optional<Deployment>> last_deleted(Timestamp since);
+  // Forgets a deleted deployment for good.
+  [[nodiscard]] Status purge(const DeploymentId& id);
+
+  // -- aliases: what <alias>--<project> leads to
+  // -----------------------------------------------------------
+  struct Alias {
+    std::string project, alias;
+    DeploymentId deployment;
+  };
+  // Points the alias at `deployment` unless it already points at a newer one. Returns whether it
+  // does now.
+  [[nodiscard]] Result<bool> advance_alias(const Deployment& deployment);
+  // Points it at the newest live deployment that is left; nothing when there is none.
+  [[nodiscard]] Result<std::optional<DeploymentId>> retreat_alias(std::string_view project,
+                                                                  std::string_view alias);
+  [[nodiscard]] Result<std::vector<Alias>> aliases();
+
+  // -- uid ranges
+  // --------------------------------------------------------------------------------------------
+  // The slot of an environment ("<project>/<alias>"), the lowest free one at its first use.
+  [[nodiscard]] Result<std::uint32_t> uid_slot(std::string_view environment);
+
+  // -- small facts
+  // -------------------------------------------------------------------------------------------
+  [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view key);
+  [[nodiscard]] Status set_setting(std::string_view key, std::string_view value);
+
+ private:
+  explicit Repository(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  std::unique_ptr<Database> database_;
+};
+
+}  // namespace slipway

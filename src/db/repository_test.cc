@@ -1,0 +1,127 @@
+#include "db/repository.h"
+
+#include <gtest/gtest.h>
+
+namespace slipway {
+namespace {
+
+using namespace std::chrono_literals;
+
+const Timestamp now{1'800'000'000s};
+
+class RepositoryTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<Repository> repository = Repository::open(":memory:").value();
+
+  Deployment add(std::string project, std::string alias = "preview",
+                 DeploymentState state = DeploymentState::ready, std::string key = {}) {
+    EXPECT_TRUE(repository->ensure_project(project, now));
+    Deployment deployment;
+    deployment.id = DeploymentId::random();
+    deployment.project = std::move(project);
+    deployment.alias = std::move(alias);
+    deployment.state = state;
+    deployment.created_at = now;
+    deployment.source = sha256(deployment.id.str());
+    return repository->add(deployment, key).value();
+  }
+};
+
+TEST_F(RepositoryTest, GivesBackWhatWasAdded) {
+  const Deployment added = add("shop");
+  EXPECT_EQ(repository->get(added.id).value(), added);
+  EXPECT_EQ(repository->get(DeploymentId::random()).error().code, Errc::not_found);
+}
+
+TEST_F(RepositoryTest, TheSameIdempotencyKeyGivesTheFirstDeploymentAgain) {
+  const Deployment first = add("shop", "preview", DeploymentState::queued, "key-1");
+  const Deployment second = add("shop", "preview", DeploymentState::queued, "key-1");
+  EXPECT_EQ(first.id, second.id);
+  EXPECT_EQ(repository->list({}).value().deployments.size(), 1u);
+}
+
+TEST_F(RepositoryTest, AFailedChangeLeavesTheRecordAlone) {
+  const Deployment before = add("shop");
+  const auto outcome = repository->update(before.id, [](Deployment& deployment) -> Status {
+    deployment.state = DeploymentState::failed;
+    return fail(Errc::conflict, "no");
+  });
+  EXPECT_EQ(outcome.error().code, Errc::conflict);
+  EXPECT_EQ(repository->get(before.id).value(), before);
+}
+
+TEST_F(RepositoryTest, ListsNewestFirstInPagesWithoutDeletedOnes) {
+  std::vector<DeploymentId> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(add("shop").id);
+  std::ignore = repository->update(ids[4], [](Deployment& d) -> Status {
+    d.state = DeploymentState::deleted;
+    d.deleted_at = now;
+    return {};
+  });
+  DeploymentPage page = repository->list({.project = "shop", .limit = 3}).value();
+  ASSERT_EQ(page.deployments.size(), 3u);
+  EXPECT_EQ(page.deployments[0].id, ids[3]);
+  page = repository->list({.project = "shop", .before = page.next, .limit = 3}).value();
+  ASSERT_EQ(page.deployments.size(), 1u);
+  EXPECT_EQ(page.deployments[0].id, ids[0]);
+  EXPECT_EQ(page.next, 0);
+  EXPECT_EQ(repository->last_deleted(now - 1h).value()->id, ids[4]);
+  EXPECT_FALSE(repository->last_deleted(now + 1h).value().has_value());
+}
+
+TEST_F(RepositoryTest, AnAliasFollowsTheNewestAndNeverGoesBackByItself) {
+  const Deployment older = add("shop"), newer = add("shop");
+  EXPECT_TRUE(repository->advance_alias(newer).value());
+  EXPECT_FALSE(repository->advance_alias(older).value());
+  ASSERT_EQ(repository->aliases().value().size(), 1u);
+  EXPECT_EQ(repository->aliases().value()[0].deployment, newer.id);
+}
+
+TEST_F(RepositoryTest, AnAliasRetreatsToTheNewestThatIsLeft) {
+  const Deployment older = add("shop"), newer = add("shop");
+  EXPECT_TRUE(repository->advance_alias(newer).value());
+  std::ignore = repository->update(newer.id, [](Deployment& d) -> Status {
+    d.state = DeploymentState::deleted;
+    return {};
+  });
+  EXPECT_EQ(repository->retreat_alias("shop", "preview").value(), older.id);
+  EXPECT_EQ(repository->retreat_alias("shop", "other").value(), std::nullopt);
+}
+
+TEST_F(RepositoryTest, EachEnvironmentHasAUidSlotOfItsOwnForEver) {
+  const auto a = repository->uid_slot("shop/preview").value();
+  const auto b = repository->uid_slot("shop/main").value();
+  EXPECT_NE(a, b);
+  EXPECT_EQ(repository->uid_slot("shop/preview").value(), a);
+}
+
+TEST_F(RepositoryTest, FindsByTheStartOfAnIdAndNotByPatterns) {
+  const Deployment deployment = add("shop");
+  EXPECT_EQ(repository->find_by_tail(deployment.id.tail().substr(0, 6)).value().at(0),
+            deployment.id);
+  EXPECT_TRUE(repository->find_by_tail("*").value().empty());
+}
+
+TEST_F(RepositoryTest, ForgetsOldUploads) {
+  const Upload upload{
+      .id = UploadId::random(), .project = "shop", .manifest = sha256("m"), .created_at = now};
+  EXPECT_TRUE(repository->add_upload(upload));
+  EXPECT_EQ(repository->get_upload(upload.id).value().manifest, upload.manifest);
+  EXPECT_TRUE(repository->remove_uploads_before(now + 1s));
+  EXPECT_EQ(repository->get_upload(upload.id).error().code, Errc::not_found);
+}
+
+TEST(DatabaseSchema, OfANewerSlipwayIsRefused) {
+  const std::filesystem::path file =
+      std::filesystem::temp_directory_path() / ("slipway-schema-" + random_id());
+  {
+    auto database = Database::open(file, {}).value();
+    auto session = database->session();
+    EXPECT_TRUE(session.execute("PRAGMA user_version=99"));
+  }
+  EXPECT_EQ(Repository::open(file).error().code, Errc::failed_precondition);
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file.string() + suffix);
+}
+
+}  // namespace
+}  // namespace slipway
