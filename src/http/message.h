@@ -16,6 +16,9 @@
 
 namespace slipway {
 
+// ASCII case-insensitive equality, as header names compare.
+[[nodiscard]] bool same_name(std::string_view a, std::string_view b);
+
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 // The first value of `name` (case-insensitive), or nothing.
