@@ -131,7 +131,9 @@ Status check_manifest_path(std::string_view path) {
   if (path.size() > max_path_bytes) return refuse(path, "is too long");
   if (path.front() == '/') return refuse(path, "is absolute");
   if (!is_clean_utf8(path)) return refuse(path, "is not UTF-8 or has control characters");
-  for (const std::string_view component : split(path, '/'))
+  const std::vector<std::string_view> components = split(path, '/');
+  if (components.size() > max_path_depth) return refuse(path, "is too deep");
+  for (const std::string_view component : components)
     SLIPWAY_CHECK(check_component(path, component));
   return {};
 }

@@ -28,6 +28,7 @@ struct ManifestEntry {
 inline constexpr std::size_t max_manifest_entries = 200'000;
 inline constexpr std::uint64_t max_manifest_bytes = 16ull << 30;
 inline constexpr std::size_t max_path_bytes = 4095, max_path_component_bytes = 255;
+inline constexpr std::size_t max_path_depth = 128;  // components
 inline constexpr std::size_t max_link_target_bytes = 4095;
 
 // A tree of files as a value: entries sorted by path (bytewise), no path twice, no path that is
