@@ -1,0 +1,4 @@
+export async function GET(request: Request) {
+  const name = new URL(request.url).searchParams.get("name") ?? "world";
+  return Response.json({ hello: name });
+}
