@@ -37,6 +37,15 @@ Result<std::optional<Deployment>> read_one(Statement& query) {
   return deployment;
 }
 
+Result<std::vector<DeploymentId>> read_ids(Statement& query) {
+  std::vector<DeploymentId> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    if (const auto id = DeploymentId::parse(query.text(0))) out.push_back(*id);
+  }
+}
+
 std::string quoted_list(const std::vector<DeploymentState>& states) {
   std::string out;
   for (const DeploymentState state : states)
@@ -186,14 +195,18 @@ Result<Deployment> Repository::update(const DeploymentId& id,
     }
     SLIPWAY_CHECK(change(deployment));
     SLIPWAY_TRY(Statement write,
-                session.prepare(
-                    "UPDATE deployment SET state=?, alias=?, deleted_at=?, record=? WHERE id=?"));
+                session.prepare("UPDATE deployment SET state=?, alias=?, deleted_at=?, record=?, "
+                                "expires_at=? WHERE id=?"));
     write.bind(1, to_string(deployment.state)).bind(2, deployment.alias);
     if (deployment.deleted_at)
       write.bind(3, micros(*deployment.deleted_at));
     else
       write.bind_null(3);
-    return write.bind(4, json::serialize(to_record(deployment))).bind(5, id.str()).run();
+    if (deployment.expires_at)
+      write.bind(5, micros(*deployment.expires_at));
+    else
+      write.bind_null(5);
+    return write.bind(4, json::serialize(to_record(deployment))).bind(6, id.str()).run();
   }));
   return deployment;
 }
@@ -267,13 +280,7 @@ Result<std::vector<DeploymentId>> Repository::find_by_tail(std::string_view tail
   auto session = database_->session();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT id FROM deployment WHERE id GLOB ? LIMIT 2"));
-  query.bind(1, fmt::format("dpl_{}*", tail));
-  std::vector<DeploymentId> out;
-  for (;;) {
-    SLIPWAY_TRY(const bool row, query.step());
-    if (!row) return out;
-    if (const auto id = DeploymentId::parse(query.text(0))) out.push_back(*id);
-  }
+  return read_ids(query.bind(1, fmt::format("dpl_{}*", tail)));
 }
 
 Result<std::optional<Deployment>> Repository::newest(std::string_view project,
@@ -290,6 +297,30 @@ Result<std::optional<Deployment>> Repository::last_deleted(Timestamp since) {
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE deleted_at>=? "
                                                "ORDER BY deleted_at DESC, seq DESC LIMIT 1"));
   return read_one(query.bind(1, micros(since)));
+}
+
+Result<std::vector<DeploymentId>> Repository::live_due(Timestamp now) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT id FROM deployment WHERE state IN ('ready','sleeping')"
+                              " AND expires_at<=?"));
+  return read_ids(query.bind(1, micros(now)));
+}
+
+Result<std::size_t> Repository::live_count() {
+  auto session = database_->session();
+  SLIPWAY_TRY(
+      Statement query,
+      session.prepare("SELECT count(*) FROM deployment WHERE state IN ('ready','sleeping')"));
+  SLIPWAY_TRY([[maybe_unused]] const bool row, query.step());
+  return static_cast<std::size_t>(query.number(0));
+}
+
+Result<std::vector<DeploymentId>> Repository::live_ids() {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT id FROM deployment WHERE state IN ('ready','sleeping')"));
+  return read_ids(query);
 }
 
 Status Repository::purge(const DeploymentId& id) {

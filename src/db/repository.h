@@ -85,6 +85,10 @@ class Repository {
   [[nodiscard]] Result<std::optional<Deployment>> newest(std::string_view project,
                                                          std::string_view alias = {});
   [[nodiscard]] Result<std::optional<Deployment>> last_deleted(Timestamp since);
+  // Live deployments: whose time has come, how many there are, which.
+  [[nodiscard]] Result<std::vector<DeploymentId>> live_due(Timestamp now);
+  [[nodiscard]] Result<std::size_t> live_count();
+  [[nodiscard]] Result<std::vector<DeploymentId>> live_ids();
   // Forgets a deleted deployment for good.
   [[nodiscard]] Status purge(const DeploymentId& id);
 

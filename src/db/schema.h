@@ -12,9 +12,10 @@ inline constexpr std::array<std::string_view, 1> schema_migrations{
 CREATE TABLE deployment (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, project TEXT NOT NULL REFERENCES project(name),
   alias TEXT NOT NULL, state TEXT NOT NULL, created_at INTEGER NOT NULL, deleted_at INTEGER,
-  idempotency_key TEXT UNIQUE, record TEXT NOT NULL) STRICT;
+  expires_at INTEGER, idempotency_key TEXT UNIQUE, record TEXT NOT NULL) STRICT;
 CREATE INDEX deployment_project ON deployment(project, seq);
 CREATE INDEX deployment_state ON deployment(state, seq);
+CREATE INDEX deployment_due ON deployment(expires_at) WHERE state IN ('ready','sleeping');
 CREATE INDEX deployment_deleted ON deployment(deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE TABLE alias (
   project TEXT NOT NULL, alias TEXT NOT NULL, deployment TEXT NOT NULL, seq INTEGER NOT NULL,

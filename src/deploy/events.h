@@ -1,0 +1,63 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <variant>
+
+#include "base/ids.h"
+#include "model/deployment.h"
+
+namespace slipway {
+
+// What happens while a deployment is made, for those who watch.
+struct LogEvent {
+  std::string line;
+  std::string step;
+};
+using DeployEvent = std::variant<Step, LogEvent, DeploymentState>;
+
+// The events of one deployment, from the first, for any number of watchers. The newest `max_events`
+// are kept. Thread-safe.
+class EventFeed {
+ public:
+  void add(DeployEvent event);
+  // No more will come; wakes every watcher.
+  void finish();
+
+  // The event number `cursor` (counted from 0; one that was dropped yields the oldest kept) and
+  // moves the cursor behind it. Waits up to `wait` for one. Nothing when none came; then see
+  // finished().
+  [[nodiscard]] std::optional<DeployEvent> next(std::uint64_t& cursor,
+                                                std::chrono::milliseconds wait);
+  [[nodiscard]] bool finished(std::uint64_t cursor) const;
+
+ private:
+  static constexpr std::size_t max_events = 4000;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<DeployEvent> events_;
+  std::uint64_t first_ = 0;  // number of events_.front()
+  bool finished_ = false;
+};
+
+// The feeds of the deployments being made now. Thread-safe.
+class EventHub {
+ public:
+  [[nodiscard]] std::shared_ptr<EventFeed> open(const DeploymentId& id);
+  // Nothing when the deployment is settled.
+  [[nodiscard]] std::shared_ptr<EventFeed> find(const DeploymentId& id) const;
+  void close(const DeploymentId& id);
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<DeploymentId, std::shared_ptr<EventFeed>> feeds_;
+};
+
+}  // namespace slipway

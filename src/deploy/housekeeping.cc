@@ -1,0 +1,132 @@
+#include "deploy/housekeeping.h"
+
+#include <unordered_set>
+
+#include "base/log.h"
+#include "sys/files.h"
+
+namespace slipway {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto upload_life = 1h;
+// Younger blobs and layers are left alone: a deploy that is being made may not be recorded yet.
+constexpr std::chrono::seconds garbage_grace = 15min;
+
+}  // namespace
+
+void Housekeeping::start() {
+  thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
+}
+
+void Housekeeping::stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Housekeeping::run(std::stop_token stop) {
+  Duration last_collection = parts_.clock.monotonic(), last_expiry{};
+  while (!stop.stop_requested()) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, stop, 1s, [&] { return stop.stop_requested(); });
+    }
+    if (stop.stop_requested()) return;
+    parts_.fleet.tick();
+    const Duration now = parts_.clock.monotonic();
+    if (now - last_expiry >= 1s) {
+      last_expiry = now;
+      if (Status expired = expire_previews(); !expired)
+        log_warn("previews were not expired", {{"error", expired.error().message}});
+    }
+    if (now - last_collection >= parts_.settings.gc.interval) {
+      last_collection = now;
+      const auto freed = collect_garbage();
+      if (!freed)
+        log_warn("garbage was not collected", {{"error", freed.error().message}});
+      else if (*freed > 0)
+        log_info("garbage collected", {{"bytes", *freed}});
+    }
+  }
+}
+
+Status Housekeeping::expire_previews() {
+  SLIPWAY_TRY(const std::vector<DeploymentId> due, parts_.repository.live_due(parts_.clock.now()));
+  for (const DeploymentId& id : due) SLIPWAY_CHECK(expire(id, "its time to live passed"));
+
+  const std::size_t cap = parts_.settings.previews.max_total;
+  SLIPWAY_TRY(const std::size_t live, parts_.repository.live_count());
+  if (live <= cap) return {};
+  SLIPWAY_TRY(const std::vector<DeploymentId> all, parts_.repository.live_ids());
+  std::vector<std::pair<Duration, DeploymentId>> by_use;
+  for (const DeploymentId& id : all) by_use.emplace_back(parts_.fleet.last_used(id), id);
+  std::ranges::sort(by_use);
+  for (std::size_t i = 0; i + cap < by_use.size(); ++i)
+    SLIPWAY_CHECK(expire(by_use[i].second,
+                         "the cap on previews was reached, and it was used least recently"));
+  return {};
+}
+
+Status Housekeeping::expire(const DeploymentId& id, std::string_view reason) {
+  SLIPWAY_TRY(const Deployment deployment, parts_.repository.get(id));
+  SLIPWAY_CHECK(parts_.service.expire(deployment, reason));
+  log_info("preview expired", {{"deployment", id.str()}, {"reason", reason}});
+  return {};
+}
+
+Result<std::uint64_t> Housekeeping::collect_garbage() {
+  const Timestamp now = parts_.clock.now();
+  SLIPWAY_CHECK(parts_.repository.remove_uploads_before(now - upload_life));
+
+  std::unordered_set<Digest> manifests, blobs;
+  std::unordered_set<std::string> layers, known;
+  std::vector<DeploymentId> forgotten;
+  SLIPWAY_CHECK(parts_.repository.each([&](const Deployment& deployment) {
+    const bool deleted = deployment.state == DeploymentState::deleted;
+    if (deleted && deployment.deleted_at < now - parts_.settings.gc.keep_removed) {
+      forgotten.push_back(deployment.id);
+      return;
+    }
+    known.insert(deployment.id.str());
+    // The source stays as long as the deployment is listed (redeploy needs it); an expired one's
+    // layers do not.
+    manifests.insert(deployment.source);
+    if (deployment.artifact.site) manifests.insert(*deployment.artifact.site);
+    if (deployment.state != DeploymentState::expired)
+      layers.insert(deployment.artifact.layers.begin(), deployment.artifact.layers.end());
+  }));
+  SLIPWAY_TRY(const std::vector<Project> projects, parts_.repository.projects());
+  for (const Project& project : projects) {
+    SLIPWAY_TRY(const std::optional<Digest> base, parts_.repository.base_manifest(project.name));
+    if (base) manifests.insert(*base);
+  }
+  SLIPWAY_TRY(const std::vector<Digest> uploads, parts_.repository.upload_manifests());
+  manifests.insert(uploads.begin(), uploads.end());
+  for (const Digest& digest : manifests) {
+    blobs.insert(digest);
+    auto text = parts_.blobs.read(digest);
+    if (!text && text.error().code == Errc::not_found) continue;
+    // Any other doubt keeps everything: garbage is cheaper than a lost file.
+    if (!text) return fail(text.error());
+    SLIPWAY_TRY(const Manifest manifest, Manifest::parse(*text));
+    for (const ManifestEntry& entry : manifest.entries) blobs.insert(entry.digest);
+  }
+  for (const DeploymentId& id : forgotten) {
+    SLIPWAY_CHECK(parts_.repository.purge(id));
+    SLIPWAY_CHECK(remove_tree(parts_.settings.data / "logs" / id.str()));
+  }
+  SLIPWAY_TRY(
+      const std::uint64_t layer_bytes,
+      parts_.layers.collect([&](std::string_view id) { return layers.contains(std::string(id)); },
+                            garbage_grace));
+  SLIPWAY_TRY(const std::uint64_t blob_bytes,
+              parts_.blobs.collect([&](const Digest& digest) { return blobs.contains(digest); },
+                                   garbage_grace));
+  return layer_bytes + blob_bytes;
+}
+
+}  // namespace slipway

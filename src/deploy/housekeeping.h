@@ -1,0 +1,50 @@
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/clock.h"
+#include "db/repository.h"
+#include "deploy/fleet.h"
+#include "deploy/service.h"
+#include "deploy/settings.h"
+#include "store/blob_store.h"
+#include "store/layer_store.h"
+
+namespace slipway {
+
+// What must happen by itself: idle instances sleep, previews expire at their time and beyond the
+// cap, what was removed long ago is forgotten, blobs, layers and logs that nothing refers to are
+// deleted. Runs on a thread of its own from start() until stop().
+class Housekeeping {
+ public:
+  struct Parts {
+    const Settings& settings;
+    const Clock& clock;
+    Repository& repository;
+    BlobStore& blobs;
+    LayerStore& layers;
+    Fleet& fleet;
+    DeployService& service;
+  };
+  explicit Housekeeping(Parts parts) : parts_(parts) {}
+  ~Housekeeping() { stop(); }
+  void start();
+  void stop();
+
+  // The parts of its work, each callable alone. collect_garbage() returns the bytes freed.
+  [[nodiscard]] Status expire_previews();
+  [[nodiscard]] Result<std::uint64_t> collect_garbage();
+
+ private:
+  void run(std::stop_token stop);
+  [[nodiscard]] Status expire(const DeploymentId& id, std::string_view reason);
+
+  Parts parts_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::jthread thread_;
+};
+
+}  // namespace slipway

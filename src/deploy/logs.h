@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "sys/fd.h"
+
+namespace slipway {
+
+// Logs are directories of files "current.log" and, older, "1.log", "2.log"…, of records
+// "<unix microseconds> <stream> <bytes>\n", where stream is o (stdout), e (stderr) or b (a build).
+// docs/formats.md. The bytes come from an app and are not to be trusted.
+struct LogLine {
+  Timestamp time{};
+  char stream = 'o';
+  std::string line;
+};
+
+// Writes the log of a build: whole lines, up to `limit` bytes, after which one line says that more
+// was left out. Thread-safe.
+class LogWriter {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<LogWriter>> create(
+      const std::filesystem::path& directory, const Clock& clock, std::uint64_t limit_bytes);
+  // Raw output in pieces; `on_line` gets each whole line.
+  void append(std::string_view bytes, const std::function<void(std::string_view line)>& on_line);
+  // Writes what is left of an unfinished line.
+  void flush(const std::function<void(std::string_view line)>& on_line);
+  // The end of what was written, for explaining a failure.
+  [[nodiscard]] std::string tail() const;
+
+ private:
+  LogWriter(Fd fd, const Clock& clock, std::uint64_t limit)
+      : fd_(std::move(fd)), clock_(clock), left_(limit) {}
+  void write_line(std::string_view line);  // with the lock held
+
+  static constexpr std::size_t tail_bytes = 256u << 10;
+  mutable std::mutex mutex_;
+  Fd fd_;
+  const Clock& clock_;
+  std::uint64_t left_;
+  std::string partial_;
+  std::string tail_;
+};
+
+// Reads a log from its oldest record on and goes on as it grows and rotates. Not thread-safe.
+class LogReader {
+ public:
+  explicit LogReader(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  // The next record; nothing when there is none yet (or no log at all).
+  [[nodiscard]] Result<std::optional<LogLine>> next();
+
+ private:
+  [[nodiscard]] Status open_oldest();
+  // Whether a newer file than the open one exists; opens it.
+  [[nodiscard]] bool open_newer();
+
+  std::filesystem::path directory_;
+  Fd file_;
+  std::string buffer_;
+  std::size_t used_ = 0;
+};
+
+// The last `bytes` of a log as plain lines.
+[[nodiscard]] std::string log_tail(const std::filesystem::path& directory, std::size_t bytes);
+
+}  // namespace slipway

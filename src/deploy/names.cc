@@ -1,0 +1,67 @@
+#include "deploy/names.h"
+
+#include "base/text.h"
+
+namespace slipway {
+namespace {
+
+constexpr std::size_t tail_length = 10;
+
+bool is_tail(std::string_view text) {
+  return text.size() == tail_length &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::string Names::deployment_host(const Deployment& deployment) const {
+  return fmt::format("{}-{}.{}", deployment.project, deployment.id.tail(), domain_);
+}
+
+std::string Names::alias_host(std::string_view project, std::string_view alias) const {
+  return fmt::format("{}--{}.{}", alias, project, domain_);
+}
+
+std::string Names::url(std::string_view host) const {
+  return port_ == 80 ? fmt::format("http://{}", host) : fmt::format("http://{}:{}", host, port_);
+}
+
+std::string_view Names::tail_of_host(std::string_view label) {
+  if (label.size() <= tail_length + 1 || label[label.size() - tail_length - 1] != '-') return {};
+  const std::string_view tail = label.substr(label.size() - tail_length);
+  return is_tail(tail) ? tail : std::string_view{};
+}
+
+std::optional<std::string> Names::label_of(std::string_view text) const {
+  for (const std::string_view scheme : {"http://", "https://"})
+    if (text.starts_with(scheme)) text.remove_prefix(scheme.size());
+  text = text.substr(0, text.find_first_of("/?#"));
+  text = text.substr(0, text.find(':'));
+  const std::string host = to_lower(text), suffix = "." + domain_;
+  if (!host.ends_with(suffix)) return std::nullopt;
+  return host.substr(0, host.size() - suffix.size());
+}
+
+Status check_names(std::string_view project, std::string_view alias) {
+  if (!is_slug(project))
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' cannot name a project", sanitize_line(project)),
+                fmt::format("use letters, digits and single dashes, such as {}", slug(project)));
+  if (!is_slug(alias))
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' cannot name an alias", sanitize_line(alias)),
+                fmt::format("use letters, digits and single dashes, such as {}", slug(alias)));
+  // "shop-abcdefghij" is the host of a deployment of "shop". A project of ten plain letters behind
+  // a dash is rare; being able to claim another project's host would be worse.
+  if (!Names::tail_of_host(project).empty())
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' looks like the URL of a deployment", project),
+                fmt::format("use another name, such as {}-app", project));
+  if (alias.size() + project.size() + 2 > 63)
+    return fail(Errc::invalid_argument,
+                "the project's and the alias's names are too long for one host name",
+                "together they may have 61 characters");
+  return {};
+}
+
+}  // namespace slipway

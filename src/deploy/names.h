@@ -1,0 +1,39 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "model/deployment.h"
+
+namespace slipway {
+
+// Host names and URLs, DESIGN.md §5. A value; thread-safe.
+class Names {
+ public:
+  // `port` 80 is left out of URLs.
+  Names(std::string domain, int port) : domain_(std::move(domain)), port_(port) {}
+
+  [[nodiscard]] const std::string& domain() const { return domain_; }
+  // "<project>-<tail of id>.<domain>"
+  [[nodiscard]] std::string deployment_host(const Deployment& deployment) const;
+  // "<alias>--<project>.<domain>"
+  [[nodiscard]] std::string alias_host(std::string_view project, std::string_view alias) const;
+  [[nodiscard]] std::string url(std::string_view host) const;
+  // The tail of a deployment's id at the end of a deployment host ("shop-abcdefghij").
+  [[nodiscard]] static std::string_view tail_of_host(std::string_view host);
+  // The first label of a host or URL below our domain; nothing for anything else.
+  [[nodiscard]] std::optional<std::string> label_of(std::string_view host_or_url) const;
+
+ private:
+  std::string domain_;
+  int port_;
+};
+
+// Whether the names may be used, so that no project or alias can claim another's host name: a
+// project is a slug that does not look like "<project>-<id>", and both fit into one DNS label (RFC
+// 1035: 63 octets).
+[[nodiscard]] Status check_names(std::string_view project, std::string_view alias);
+
+}  // namespace slipway

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <unordered_map>
+
+#include "base/clock.h"
+#include "build/builder.h"
+#include "db/repository.h"
+#include "deploy/events.h"
+#include "deploy/fleet.h"
+#include "deploy/journey.h"
+#include "deploy/logs.h"
+#include "deploy/routes.h"
+#include "deploy/settings.h"
+#include "store/blob_store.h"
+#include "store/layer_store.h"
+
+namespace slipway {
+
+// Makes deployments: detect, build, start, probe, route; each on a thread of its own, up to a
+// limit, the others queued. A newer deployment of an alias cancels an older one that is still being
+// made. Every way out leaves the deployment settled and recorded, except a stop of the server: then
+// it is taken up again at the next start. Thread-safe. Everything given must outlive it.
+class Pipeline {
+ public:
+  struct Parts {
+    const Settings& settings;
+    const Clock& clock;
+    Repository& repository;
+    const BlobStore& blobs;
+    LayerStore& layers;
+    Builder& builder;
+    Fleet& fleet;
+    Routes& routes;
+    EventHub& events;
+  };
+  explicit Pipeline(Parts parts) : parts_(parts) {}
+  ~Pipeline();
+
+  // Takes up a recorded deployment in state queued.
+  void submit(const Deployment& deployment);
+  // Stops making it; its whole process tree dies. Returns once it is settled. Unknown ids are fine.
+  void cancel(const DeploymentId& id, std::string_view reason);
+  // Cancels all work without settling it, and waits. Called once.
+  void shut_down();
+
+  struct Counts {
+    std::size_t active = 0, queued = 0;
+    std::uint64_t succeeded = 0, failed = 0, canceled = 0;
+  };
+  [[nodiscard]] Counts counts() const;
+
+ private:
+  struct Job {
+    DeploymentId id;
+    std::string project, alias;
+    std::string cancel_reason;
+    std::stop_source stop;
+    bool running = false;
+  };
+  class Observer;
+
+  void start_jobs();  // with the lock held
+  void run(const std::shared_ptr<Job>& job);
+  void make(Job& job);
+  [[nodiscard]] Status make_steps(Deployment& deployment, Journey& journey, LogWriter& log,
+                                  std::stop_token stop);
+  [[nodiscard]] Result<Manifest> read_source(const Digest& digest) const;
+  [[nodiscard]] Result<std::vector<std::string>> source_layers(const Deployment& deployment,
+                                                               const Manifest& source);
+  void settle(Deployment& deployment, Journey& journey, const Status& outcome, const Job& job);
+
+  static constexpr std::size_t max_active = 128;
+  Parts parts_;
+  mutable std::mutex mutex_;
+  std::condition_variable settled_;
+  bool stopping_ = false;
+  std::deque<std::shared_ptr<Job>> queue_;
+  std::unordered_map<DeploymentId, std::shared_ptr<Job>> jobs_;  // queued and running
+  std::size_t active_ = 0;
+  Counts totals_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,96 @@
+#include "deploy/readiness.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "http/probe.h"
+
+namespace slipway {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// An app may open a port of minor interest (a debugger, metrics) before its real one.
+constexpr Duration other_port_patience = 400ms;
+
+struct Observation {
+  enum class Kind { refused, not_http, status } kind = Kind::refused;
+  int status = 0;
+};
+
+Observation look(const ReadinessQuestion& question, int port, bool ipv6) {
+  auto socket = question.dialer->dial(port, ipv6);
+  if (!socket) return {};
+  const auto answer = probe_http(*std::move(socket), question.host, question.health_path, 5s);
+  if (answer) return {Observation::Kind::status, *answer};
+  return {answer.error().code == Errc::corrupt ? Observation::Kind::not_http
+                                               : Observation::Kind::refused};
+}
+
+bool is_ready(const Observation& seen, std::string_view health_path) {
+  if (seen.kind == Observation::Kind::not_http) return true;
+  if (seen.kind == Observation::Kind::refused) return false;
+  return health_path == "/" || (seen.status >= 200 && seen.status < 400);
+}
+
+}  // namespace
+
+int expected_port(const Deployment& deployment) {
+  const auto given = deployment.options.env.find("PORT");
+  if (given != deployment.options.env.end()) {
+    int port = 0;
+    const std::string& text = given->second;
+    std::from_chars(text.data(), text.data() + text.size(), port);
+    if (port > 0 && port < 65'536) return port;
+  }
+  return deployment.artifact.port.value_or(default_port);
+}
+
+Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, const Clock& clock,
+                                             std::stop_token stop, const ExitWatch& exited) {
+  const Deadline deadline = Deadline::after(clock, question.timeout);
+  std::optional<Duration> others_since;
+  Observation last;
+  int last_port = 0;
+  Duration pause = 2ms;
+  while (!deadline.passed(clock)) {
+    if (stop.stop_requested()) return fail(Errc::canceled, "canceled while starting");
+    if (exited(pause)) return fail(Errc::start_failed, "the app ended before it was ready");
+    pause = std::min<Duration>(pause * 5 / 4, 50ms);
+
+    const auto ports = question.dialer->listening_ports();
+    if (!ports || ports->empty()) continue;
+    int port = question.port;
+    if (std::ranges::find(*ports, port) == ports->end()) {
+      if (!others_since) others_since = clock.monotonic();
+      if (clock.monotonic() - *others_since < other_port_patience) continue;
+      port = ports->front();
+    }
+    for (const bool ipv6 : {false, true}) {
+      const Observation seen = look(question, port, ipv6);
+      if (seen.kind == Observation::Kind::refused) continue;
+      last = seen;
+      last_port = port;
+      if (is_ready(seen, question.health_path))
+        return Backend::Endpoint{.dialer = question.dialer, .port = port, .ipv6 = ipv6};
+      break;
+    }
+  }
+  const std::string waited = format_duration(question.timeout);
+  Error error{.code = Errc::start_failed, .phase = "start", .cause = "timeout"};
+  if (last_port == 0) {
+    error.cause = "wrong_port";
+    error.message = fmt::format("the app did not listen on any port within {}", waited);
+    error.hint =
+        "listen on the port in the environment variable PORT; if it only needs longer, raise "
+        "instances.start_timeout";
+  } else {
+    error.message = fmt::format("{} on port {} answered with status {} for {}",
+                                question.health_path, last_port, last.status, waited);
+    error.hint = "the health path must answer with a status below 400";
+  }
+  return fail(std::move(error));
+}
+
+}  // namespace slipway

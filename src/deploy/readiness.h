@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "router/route_table.h"
+
+namespace slipway {
+
+// PORT as given to an app whose code names no port of its own.
+inline constexpr int default_port = 8080;
+
+// The port that an app was told to use, or that its code says.
+[[nodiscard]] int expected_port(const Deployment& deployment);
+
+struct ReadinessQuestion {
+  std::shared_ptr<const Dialer> dialer;
+  std::string host;  // sent as Host
+  std::string health_path;
+  int port = default_port;
+  Duration timeout{};
+};
+// Waits up to the given time for the sandbox to end; how it ended, once it did.
+using ExitWatch = std::function<std::optional<SandboxExit>(Duration wait)>;
+
+// Waits until the app answers and says where. An app that ignores its port is found by what it
+// listens on. Ready means: the health path answers 2xx or 3xx; when that is "/", any HTTP answer; a
+// port that does not speak HTTP is ready when it accepts. Errors: start_failed (ended, or nothing
+// in time; the message says which), canceled.
+[[nodiscard]] Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question,
+                                                           const Clock& clock, std::stop_token stop,
+                                                           const ExitWatch& exited);
+
+}  // namespace slipway

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "db/repository.h"
+#include "deploy/fleet.h"
+#include "deploy/names.h"
+#include "router/route_table.h"
+#include "store/blob_store.h"
+
+namespace slipway {
+
+// Says which host names lead where: turns recorded deployments and aliases into routes.
+// Thread-safe.
+class Routes {
+ public:
+  Routes(RouteTable& table, const Names& names, Fleet& fleet, Repository& repository,
+         const BlobStore& blobs)
+      : table_(table), names_(names), fleet_(fleet), repository_(repository), blobs_(blobs) {}
+
+  // The deployment's own host shows what its recorded state asks for: the app, or a page that says
+  // why not. An alias that leads to it follows. `step` names what is under way.
+  [[nodiscard]] Status publish(const Deployment& deployment, std::string_view step = {});
+  // Makes the alias lead to the deployment (its newest), in one step with its own host.
+  [[nodiscard]] Status publish_with_alias(const Deployment& deployment);
+  // After a deployment went away: its alias leads to the newest one left, or shows the page of this
+  // one.
+  [[nodiscard]] Status retreat(const Deployment& gone);
+  // All of it, at start.
+  [[nodiscard]] Status publish_all();
+
+ private:
+  using Change = std::pair<std::string, std::optional<RouteTarget>>;
+  [[nodiscard]] Result<RouteTarget> target(const Deployment& deployment,
+                                           std::string_view step = {});
+
+  RouteTable& table_;
+  const Names& names_;
+  Fleet& fleet_;
+  Repository& repository_;
+  const BlobStore& blobs_;
+  std::mutex mutex_;  // one publisher at a time, so that an older state never overwrites a newer
+};
+
+}  // namespace slipway

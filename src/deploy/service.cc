@@ -1,0 +1,261 @@
+#include "deploy/service.h"
+
+#include <unordered_set>
+
+#include "base/text.h"
+#include "detect/detect.h"
+#include "store/workspace.h"
+
+namespace slipway {
+namespace {
+
+constexpr std::string_view default_alias = "preview";
+
+}  // namespace
+
+Result<Manifest> DeployService::read_manifest(const Digest& digest) const {
+  SLIPWAY_TRY(const std::string text, parts_.blobs.read(digest));
+  return Manifest::parse(text);
+}
+
+Result<DeployService::OpenedUpload> DeployService::open_upload(const std::string& project,
+                                                               const Manifest& manifest) {
+  SLIPWAY_CHECK(check_names(project, default_alias));
+  if (manifest.entries.empty())
+    return fail(
+        Errc::invalid_argument, "the folder has no files to deploy",
+        "add an index.html or an app, and see what .gitignore and .slipwayignore leave out");
+  std::vector<Digest> digests;
+  digests.reserve(manifest.entries.size());
+  for (const ManifestEntry& entry : manifest.entries) digests.push_back(entry.digest);
+  OpenedUpload opened{.id = UploadId::random(), .missing = parts_.blobs.missing(digests)};
+  SLIPWAY_TRY(opened.manifest, parts_.blobs.put(manifest.to_text()));
+  SLIPWAY_CHECK(parts_.repository.add_upload({.id = opened.id,
+                                              .project = project,
+                                              .manifest = opened.manifest,
+                                              .created_at = parts_.clock.now()}));
+  return opened;
+}
+
+Result<DeployService::OpenedUpload> DeployService::open_upload(const std::string& project,
+                                                               const ManifestDelta& delta) {
+  const auto base = read_manifest(delta.base);
+  if (!base)
+    return fail(Errc::conflict, "the manifest to compare with is not known here",
+                "send the full manifest");
+  SLIPWAY_TRY(const Manifest manifest, apply(*base, delta));
+  return open_upload(project, manifest);
+}
+
+Result<BlobStore::PackStats> DeployService::receive_pack(const UploadId& id,
+                                                         const BlobStore::Reader& body) {
+  SLIPWAY_TRY(const Upload upload, parts_.repository.get_upload(id));
+  SLIPWAY_TRY(const Manifest manifest, read_manifest(upload.manifest));
+  std::vector<Digest> digests;
+  std::uint64_t limit = 1u << 20;
+  for (const ManifestEntry& entry : manifest.entries) {
+    digests.push_back(entry.digest);
+    limit += entry.size + 128;
+  }
+  const std::vector<Digest> wanted = parts_.blobs.missing(digests);
+  return parts_.blobs.unpack(body, wanted, limit);
+}
+
+Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
+  SLIPWAY_TRY(const Upload upload, parts_.repository.get_upload(wanted.upload));
+  Deployment deployment;
+  deployment.id = DeploymentId::random();
+  deployment.project = wanted.project.empty() ? upload.project : wanted.project;
+  deployment.alias = wanted.options.alias.empty() ? default_alias : wanted.options.alias;
+  SLIPWAY_CHECK(check_names(deployment.project, deployment.alias));
+  if (wanted.options.ttl && *wanted.options.ttl <= Duration::zero())
+    return fail(Errc::invalid_argument, "the time to live must be longer than nothing",
+                "such as --ttl 24h");
+  for (const EnvVars* vars : {&wanted.options.env, &wanted.options.build_env})
+    for (const auto& [name, value] : *vars)
+      if (name.empty() || name.find_first_of("= \n\t") != std::string::npos ||
+          name.find('\0') != std::string::npos || value.find('\0') != std::string::npos)
+        return fail(Errc::invalid_argument,
+                    fmt::format("'{}' cannot name a variable", sanitize_line(name)),
+                    "use -e NAME=VALUE");
+  SLIPWAY_TRY(const Manifest manifest, read_manifest(upload.manifest));
+  std::vector<Digest> digests;
+  for (const ManifestEntry& entry : manifest.entries) digests.push_back(entry.digest);
+  if (const auto missing = parts_.blobs.missing(digests); !missing.empty())
+    return fail(
+        Errc::failed_precondition,
+        fmt::format("{} of the upload's {} files have not arrived", missing.size(), digests.size()),
+        "send them to the upload's pack first");
+  deployment.message = wanted.options.message;
+  deployment.actor = wanted.actor;
+  deployment.created_at = parts_.clock.now();
+  deployment.source = upload.manifest;
+  deployment.source_files = manifest.entries.size();
+  deployment.source_bytes = manifest.total_bytes();
+  deployment.uploaded_files = wanted.uploaded_files;
+  deployment.uploaded_bytes = wanted.uploaded_bytes;
+  deployment.options = wanted.options;
+  deployment.timings_ms = wanted.client_timings_ms;
+  SLIPWAY_TRY(const std::optional<Deployment> before,
+              parts_.repository.newest(deployment.project, deployment.alias));
+  Manifest base;
+  if (before) {
+    deployment.base = before->id;
+    if (auto read = read_manifest(before->source)) base = *std::move(read);
+  }
+  deployment.changed = diff(base, manifest);
+  return deployment;
+}
+
+Result<Deployment> DeployService::deploy(const NewDeployment& wanted,
+                                         std::string_view idempotency_key) {
+  SLIPWAY_TRY(const Deployment drafted, draft(wanted));
+  SLIPWAY_CHECK(parts_.repository.ensure_project(drafted.project, parts_.clock.now()));
+  SLIPWAY_TRY(Deployment added, parts_.repository.add(drafted, idempotency_key));
+  if (added.id == drafted.id) parts_.pipeline.submit(added);
+  return added;
+}
+
+Result<Deployment> DeployService::redeploy(const Deployment& of, std::string message,
+                                           const Actor& actor, std::string_view idempotency_key) {
+  SLIPWAY_TRY(const Manifest manifest, read_manifest(of.source));
+  Deployment deployment;
+  deployment.id = DeploymentId::random();
+  deployment.project = of.project;
+  deployment.alias = of.alias;
+  deployment.message = message.empty() ? "redeploy of " + of.id.str() : std::move(message);
+  deployment.actor = actor;
+  deployment.created_at = parts_.clock.now();
+  deployment.source = of.source;
+  deployment.source_files = of.source_files;
+  deployment.source_bytes = of.source_bytes;
+  deployment.options = of.options;
+  deployment.base = of.id;
+  SLIPWAY_TRY(Deployment added, parts_.repository.add(deployment, idempotency_key));
+  if (added.id == deployment.id) parts_.pipeline.submit(added);
+  return added;
+}
+
+Result<Deployment> DeployService::plan(const NewDeployment& wanted) {
+  SLIPWAY_TRY(Deployment deployment, draft(wanted));
+  SLIPWAY_TRY(const Manifest manifest, read_manifest(deployment.source));
+  const DeployOptions& options = deployment.options;
+  deployment.plan = detect(ManifestTree(manifest, parts_.blobs), {.service = options.service,
+                                                                  .root = options.root,
+                                                                  .install = options.install,
+                                                                  .build = options.build,
+                                                                  .start = options.start,
+                                                                  .framework = options.framework,
+                                                                  .runtime = options.runtime});
+  return deployment;
+}
+
+Result<Deployment> DeployService::find(std::string_view reference) {
+  if (const auto id = DeploymentId::parse(reference)) return parts_.repository.get(*id);
+  std::string name(reference);
+  if (const auto label = parts_.names.label_of(reference)) name = *label;
+  if (const std::string_view tail = Names::tail_of_host(name); !tail.empty()) {
+    if (const auto id = DeploymentId::parse("dpl_" + std::string(tail))) {
+      auto found = parts_.repository.get(*id);
+      if (found && name == fmt::format("{}-{}", found->project, tail)) return found;
+    }
+  }
+  if (const auto dashes = name.find("--"); dashes != std::string::npos) {
+    SLIPWAY_TRY(std::optional<Deployment> newest,
+                parts_.repository.newest(name.substr(dashes + 2), name.substr(0, dashes)));
+    if (newest) return *std::move(newest);
+  }
+  SLIPWAY_TRY(std::optional<Deployment> newest, parts_.repository.newest(name));
+  if (newest) return *std::move(newest);
+  const std::string_view tail =
+      std::string_view(name).starts_with("dpl_") ? std::string_view(name).substr(4) : name;
+  SLIPWAY_TRY(const std::vector<DeploymentId> starting, parts_.repository.find_by_tail(tail));
+  if (starting.size() == 1) return parts_.repository.get(starting.front());
+  if (starting.size() > 1)
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' is the start of several ids", sanitize_line(reference)),
+                "give more of it; see `slipway ls`");
+  return fail(
+      Errc::not_found,
+      fmt::format("no deployment, project or alias is called '{}'", sanitize_line(reference)),
+      "see `slipway ls`");
+}
+
+std::string DeployService::url(const Deployment& deployment) const {
+  return parts_.names.url(parts_.names.deployment_host(deployment));
+}
+
+std::string DeployService::alias_url(const Deployment& deployment) const {
+  return parts_.names.url(parts_.names.alias_host(deployment.project, deployment.alias));
+}
+
+std::filesystem::path DeployService::log_directory(const DeploymentId& id, LogKind kind) const {
+  return kind == LogKind::run ? parts_.fleet.log_directory(id)
+                              : parts_.settings.data / "logs" / id.str() / "build";
+}
+
+Status DeployService::end(const Deployment& deployment, DeploymentState state,
+                          std::string_view reason) {
+  SLIPWAY_TRY(const Deployment ended,
+              parts_.repository.update(deployment.id, [&](Deployment& change) -> Status {
+                change.state = state;
+                change.state_reason = reason;
+                if (state == DeploymentState::deleted) change.deleted_at = parts_.clock.now();
+                return {};
+              }));
+  SLIPWAY_CHECK(parts_.routes.retreat(ended));
+  return parts_.fleet.remove(deployment.id);
+}
+
+Result<Deployment> DeployService::remove(const Deployment& deployment) {
+  if (deployment.state == DeploymentState::deleted) return deployment;
+  parts_.pipeline.cancel(deployment.id, "removed");
+  SLIPWAY_CHECK(end(deployment, DeploymentState::deleted, "removed"));
+  return parts_.repository.get(deployment.id);
+}
+
+Status DeployService::expire(const Deployment& deployment, std::string_view reason) {
+  return end(deployment, DeploymentState::expired, reason);
+}
+
+Result<Deployment> DeployService::undo(const std::optional<DeploymentId>& id) {
+  const Timestamp now = parts_.clock.now(), oldest = now - parts_.settings.gc.keep_removed;
+  std::optional<Deployment> removed;
+  if (id) {
+    SLIPWAY_TRY(removed, parts_.repository.get(*id));
+    if (removed->state != DeploymentState::deleted)
+      return fail(Errc::failed_precondition, id->str() + " was not removed");
+    if (removed->deleted_at < oldest) removed.reset();
+  } else {
+    SLIPWAY_TRY(removed, parts_.repository.last_deleted(oldest));
+  }
+  if (!removed)
+    return fail(Errc::not_found,
+                fmt::format("nothing was removed within {}",
+                            format_duration(parts_.settings.gc.keep_removed)),
+                "deploy the folder again");
+  // What never became ready has no artifact to bring back: it returns as what it was.
+  const bool complete = removed->ready_at.has_value();
+  SLIPWAY_TRY(const Deployment back,
+              parts_.repository.update(removed->id, [&](Deployment& change) -> Status {
+                if (change.state != DeploymentState::deleted)
+                  return fail(Errc::conflict, "it was brought back already");
+                change.deleted_at.reset();
+                change.state_reason = "brought back";
+                change.state = complete       ? change.artifact.site ? DeploymentState::ready
+                                                                     : DeploymentState::sleeping
+                               : change.error ? DeploymentState::failed
+                                              : DeploymentState::canceled;
+                // It lives at least an hour more: expiring at once would make undo useless.
+                if (change.expires_at)
+                  change.expires_at = std::max(*change.expires_at, now + std::chrono::hours{1});
+                return {};
+              }));
+  if (is_live(back.state))
+    SLIPWAY_CHECK(parts_.routes.publish_with_alias(back));
+  else
+    SLIPWAY_CHECK(parts_.routes.publish(back));
+  return back;
+}
+
+}  // namespace slipway

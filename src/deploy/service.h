@@ -1,0 +1,109 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "db/repository.h"
+#include "deploy/events.h"
+#include "deploy/fleet.h"
+#include "deploy/logs.h"
+#include "deploy/names.h"
+#include "deploy/pipeline.h"
+#include "deploy/routes.h"
+#include "deploy/settings.h"
+#include "store/blob_store.h"
+
+namespace slipway {
+
+// What a client may ask for, apart from how it asks: uploads, deployments, their logs and events.
+// One call is one request; each either succeeds and is recorded or changes nothing. Thread-safe.
+class DeployService {
+ public:
+  struct Parts {
+    const Settings& settings;
+    const Clock& clock;
+    Repository& repository;
+    BlobStore& blobs;
+    Fleet& fleet;
+    Routes& routes;
+    Pipeline& pipeline;
+    EventHub& events;
+    const Names& names;
+  };
+  explicit DeployService(Parts parts) : parts_(parts) {}
+
+  // -- uploads
+  // ---------------------------------------------------------------------------------------------
+  struct OpenedUpload {
+    UploadId id;
+    Digest manifest;
+    std::vector<Digest> missing;
+  };
+  [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project,
+                                                 const Manifest& manifest);
+  // Errors: conflict when the base is unknown here; send the full manifest then.
+  [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project,
+                                                 const ManifestDelta& delta);
+  [[nodiscard]] Result<BlobStore::PackStats> receive_pack(const UploadId& id,
+                                                          const BlobStore::Reader& body);
+
+  // -- making
+  // ------------------------------------------------------------------------------------------------
+  struct NewDeployment {
+    std::string project;
+    UploadId upload;
+    DeployOptions options;
+    std::map<std::string, std::int64_t> client_timings_ms;  // hash, upload
+    std::uint64_t uploaded_files = 0, uploaded_bytes = 0;
+    Actor actor;
+  };
+  // Records it and starts making it. Errors: failed_precondition when blobs are missing.
+  [[nodiscard]] Result<Deployment> deploy(const NewDeployment& wanted,
+                                          std::string_view idempotency_key);
+  [[nodiscard]] Result<Deployment> redeploy(const Deployment& of, std::string message,
+                                            const Actor& actor, std::string_view idempotency_key);
+  // What deploy() would do, without doing it: plan and difference filled in, nothing recorded.
+  [[nodiscard]] Result<Deployment> plan(const NewDeployment& wanted);
+
+  // -- looking
+  // ------------------------------------------------------------------------------------------------
+  // An id, the start of its tail, a host name or URL, a project (its newest), or
+  // "<alias>--<project>".
+  [[nodiscard]] Result<Deployment> find(std::string_view reference);
+  [[nodiscard]] Result<DeploymentPage> list(const DeploymentFilter& filter) {
+    return parts_.repository.list(filter);
+  }
+  [[nodiscard]] Result<std::vector<Project>> projects() { return parts_.repository.projects(); }
+  [[nodiscard]] std::string url(const Deployment& deployment) const;
+  [[nodiscard]] std::string alias_url(const Deployment& deployment) const;
+  // Nothing when it is settled.
+  [[nodiscard]] std::shared_ptr<EventFeed> events(const DeploymentId& id) const {
+    return parts_.events.find(id);
+  }
+  enum class LogKind { build, run };
+  [[nodiscard]] std::filesystem::path log_directory(const DeploymentId& id, LogKind kind) const;
+
+  // -- ending
+  // ------------------------------------------------------------------------------------------------
+  // Stops and hides it; undo() brings it back for as long as removed ones are kept.
+  [[nodiscard]] Result<Deployment> remove(const Deployment& deployment);
+  // Brings back the given one, or the one removed last. Errors: not_found.
+  [[nodiscard]] Result<Deployment> undo(const std::optional<DeploymentId>& id);
+  // Ends it for its age. Only for housekeeping.
+  [[nodiscard]] Status expire(const Deployment& deployment, std::string_view reason);
+
+ private:
+  [[nodiscard]] Result<Deployment> draft(const NewDeployment& wanted);
+  [[nodiscard]] Result<Manifest> read_manifest(const Digest& digest) const;
+  [[nodiscard]] Status end(const Deployment& deployment, DeploymentState state,
+                           std::string_view reason);
+
+  Parts parts_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,214 @@
+#include "deploy/settings.h"
+
+#include <charconv>
+#include <functional>
+#include <limits>
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include "base/text.h"
+
+namespace slipway {
+namespace {
+
+// A setting's key and how to read its value; false when the value does not fit.
+struct Key {
+  std::string_view name;  // "section.key"
+  std::string_view expected;
+  std::function<bool(Settings&, const toml::node&)> read;
+};
+
+template <class Target>
+auto text(Target Settings::* member) {
+  return [member](Settings& settings, const toml::node& node) {
+    const auto value = node.value<std::string>();
+    if (value) settings.*member = *value;
+    return value.has_value();
+  };
+}
+
+// `slot` picks the field out of the settings.
+template <class Slot>
+auto duration(Slot slot) {
+  return [slot](Settings& settings, const toml::node& node) {
+    const auto value = node.value<std::string>();
+    const auto parsed = value ? parse_duration(*value) : std::nullopt;
+    if (parsed) slot(settings) = *parsed;
+    return parsed.has_value();
+  };
+}
+
+template <class Slot>
+auto size(Slot slot) {
+  return [slot](Settings& settings, const toml::node& node) {
+    std::optional<std::uint64_t> parsed;
+    if (const auto value = node.value<std::string>()) parsed = parse_size(*value);
+    if (parsed) slot(settings) = *parsed;
+    return parsed.has_value();
+  };
+}
+
+template <class Slot>
+auto number(Slot slot, std::int64_t least, std::int64_t most) {
+  return [=](Settings& settings, const toml::node& node) {
+    const auto value = node.value_exact<std::int64_t>();
+    if (!value || *value < least || *value > most) return false;
+    slot(settings) = static_cast<std::uint32_t>(*value);
+    return true;
+  };
+}
+
+template <class Enum>
+auto choice(Enum Settings::Log::* member, std::vector<std::pair<std::string_view, Enum>> choices) {
+  return [=](Settings& settings, const toml::node& node) {
+    const auto value = node.value<std::string>();
+    for (const auto& [name, chosen] : choices)
+      if (value == name) {
+        settings.log.*member = chosen;
+        return true;
+      }
+    return false;
+  };
+}
+
+const std::vector<Key>& keys() {
+  constexpr std::string_view a_duration = R"(a duration such as "15m")",
+                             a_size = R"(a size such as "512MB")";
+  static const std::vector<Key> table{
+      {"server.listen", R"("ADDR:PORT")",
+       [](Settings& settings, const toml::node& node) {
+         const auto value = node.value<std::string>();
+         return value && apply_listen(settings, *value).has_value();
+       }},
+      {"server.domain", "a host name", text(&Settings::domain)},
+      {"server.data", "a path", text(&Settings::data)},
+      {"previews.ttl", a_duration, duration([](Settings& s) -> auto& { return s.previews.ttl; })},
+      {"previews.idle", a_duration, duration([](Settings& s) -> auto& { return s.previews.idle; })},
+      {"previews.max_running", "a number from 1 to 100000",
+       number([](Settings& s) -> auto& { return s.previews.max_running; }, 1, 100'000)},
+      {"previews.max_total", "a number from 1 to 1000000",
+       number([](Settings& s) -> auto& { return s.previews.max_total; }, 1, 1'000'000)},
+      {"builds.concurrency", "a number from 0 (one a core) to 1000",
+       number([](Settings& s) -> auto& { return s.builds.concurrency; }, 0, 1000)},
+      {"builds.memory", a_size,
+       size([](Settings& s) -> auto& { return s.builds.limits.memory_bytes; })},
+      {"builds.output", a_size,
+       size([](Settings& s) -> auto& { return s.builds.limits.output_bytes; })},
+      {"builds.disk", a_size,
+       size([](Settings& s) -> auto& { return s.builds.limits.disk_bytes; })},
+      {"builds.time", a_duration,
+       duration([](Settings& s) -> auto& { return s.builds.limits.step_time; })},
+      {"instances.memory", a_size,
+       size([](Settings& s) -> auto& { return s.instances.limits.memory_bytes; })},
+      {"instances.disk", a_size,
+       size([](Settings& s) -> auto& { return s.instances.limits.disk_bytes; })},
+      {"instances.cpu_millis", "a number from 10 to 1000000",
+       number([](Settings& s) -> auto& { return s.instances.limits.cpu_millis; }, 10, 1'000'000)},
+      {"instances.pids", "a number from 8 to 100000",
+       number([](Settings& s) -> auto& { return s.instances.limits.pids; }, 8, 100'000)},
+      {"instances.log_bytes", a_size,
+       size([](Settings& s) -> auto& { return s.instances.log_bytes; })},
+      {"instances.start_timeout", a_duration,
+       duration([](Settings& s) -> auto& { return s.instances.start_timeout; })},
+      {"instances.stop_grace", a_duration,
+       duration([](Settings& s) -> auto& { return s.instances.stop_grace; })},
+      {"gc.interval", a_duration, duration([](Settings& s) -> auto& { return s.gc.interval; })},
+      {"gc.keep_removed", a_duration,
+       duration([](Settings& s) -> auto& { return s.gc.keep_removed; })},
+      {"gc.min_free_disk", a_size, size([](Settings& s) -> auto& { return s.gc.min_free_disk; })},
+      {"log.level", R"("debug", "info", "warn" or "error")",
+       choice<LogLevel>(&Settings::Log::level, {{"debug", LogLevel::debug},
+                                                {"info", LogLevel::info},
+                                                {"warn", LogLevel::warn},
+                                                {"error", LogLevel::error}})},
+      {"log.format", R"("text" or "json")",
+       choice<LogFormat>(&Settings::Log::format,
+                         {{"text", LogFormat::text}, {"json", LogFormat::json}})},
+  };
+  return table;
+}
+
+std::unexpected<Error> problem(std::string_view file, const toml::node& node, std::string message,
+                               std::string hint) {
+  Error error{
+      .code = Errc::invalid_argument, .message = std::move(message), .hint = std::move(hint)};
+  error.file = file;
+  error.line = static_cast<int>(node.source().begin.line);
+  error.message = fmt::format("{}:{}: {}", file, *error.line, error.message);
+  return fail(std::move(error));
+}
+
+}  // namespace
+
+Status apply_config(Settings& settings, std::string_view toml_text, std::string_view file_name) {
+  const toml::parse_result parsed = toml::parse(toml_text, file_name);
+  if (!parsed) {
+    const toml::parse_error& error = parsed.error();
+    return fail(Errc::invalid_argument,
+                fmt::format("{}:{}: not valid TOML: {}", file_name, error.source().begin.line,
+                            error.description()));
+  }
+  for (const auto& [section_name, section] : parsed.table()) {
+    if (!section.is_table())
+      return problem(file_name, section,
+                     fmt::format("{} stands outside a section", section_name.str()),
+                     "sections are [server] [previews] [builds] [instances] [gc] [log]");
+    for (const auto& [key, value] : *section.as_table()) {
+      const std::string name = fmt::format("{}.{}", section_name.str(), key.str());
+      const auto row = std::ranges::find(keys(), name, &Key::name);
+      if (row == keys().end())
+        return problem(file_name, value, fmt::format("unknown setting {}", name),
+                       "see docs/settings.md");
+      if (!row->read(settings, value))
+        return problem(file_name, value, fmt::format("{} must be {}", name, row->expected), {});
+    }
+  }
+  return {};
+}
+
+Status apply_listen(Settings& settings, std::string_view listen) {
+  std::string_view address, port = listen;
+  if (const auto colon = listen.rfind(':'); colon != std::string_view::npos) {
+    address = listen.substr(0, colon);
+    port = listen.substr(colon + 1);
+  }
+  if (address.starts_with('[') && address.ends_with(']'))
+    address = address.substr(1, address.size() - 2);
+  int number = -1;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (error != std::errc{} || end != port.data() + port.size() || number < 0 || number > 65'535)
+    return fail(Errc::invalid_argument, fmt::format("'{}' is not ADDR:PORT", listen),
+                "such as 127.0.0.1:7070");
+  if (!address.empty()) settings.listen_address = address;
+  settings.port = number;
+  return {};
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return std::nullopt;
+  const std::string unit = to_lower(trim(text.substr(static_cast<std::size_t>(end - text.data()))));
+  static constexpr std::pair<std::string_view, std::uint64_t> units[] = {{"", 1},
+                                                                         {"b", 1},
+                                                                         {"kb", 1000},
+                                                                         {"mb", 1'000'000},
+                                                                         {"gb", 1'000'000'000},
+                                                                         {"k", 1ull << 10},
+                                                                         {"kib", 1ull << 10},
+                                                                         {"m", 1ull << 20},
+                                                                         {"mib", 1ull << 20},
+                                                                         {"g", 1ull << 30},
+                                                                         {"gib", 1ull << 30},
+                                                                         {"tb", 1'000'000'000'000},
+                                                                         {"t", 1ull << 40},
+                                                                         {"tib", 1ull << 40}};
+  for (const auto& [name, factor] : units)
+    if (unit == name)
+      return number > std::numeric_limits<std::uint64_t>::max() / factor
+                 ? std::nullopt
+                 : std::optional(number * factor);
+  return std::nullopt;
+}
+
+}  // namespace slipway

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "build/builder.h"
+#include "engine/engine.h"
+
+namespace slipway {
+
+// Everything that an operator can set. Defaults are for one machine with a few cores.
+// docs/settings.md.
+struct Settings {
+  std::filesystem::path data;
+  std::string listen_address = "127.0.0.1";
+  int port = 7070;  // 0: any free one
+  std::string domain = "localhost";
+
+  struct Previews {
+    Duration ttl = std::chrono::hours{72};
+    Duration idle = std::chrono::minutes{10};  // without requests until an instance is put to sleep
+    std::uint32_t max_running = 64;  // instances; reaching it puts the least recently used to sleep
+    std::uint32_t max_total = 10'000;  // live previews; reaching it expires the least recently used
+  } previews;
+
+  struct Builds {
+    std::uint32_t concurrency = 0;  // 0: one a core
+    BuildLimits limits;
+  } builds;
+
+  struct Instances {
+    SandboxLimits limits{
+        .memory_bytes = 512ull << 20, .cpu_millis = 1000, .pids = 512, .disk_bytes = 1ull << 30};
+    std::uint64_t log_bytes = 10ull << 20;
+    Duration start_timeout = std::chrono::seconds{60};
+    Duration stop_grace = std::chrono::seconds{10};
+  } instances;
+
+  struct Gc {
+    Duration interval = std::chrono::minutes{10};
+    Duration keep_removed = std::chrono::hours{48};
+    std::uint64_t min_free_disk = 1ull << 30;
+  } gc;
+
+  struct Log {
+    LogLevel level = LogLevel::info;
+    LogFormat format = LogFormat::text;
+  } log;
+};
+
+// Reads a configuration file (TOML) over `settings`. Errors name the file, the line and the key; an
+// unknown key is an error.
+[[nodiscard]] Status apply_config(Settings& settings, std::string_view toml,
+                                  std::string_view file_name);
+
+// "ADDR:PORT", ":PORT", "PORT", "[::1]:7070". Errors: invalid_argument.
+[[nodiscard]] Status apply_listen(Settings& settings, std::string_view listen);
+
+// "512MB", "4GiB", "1000": decimal units are powers of 1000, binary ones of 1024.
+[[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
+
+}  // namespace slipway
