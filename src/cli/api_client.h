@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cli/transport.h"
+#include "json/json.h"
+
+namespace slipway::cli {
+
+// A server's API with errors as values: an answer that is no 2xx becomes the Error it carries. Not
+// thread-safe.
+class ApiClient {
+ public:
+  ApiClient(std::unique_ptr<HttpTransport> transport, std::string server, std::string token);
+
+  [[nodiscard]] const std::string& server() const { return server_; }
+  [[nodiscard]] const std::string& token() const { return token_; }
+
+  [[nodiscard]] Result<json::object> get(std::string_view target);
+  // With an idempotency key of its own; tried once more when the connection broke.
+  [[nodiscard]] Result<json::object> post(std::string_view target, const json::object& body);
+  [[nodiscard]] Result<json::object> remove(std::string_view target);
+  [[nodiscard]] Result<json::object> put_pack(std::string_view target,
+                                              const HttpClient::BodySource& produce);
+  // Streams the answer. `quiet_for`: how long the server may say nothing.
+  [[nodiscard]] Status stream(std::string_view target, Duration quiet_for,
+                              const HttpClient::BodyConsumer& consume);
+
+ private:
+  [[nodiscard]] Result<json::object> parsed(Result<ClientResponse> response) const;
+  [[nodiscard]] Error error_of(const ClientResponse& response) const;
+  [[nodiscard]] Error explained(Error error) const;
+
+  std::unique_ptr<HttpTransport> transport_;
+  std::string server_, token_;
+};
+
+// One segment of a path or one value of a query, percent-encoded (RFC 3986, unreserved kept).
+[[nodiscard]] std::string url_encode(std::string_view text);
+// What the user calls a deployment, in any form the API takes, as a path segment. A URL counts by
+// its host name.
+[[nodiscard]] std::string deployment_target(std::string_view ref);
+
+// Members of an answer; what is absent, null or of another type reads as empty.
+[[nodiscard]] std::string text_at(const json::object& object, std::string_view key);
+[[nodiscard]] std::int64_t number_at(const json::object& object, std::string_view key);
+[[nodiscard]] const json::object& object_at(const json::object& object, std::string_view key);
+[[nodiscard]] const json::array& array_at(const json::object& object, std::string_view key);
+
+// Pretty JSON and a newline, with what a terminal might obey (C1, DEL, bidi controls) escaped.
+[[nodiscard]] std::string printable_json(const json::value& value);
+// The same escapes for JSON text that is passed on.
+[[nodiscard]] std::string escape_hidden(std::string_view json_text);
+
+}  // namespace slipway::cli

@@ -1,0 +1,103 @@
+// slipway logs: what the app, or its build, wrote.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/text.h"
+#include "cli/server.h"
+#include "cli/stream.h"
+#include "cli/view.h"
+
+namespace slipway::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct LogsArguments {
+  std::optional<std::string> id, since, filter, tail;
+  bool build = false, follow = false, times = false;
+};
+
+Result<std::string> target_of(const LogsArguments& arguments) {
+  std::string target = fmt::format("{}/logs?kind={}", deployment_target(*arguments.id),
+                                   arguments.build ? "build" : "run");
+  if (arguments.follow) target += "&follow=1";
+  if (arguments.since) {
+    if (!parse_duration(*arguments.since) && !parse_rfc3339(*arguments.since))
+      return fail(Errc::invalid_argument,
+                  fmt::format("--since '{}' is no time", sanitize_line(*arguments.since)),
+                  "write it as 10m, 24h or 2026-01-31T09:30:00Z");
+    target += "&since=" + url_encode(*arguments.since);
+  }
+  if (arguments.filter) target += "&filter=" + url_encode(*arguments.filter);
+  if (arguments.tail) {
+    SLIPWAY_TRY(const int tail, parse_count("--tail", *arguments.tail));
+    target += fmt::format("&tail={}", tail);
+  }
+  return target;
+}
+
+// One record for a terminal or a pipe. Colours stay where they can be seen, and end with the line.
+std::string shown_line(const json::object& record, const LogsArguments& arguments,
+                       const Style& style) {
+  const std::string raw = text_at(record, "line");
+  std::string line = sanitize_line(raw, style.color ? Colors::keep : Colors::strip);
+  if (style.color && line.contains('\x1b')) line += "\x1b[0m";
+  if (style.color && text_at(record, "stream") == "err" && line == raw) line = style.yellow(line);
+  if (arguments.times) line = style.dim(sanitize_line(text_at(record, "time"))) + "  " + line;
+  return line + "\n";
+}
+
+Result<int> logs(Context& context, const LogsArguments& arguments) {
+  SLIPWAY_TRY(const std::string target, target_of(arguments));
+  SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
+  const Style style = context.console.out_style();
+  LineSplitter splitter;
+  std::size_t count = 0;
+  const auto consume = [&](std::string_view bytes) -> Status {
+    std::string out;
+    SLIPWAY_CHECK(splitter.feed(bytes, [&](std::string_view line) -> Status {
+      if (line.empty()) return {};
+      ++count;
+      if (context.common.json) {
+        out.append(escape_hidden(line)) += '\n';
+        return {};
+      }
+      SLIPWAY_TRY(const json::value record, parse_json(line));
+      if (record.is_object()) out += shown_line(record.get_object(), arguments, style);
+      return {};
+    }));
+    context.console.out(out);
+    if (context.console.out_closed()) return fail(Errc::canceled, "nobody reads any more");
+    return {};
+  };
+  const Status status =
+      api->stream(target, arguments.follow ? Duration(24h) : Duration(60s), consume);
+  if (context.console.out_closed()) return 0;
+  if (!status) return fail(status.error());
+  if (count == 0 && !context.common.quiet && !context.common.json)
+    context.console.err(arguments.build
+                            ? "the build wrote nothing\n"
+                            : fmt::format("the app wrote nothing; its build log: slipway logs {} "
+                                          "--build\n",
+                                          shell_quote(sanitize_line(*arguments.id))));
+  return 0;
+}
+
+}  // namespace
+
+Action define_logs(Arguments& arguments, CommonOptions& common) {
+  auto own = std::make_shared<LogsArguments>();
+  arguments.positional("ID", own->id, "id, beginning of one, URL, project, or alias--project",
+                       ValueKind::deployment, Presence::required);
+  arguments.flag("--build", own->build, "the build's output instead of the app's");
+  arguments.flag("-f, --follow", own->follow, "go on as it is written");
+  arguments.option("--since", "TIME", own->since, "from then on: 10m, 24h, 2026-01-31T09:30:00Z");
+  arguments.option("--filter", "RE", own->filter, "only lines that match this (RE2 syntax)");
+  arguments.option("-n, --tail", "N", own->tail, "only the last N lines");
+  arguments.flag("-t, --times", own->times, "the time before each line");
+  arguments.flag("--json", common.json, "one JSON object a line: time, stream, line");
+  return [own](Context& context) { return logs(context, *own); };
+}
+
+}  // namespace slipway::cli

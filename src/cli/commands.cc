@@ -1,0 +1,103 @@
+// The table of commands: names, groups and what --help says.
+#include <algorithm>
+
+#include "cli/command.h"
+
+namespace slipway::cli {
+namespace {
+
+constexpr Command rows[] = {
+    {"deploy", Group::deploy, "Deploy a folder and print its URL",
+     "Uploads what changed, builds in a sandbox, starts the app and prints its URL on stdout; the "
+     "progress goes to stderr. The URL shows this deployment for ever; the alias URL follows the "
+     "newest one.\n\n"
+     "Files that .gitignore or .slipwayignore name stay behind, and so do .git, dependency folders "
+     "and .env files: give secrets with -e.\n\n"
+     "Ctrl-C removes the deployment that is being made and ends with exit code 130.",
+     "slipway deploy                              # the current folder\n"
+     "slipway deploy ./shop --alias beta          # http://beta--shop.localhost:7070 follows it\n"
+     "slipway deploy -e DATABASE_URL -e LOG=debug # the first takes its value from your shell\n"
+     "slipway deploy --dry-run                    # what would happen, and what changed\n"
+     "slipway deploy --start 'node main.js'       # say what detection cannot know\n"
+     "url=$(slipway deploy -q)                    # in a script",
+     define_deploy},
+    {"detect", Group::deploy, "Show what would be built and run",
+     "Looks at the folder here, without a server, a network or running anything of it. `slipway "
+     "deploy` decides the same way.",
+     "slipway detect\nslipway detect ./shop --json", define_detect},
+    {"redeploy", Group::deploy, "Deploy the source of a deployment again",
+     "Makes a new deployment, with an id and a URL of its own, from the source and the settings of "
+     "an earlier one.",
+     "slipway redeploy dpl_k3x7m2p5qa\nslipway redeploy shop -m 'with the new base image'",
+     define_redeploy},
+    {"ls", Group::look, "List deployments, newest first",
+     "Those that are deleted, expired or canceled show with --all, or when --state asks for them.",
+     "slipway ls\nslipway ls --project shop --all\nslipway ls --json | jq -r "
+     "'.deployments[].url'",
+     define_ls},
+    {"inspect", Group::look, "Show everything about a deployment",
+     "Its plan and why, the steps with their times, what changed, and, when it failed, where.",
+     "slipway inspect dpl_k3x7m2p5qa\nslipway inspect k3x7        # the beginning is enough\n"
+     "slipway inspect shop --json",
+     define_inspect},
+    {"logs", Group::look, "Show what the app or its build wrote",
+     "Colours show on a terminal; every other control character shows as an escape, so that no "
+     "app can play with your terminal.",
+     "slipway logs shop -f\nslipway logs dpl_k3x7m2p5qa --build\n"
+     "slipway logs shop --since 10m --filter 'status=5..'\nslipway logs shop -n 100 --json",
+     define_logs},
+    {"open", Group::look, "Print a deployment's URL, and open it where there is a desktop", "",
+     "slipway open shop\nslipway open beta--shop --print", define_open},
+    {"rm", Group::change, "Remove deployments",
+     "Asks on a terminal unless -y says not to. All are looked up before the first goes. For 48 "
+     "hours `slipway undo` brings them back.",
+     "slipway rm dpl_k3x7m2p5qa\nslipway rm k3x7 9fhz -y", define_rm},
+    {"undo", Group::change, "Bring back a deployment that was removed",
+     "Works for 48 hours after `slipway rm`.", "slipway undo\nslipway undo dpl_k3x7m2p5qa",
+     define_undo},
+    {"serve", Group::server, "Run the server in the foreground",
+     "Commands start a local server by themselves when none is configured; this is for running it "
+     "yourself. Needs root, for the sandboxes. What the options do not say, the configuration file "
+     "does.",
+     "slipway serve\nslipway serve --listen 0.0.0.0:80 --domain preview.example.com\n"
+     "slipway serve --data ./data --listen 127.0.0.1:0",
+     define_serve},
+    {"doctor", Group::server,
+     "Check this machine and the server, and say how to mend what is wrong",
+     "Exit code 0 when deployments can work (warnings included), 4 when they cannot.",
+     "slipway doctor\nslipway doctor --json", define_doctor},
+    {"login", Group::server, "Remember a server and your token for it",
+     "Checks the token with the server, then writes credentials.json (mode 0600) in "
+     "~/.config/slipway. The token is asked for without showing it, or read from stdin.",
+     "slipway login --server https://slipway.example.com\n"
+     "slipway login --server http://10.0.0.5:7070 < token-file",
+     define_login},
+    {"whoami", Group::server, "Show which server you talk to, and as whom", "",
+     "slipway whoami\nslipway whoami --json", define_whoami},
+    {"completion", Group::server, "Print the completion script for your shell", "",
+     "source <(slipway completion bash)                        # in ~/.bashrc\n"
+     "slipway completion zsh > \"${fpath[1]}/_slipway\"\n"
+     "slipway completion fish > ~/.config/fish/completions/slipway.fish",
+     define_completion},
+    {"version", Group::server, "Print the version", "", "slipway version --json", define_version},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return rows; }
+
+const Command* find_command(std::string_view name) {
+  const auto* const found = std::ranges::find(rows, name, &Command::name);
+  return found == std::end(rows) ? nullptr : found;
+}
+
+void add_common_options(Arguments& arguments, CommonOptions& common) {
+  arguments.begin_common();
+  arguments.option("--server", "URL", common.server, "the server to talk to");
+  arguments.option("--token", "TOKEN", common.token, "the key to it (better: SLIPWAY_TOKEN)");
+  arguments.flag("-v, --verbose", common.verbose, "tell more: the build log, the server's start");
+  arguments.flag("-q, --quiet", common.quiet, "only the result and errors");
+  arguments.flag("-h, --help", common.help, "show this");
+}
+
+}  // namespace slipway::cli

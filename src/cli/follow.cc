@@ -1,0 +1,199 @@
+#include "cli/follow.h"
+
+#include <fmt/format.h>
+
+#include <deque>
+#include <thread>
+#include <utility>
+
+#include "base/text.h"
+#include "cli/stream.h"
+#include "cli/view.h"
+
+namespace slipway::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t tail_limit = 40;
+constexpr Duration silence_limit = 30min;  // a build step may say nothing for long
+constexpr Duration outage_limit = 60s;
+constexpr Duration first_pause = 100ms, longest_pause = 2s;
+
+// What the events so far amount to. A stream that is taken up again starts from the beginning:
+// steps are then told twice, which changes nothing; log lines are counted and skipped.
+class Follower {
+ public:
+  explicit Follower(ProgressView& progress) : progress_(progress) {}
+
+  void stream_starts() {
+    lines_in_stream_ = 0;
+    parser_ = {};
+  }
+  Status feed(std::string_view bytes) {
+    heard_ = true;
+    return parser_.feed(
+        bytes, [this](std::string_view event, std::string_view data) { return take(event, data); });
+  }
+  [[nodiscard]] bool done() const { return done_; }
+  [[nodiscard]] bool heard_something() { return std::exchange(heard_, false); }
+  FollowedDeployment outcome() && {
+    return {.deployment = std::move(deployment_), .log_tail = {tail_.begin(), tail_.end()}};
+  }
+
+ private:
+  Status take(std::string_view event, std::string_view data) {
+    SLIPWAY_TRY(const json::value value, parse_json(data));
+    if (!value.is_object()) return {};
+    const json::object& object = value.get_object();
+    if (event == "step") take_step(object);
+    if (event == "log") take_log(text_at(object, "line"));
+    if (event == "state" && text_at(object, "state") == "queued")
+      progress_.wait_for("waiting for a free build slot");
+    if (event == "done") {
+      deployment_ = object;
+      done_ = true;
+      // There is nothing after it; stop reading.
+      return fail(Errc::canceled, "done");
+    }
+    return {};
+  }
+
+  void take_step(const json::object& step) {
+    const std::string name = text_at(step, "name"), state = text_at(step, "state");
+    const std::string detail = text_at(step, "detail");
+    if (state == "running") {
+      if (last_running_ != name) progress_.start(name, detail);
+      last_running_ = name;
+    } else if (ended_.emplace(name, state).second) {
+      progress_.end(name, state, std::chrono::milliseconds(number_at(step, "took_ms")), detail);
+    }
+  }
+
+  void take_log(const std::string& line) {
+    if (++lines_in_stream_ <= lines_taken_) return;
+    ++lines_taken_;
+    tail_.push_back(line);
+    if (tail_.size() > tail_limit) tail_.pop_front();
+    progress_.log_line(line);
+  }
+
+  ProgressView& progress_;
+  SseParser parser_;
+  std::deque<std::string> tail_;
+  std::map<std::string, std::string> ended_;
+  std::string last_running_;
+  std::size_t lines_taken_ = 0, lines_in_stream_ = 0;
+  bool done_ = false, heard_ = false;
+  json::object deployment_;
+};
+
+bool may_pass(const Error& error) {
+  return info(error.code).retry == ErrcInfo::Retry::yes && error.code != Errc::disk_full;
+}
+
+std::string cache_text(const json::object& deployment) {
+  const json::object& cache = object_at(deployment, "cache");
+  std::vector<std::string> hits;
+  if (text_at(cache, "install") == "hit") hits.push_back("dependencies");
+  if (text_at(cache, "build") == "hit") hits.push_back("build");
+  return hits.empty() ? "" : join(hits, " and ") + " reused";
+}
+
+void print_summary(Context& context, const json::object& deployment, Duration took) {
+  const Style style = context.console.err_style();
+  const std::string state = text_at(deployment, "state");
+  std::string out;
+  const auto add = [&](std::string_view label, std::string_view text) {
+    if (!text.empty())
+      out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), sanitize_line(text));
+  };
+  const std::string cached = cache_text(deployment);
+  out += fmt::format(
+      "{} {} in {}{}\n", style.green(style.unicode ? "✓" : "ok:"),
+      style.bold(sanitize_line(text_at(deployment, "project")) + " is " + sanitize_line(state)),
+      format_took(took), cached.empty() ? "" : style.dim(" (" + cached + ")"));
+  // On a terminal the URL follows on stdout; saying it twice would help nobody.
+  if (!context.env.out_tty) add("url", text_at(deployment, "url"));
+  add("alias", text_at(deployment, "alias_url"));
+  if (const std::string at = text_at(deployment, "expires_at"); !at.empty())
+    add("expires", format_when(at, context.clock.now()));
+  context.console.err(out);
+}
+
+}  // namespace
+
+ProgressView::Mode progress_mode(const Context& context) {
+  if (context.common.quiet) return ProgressView::Mode::quiet;
+  return context.console.err_style().live ? ProgressView::Mode::live : ProgressView::Mode::plain;
+}
+
+ProgressView::BuildLog progress_log(const Context& context) {
+  return context.common.verbose ? ProgressView::BuildLog::all : ProgressView::BuildLog::last_line;
+}
+
+Result<FollowedDeployment> follow_deployment(Context& context, ApiClient& api, std::string_view id,
+                                             ProgressView& progress) {
+  Follower follower(progress);
+  const std::string target = deployment_target(id) + "/events";
+  Duration pause = first_pause;
+  Deadline outage = Deadline::after(context.clock, outage_limit);
+  for (;;) {
+    follower.stream_starts();
+    const Status status = api.stream(target, silence_limit,
+                                     [&](std::string_view bytes) { return follower.feed(bytes); });
+    if (follower.done()) return std::move(follower).outcome();
+    if (follower.heard_something()) {
+      outage = Deadline::after(context.clock, outage_limit);
+      pause = first_pause;
+    }
+    const bool hopeless = !status && !may_pass(status.error());
+    if (hopeless || outage.passed(context.clock)) {
+      Error error = status ? Error{.code = Errc::unavailable,
+                                   .message = "the server stopped telling about the deployment"}
+                           : status.error();
+      error.next.push_back({fmt::format("slipway inspect {}", id), "to see how it went on"});
+      return fail(std::move(error));
+    }
+    progress.wait_for("the connection broke; trying again");
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, longest_pause);
+  }
+}
+
+std::optional<Error> deployment_error(const json::object& deployment) {
+  const std::string state = text_at(deployment, "state");
+  const std::optional<DeploymentState> known = parse_deployment_state(state);
+  if (known && (is_live(*known) || !is_settled(*known))) return std::nullopt;
+  if (const json::value* value = deployment.if_contains("error"); value && value->is_object())
+    if (Result<Error> error = error_from_json(*value)) return *std::move(error);
+  const std::string reason = text_at(deployment, "state_reason");
+  Error error{.code = state == "canceled" || state == "deleted" ? Errc::canceled
+                      : state == "failed"                       ? Errc::build_failed
+                                                                : Errc::failed_precondition,
+              .message = fmt::format("{} is {}{}", text_at(deployment, "id"), state,
+                                     reason.empty() ? "" : ": " + reason)};
+  return error;
+}
+
+int report_deployment(Context& context, const FollowedDeployment& followed, Duration took) {
+  const json::object& deployment = followed.deployment;
+  const std::optional<Error> error = deployment_error(deployment);
+  if (context.common.json) context.console.out(printable_json(deployment));
+  if (!error) {
+    if (!context.common.quiet) print_summary(context, deployment, took);
+    if (!context.common.json) context.console.out(sanitize_line(text_at(deployment, "url")) + "\n");
+    return 0;
+  }
+  Error shown = *error;
+  if (!text_at(deployment, "id").empty() && text_at(deployment, "state") == "failed")
+    shown.next.push_back({fmt::format("slipway logs {} --build", text_at(deployment, "id")),
+                          "for the whole build log"});
+  // With --verbose the log went by in full already.
+  context.console.err(
+      render_error(shown, context.console.err_style(),
+                   context.common.verbose ? std::vector<std::string>{} : followed.log_tail));
+  return info(error->code).exit_code;
+}
+
+}  // namespace slipway::cli

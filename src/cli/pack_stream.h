@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "model/manifest.h"
+
+namespace slipway::cli {
+
+struct PackFile {
+  std::filesystem::path path;
+  ManifestEntry entry;
+};
+
+// `phase` of the error for a file that is no longer what the manifest says.
+inline constexpr std::string_view changed_phase = "changed";
+
+// A pack (docs/formats.md) made while it is sent: a thread reads and compresses ahead, a few
+// megabytes at most. next() is for one thread.
+class PackStream {
+ public:
+  explicit PackStream(std::vector<PackFile> files);
+  // Stops the thread.
+  ~PackStream();
+  PackStream(const PackStream&) = delete;
+  PackStream& operator=(const PackStream&) = delete;
+
+  // The next piece, valid until the next call; empty at the end. Errors: those of reading the
+  // files; conflict with phase `changed_phase` for one that changed or went away.
+  [[nodiscard]] Result<std::string_view> next();
+  // Of the files, before compression.
+  [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+
+ private:
+  void write();
+  [[nodiscard]] Status push(std::string_view bytes);
+
+  std::vector<PackFile> files_;
+  std::atomic<std::uint64_t> bytes_read_{0};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> queue_;
+  std::size_t queued_bytes_ = 0;
+  std::optional<Status> outcome_;  // set when the thread is done
+  bool stopping_ = false;
+  std::string current_;
+  std::thread thread_;
+};
+
+}  // namespace slipway::cli
