@@ -11,7 +11,6 @@
 #include "cli/view.h"
 #include "detect/detect.h"
 #include "store/workspace.h"
-#include "sys/files.h"
 
 namespace slipway::cli {
 namespace {
@@ -22,9 +21,8 @@ Result<int> detect_folder(Context& context, const std::optional<std::string>& pa
       std::filesystem::canonical(context.env.cwd / path.value_or("."), error);
   if (error || !std::filesystem::is_directory(folder, error))
     return fail(Errc::invalid_argument, fmt::format("there is no folder {}", path.value_or(".")));
-  const std::filesystem::path cache = stat_cache_file(context.env.cache_dir, folder);
-  SLIPWAY_CHECK(make_directories(cache.parent_path(), 0700));
-  SLIPWAY_TRY(const ScannedFolder scanned, scan_folder(folder, cache));
+  SLIPWAY_TRY(const ScannedFolder scanned,
+              scan_folder(folder, stat_cache_file(context.env.cache_dir, folder)));
   const FolderTree tree(folder, scanned.manifest);
   const Plan plan = detect(tree);
   context.console.out(context.common.json ? printable_json(to_json(plan))

@@ -1,13 +1,12 @@
 // slipway open: the URL, and a browser where there is one.
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <memory>
 
 #include "base/text.h"
 #include "cli/server.h"
+#include "sys/process.h"
 
 namespace slipway::cli {
 namespace {
@@ -30,21 +29,11 @@ void open_browser(const CliEnvironment& env, const std::string& url) {
   const std::optional<std::filesystem::path> opener = find_program(env, "xdg-open");
   if (!opener || !has_desktop(env)) return;
   if (!url.starts_with("http://") && !url.starts_with("https://")) return;
-  std::vector<std::string> words{"xdg-open", url}, variables;
-  for (const auto& [name, value] : env.variables) variables.push_back(name + "=" + value);
-  std::vector<char*> argv, envp;
-  for (std::string& word : words) argv.push_back(word.data());
-  for (std::string& variable : variables) envp.push_back(variable.data());
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", 1, 0);
-  ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", 1, 0);
-  pid_t pid = 0;
-  if (::posix_spawn(&pid, opener->c_str(), &actions, nullptr, argv.data(), envp.data()) == 0)
-    ::waitpid(pid, nullptr, WNOHANG);
-  ::posix_spawn_file_actions_destroy(&actions);
+  SpawnOptions options;
+  options.session = SpawnOptions::Session::own;
+  for (const auto& [name, value] : env.variables) options.env.push_back(name + "=" + value);
+  const std::vector<std::string> argv{opener->string(), url};
+  [[maybe_unused]] const Result<Pidfd> browser = spawn(argv, options);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -11,30 +10,21 @@
 #include <thread>
 #include <vector>
 
-#include "model/manifest.h"
+#include "store/blob_store.h"
 
 namespace slipway::cli {
-
-struct PackFile {
-  std::filesystem::path path;
-  ManifestEntry entry;
-};
-
-// `phase` of the error for a file that is no longer what the manifest says.
-inline constexpr std::string_view changed_phase = "changed";
 
 // A pack (docs/formats.md) made while it is sent: a thread reads and compresses ahead, a few
 // megabytes at most. next() is for one thread.
 class PackStream {
  public:
-  explicit PackStream(std::vector<PackFile> files);
+  explicit PackStream(std::vector<PackItem> items);
   // Stops the thread.
   ~PackStream();
   PackStream(const PackStream&) = delete;
   PackStream& operator=(const PackStream&) = delete;
 
-  // The next piece, valid until the next call; empty at the end. Errors: those of reading the
-  // files; conflict with phase `changed_phase` for one that changed or went away.
+  // The next piece, valid until the next call; empty at the end. Errors: those of write_pack().
   [[nodiscard]] Result<std::string_view> next();
   // Of the files, before compression.
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
@@ -43,7 +33,7 @@ class PackStream {
   void write();
   [[nodiscard]] Status push(std::string_view bytes);
 
-  std::vector<PackFile> files_;
+  std::vector<PackItem> items_;
   std::atomic<std::uint64_t> bytes_read_{0};
   std::mutex mutex_;
   std::condition_variable changed_;

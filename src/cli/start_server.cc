@@ -1,20 +1,16 @@
 // Starting a local server on behalf of a command.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <thread>
 
 #include "base/text.h"
 #include "cli/server.h"
 #include "sys/files.h"
+#include "sys/process.h"
 
 namespace slipway::cli {
 namespace {
@@ -25,54 +21,15 @@ constexpr Duration start_limit = 30s;
 constexpr Duration poll_interval = 5ms;
 constexpr off_t log_limit = 8 << 20;
 
-struct SpawnActions {
-  posix_spawn_file_actions_t actions{};
-  posix_spawnattr_t attributes{};
-  SpawnActions() {
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-  }
-  SpawnActions(const SpawnActions&) = delete;
-  SpawnActions& operator=(const SpawnActions&) = delete;
-  ~SpawnActions() {
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-  }
-};
-
-// The child is a session of its own with default signals: it outlives this command and its
-// terminal.
-Result<pid_t> spawn_server(const CliEnvironment& env, const std::filesystem::path& log) {
-  SpawnActions spawn;
-  ::posix_spawn_file_actions_addopen(&spawn.actions, 0, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_addopen(&spawn.actions, 1, log.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                     0600);
-  ::posix_spawn_file_actions_adddup2(&spawn.actions, 1, 2);
-  ::posix_spawn_file_actions_addchdir_np(&spawn.actions, "/");
-  sigset_t none, all;
-  ::sigemptyset(&none);
-  ::sigfillset(&all);
-  ::posix_spawnattr_setsigmask(&spawn.attributes, &none);
-  ::posix_spawnattr_setsigdefault(&spawn.attributes, &all);
-  ::posix_spawnattr_setflags(&spawn.attributes,
-                             POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-
-  std::vector<std::string> words{env.self.string(), "serve", "--data", env.data_dir.string()};
-  std::vector<std::string> variables;
-  for (const auto& [name, value] : env.variables) variables.push_back(name + "=" + value);
-  const auto pointers = [](std::vector<std::string>& strings) {
-    std::vector<char*> out;
-    for (std::string& text : strings) out.push_back(text.data());
-    out.push_back(nullptr);
-    return out;
-  };
-  std::vector<char*> argv = pointers(words), envp = pointers(variables);
-  pid_t pid = 0;
-  if (const int error = ::posix_spawn(&pid, env.self.c_str(), &spawn.actions, &spawn.attributes,
-                                      argv.data(), envp.data());
-      error != 0)
-    return fail_errno(error, fmt::format("start {}", env.self.string()));
-  return pid;
+// A session of its own: it outlives this command and its terminal.
+Result<Pidfd> spawn_server(const CliEnvironment& env, const std::filesystem::path& log) {
+  SLIPWAY_TRY(const Fd output, open_file(log, O_WRONLY | O_CREAT | O_APPEND, 0600));
+  SpawnOptions options;
+  options.fds = {{output.get(), 1}, {output.get(), 2}};
+  options.session = SpawnOptions::Session::own;
+  for (const auto& [name, value] : env.variables) options.env.push_back(name + "=" + value);
+  const std::vector<std::string> argv{env.self.string(), "serve", "--data", env.data_dir.string()};
+  return spawn(argv, options);
 }
 
 // The last lines that the server wrote, from `offset` on.
@@ -132,28 +89,27 @@ Result<ServerFile> start_local_server(Context& context) {
   if (static_cast<off_t>(offset) > log_limit &&
       ::rename(log.c_str(), (log.string() + ".1").c_str()) == 0)
     offset = 0;
-  SLIPWAY_TRY(const pid_t pid, spawn_server(env, log));
+  SLIPWAY_TRY(const Pidfd server, spawn_server(env, log));
 
   const Deadline deadline = Deadline::after(context.clock, start_limit);
   while (!deadline.passed(context.clock)) {
     if (const auto file = read_server_file(env.data_dir);
-        file && file->pid == pid && answers(context, *file))
+        file && file->pid == server.pid() && answers(context, *file))
       return *file;
-    int exited = 0;
-    if (::waitpid(pid, &exited, WNOHANG) == pid) {
+    if (const std::optional<ProcessExit> exit = server.reap()) {
       // It found another server at work on the same data directory, say.
       if (const auto file = read_server_file(env.data_dir); file && answers(context, *file))
         return *file;
-      const std::string how = WIFEXITED(exited) ? fmt::format("exit code {}", WEXITSTATUS(exited))
-                                                : fmt::format("signal {}", WTERMSIG(exited));
+      const std::string how = exit->signal != 0 ? fmt::format("signal {}", exit->signal)
+                                                : fmt::format("exit code {}", exit->code);
       return did_not_start(env, fmt::format("the local server did not start ({})", how),
                            log_tail(log, offset));
     }
     std::this_thread::sleep_for(poll_interval);
   }
   return did_not_start(env,
-                       fmt::format("the local server (process {}) did not answer within {}", pid,
-                                   format_duration(start_limit)),
+                       fmt::format("the local server (process {}) did not answer within {}",
+                                   server.pid(), format_duration(start_limit)),
                        log_tail(log, offset));
 }
 

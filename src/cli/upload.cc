@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -31,13 +30,6 @@ std::filesystem::path base_file(const ApiClient& api, const UploadRequest& reque
          key_of({api.server(), request.folder.string(), request.project});
 }
 
-std::optional<Manifest> load_base(const std::filesystem::path& file) {
-  const Result<std::string> text = read_file(file);
-  if (!text) return std::nullopt;
-  Result<Manifest> manifest = Manifest::parse(*text);
-  return manifest ? std::optional(*std::move(manifest)) : std::nullopt;
-}
-
 // Caches of folders that nobody deploys any more.
 void prune(const std::filesystem::path& directory) {
   std::error_code error;
@@ -55,7 +47,7 @@ void save_base(const std::filesystem::path& file, const Manifest& manifest) {
     if (!make_directories(file.parent_path(), 0700)) return;
     prune(file.parent_path());
   }
-  [[maybe_unused]] const Status saved = write_file_atomic(file, manifest.to_text(), 0600);
+  [[maybe_unused]] const Status saved = save_manifest(file, manifest);
 }
 
 Result<json::object> announce(ApiClient& api, const UploadRequest& request,
@@ -72,31 +64,23 @@ Result<json::object> announce(ApiClient& api, const UploadRequest& request,
   return api.post("/v1/uploads", body);
 }
 
-Result<std::vector<PackFile>> missing_files(const json::object& accepted,
-                                            const UploadRequest& request,
-                                            const Manifest& manifest) {
-  std::vector<PackFile> out;
-  const json::array& missing = array_at(accepted, "missing");
-  if (missing.empty()) return out;
-  std::map<Digest, const ManifestEntry*> by_digest;
-  for (const ManifestEntry& entry : manifest.entries) by_digest.emplace(entry.digest, &entry);
-  for (const json::value& value : missing) {
+Result<std::vector<Digest>> missing_digests(const json::object& accepted) {
+  std::vector<Digest> out;
+  for (const json::value& value : array_at(accepted, "missing")) {
     const std::optional<Digest> digest =
         value.is_string() ? Digest::parse(std::string_view(value.get_string())) : std::nullopt;
-    const auto found = digest ? by_digest.find(*digest) : by_digest.end();
-    if (found == by_digest.end())
-      return fail(Errc::internal, "the server asks for a file that is not in the folder");
-    out.push_back({request.folder / found->second->path, *found->second});
+    if (!digest) return fail(Errc::internal, "the server asks for something that is no digest");
+    out.push_back(*digest);
   }
   return out;
 }
 
-Status send_pack(ApiClient& api, std::string_view id, std::vector<PackFile> files,
+Status send_pack(ApiClient& api, std::string_view id, std::vector<PackItem> items,
                  ProgressView& progress, Uploaded& out) {
-  const std::size_t count = files.size();
+  const std::size_t count = items.size();
   std::uint64_t total = 0, shown = 0;
-  for (const PackFile& file : files) total += file.entry.size;
-  PackStream pack(std::move(files));
+  for (const PackItem& item : items) total += item.size;
+  PackStream pack(std::move(items));
   const auto produce = [&]() -> Result<std::string_view> {
     if (const std::uint64_t done = pack.bytes_read(); done - shown > (1u << 20)) {
       shown = done;
@@ -139,11 +123,14 @@ Result<Uploaded> upload_once(ApiClient& api, const UploadRequest& request, const
 
   progress.start("upload", "");
   const std::filesystem::path base_path = base_file(api, request);
-  const std::optional<Manifest> base = load_base(base_path);
+  const std::optional<Manifest> base = load_manifest(base_path);
   SLIPWAY_TRY(const json::object accepted, announce(api, request, manifest, base));
   out.id = text_at(accepted, "id");
-  SLIPWAY_TRY(std::vector<PackFile> files, missing_files(accepted, request, manifest));
-  if (!files.empty()) SLIPWAY_CHECK(send_pack(api, out.id, std::move(files), progress, out));
+  SLIPWAY_TRY(const std::vector<Digest> missing, missing_digests(accepted));
+  if (!missing.empty()) {
+    SLIPWAY_TRY(std::vector<PackItem> items, pack_items(request.folder, manifest, missing));
+    SLIPWAY_CHECK(send_pack(api, out.id, std::move(items), progress, out));
+  }
   if (!base || *base != manifest) save_base(base_path, manifest);
   out.upload = clock.monotonic() - hashed;
   progress.end("upload", "done", out.upload,
@@ -177,19 +164,13 @@ json::object to_json(const ManifestDelta& delta) {
 
 Result<Uploaded> upload_folder(ApiClient& api, const UploadRequest& request, const Clock& clock,
                                ProgressView& progress) {
-  const std::filesystem::path stat_dir =
-      stat_cache_file(request.cache_dir, request.folder).parent_path();
-  std::error_code error;
-  if (!std::filesystem::exists(stat_dir, error))
-    if (Status made = make_directories(stat_dir, 0700); !made)
-      return fail(std::move(made.error()).with_hint("set XDG_CACHE_HOME to a writable folder"));
   std::vector<std::string> notes_shown;
   for (int attempt = 1;; ++attempt) {
     Result<Uploaded> uploaded = upload_once(api, request, clock, progress, notes_shown);
     if (uploaded || attempt == attempts) return uploaded;
     // A file was edited under our hands: what was sent is not what was promised.
-    if (uploaded.error().code != Errc::corrupt && uploaded.error().phase != changed_phase)
-      return uploaded;
+    const Errc code = uploaded.error().code;
+    if (code != Errc::corrupt && code != Errc::conflict) return uploaded;
     progress.note("a file changed while it was sent; reading the folder again");
   }
 }
