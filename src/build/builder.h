@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -64,8 +65,8 @@ class Builder {
   };
   // Everything must outlive the builder. `host_env` is the environment the server was started with:
   // where host toolchains, registry settings and the CA bundle are found.
-  Builder(Paths paths, const BlobStore& blobs, LayerStore& layers, StepRunner& runner,
-          const Clock& clock, EnvVars host_env);
+  Builder(Paths paths, BlobStore& blobs, LayerStore& layers, StepRunner& runner, const Clock& clock,
+          EnvVars host_env);
   ~Builder();
 
   // Errors: build_failed with phase, command, exit code, cause, file:line, excerpt, hint
@@ -75,6 +76,8 @@ class Builder {
                                            std::stop_token stop);
   // The directories to bind read-only into an instance of `artifact`, and where.
   [[nodiscard]] Result<std::vector<BindMount>> toolchain_binds(const Artifact& artifact) const;
+  // Forgets the caches of a deleted project.
+  [[nodiscard]] Status remove_caches(std::string_view project);
 
  private:
   struct State;

@@ -165,7 +165,7 @@ void add_missing(EnvVars& into, const EnvVars& from) {
   for (const auto& [name, value] : from) into.emplace(name, value);
 }
 
-void read_config_files(const EnvVars& host_env, HostSettings& settings) {
+void read_config_files(const EnvVars& host_env, const fs::path& etc, HostSettings& settings) {
   const std::string home_text = value_of(host_env, "HOME");
   const auto first_of = [](std::string named, std::initializer_list<fs::path> others) {
     std::string text;
@@ -180,11 +180,11 @@ void read_config_files(const EnvVars& host_env, HostSettings& settings) {
   const fs::path home = home_text;
   add_missing(settings.env, npm_settings(first_of(value_of(host_env, "NPM_CONFIG_USERCONFIG"),
                                                   {home / ".npmrc"})));
-  add_missing(settings.env, npm_settings(text_of("/etc/npmrc")));
+  add_missing(settings.env, npm_settings(text_of(etc / "npmrc")));
   add_missing(settings.env,
               pip_settings(first_of(value_of(host_env, "PIP_CONFIG_FILE"),
                                     {home / ".config/pip/pip.conf", home / ".pip/pip.conf"})));
-  add_missing(settings.env, pip_settings(text_of("/etc/pip.conf")));
+  add_missing(settings.env, pip_settings(text_of(etc / "pip.conf")));
   add_missing(settings.env,
               go_settings(first_of(value_of(host_env, "GOENV"), {home / ".config/go/env"})));
   const std::string cargo_home = value_of(host_env, "CARGO_HOME");
@@ -265,7 +265,7 @@ std::string maven_settings(std::string_view settings) {
   }
 }
 
-HostSettings read_host_settings(const EnvVars& host_env) {
+HostSettings read_host_settings(const EnvVars& host_env, const fs::path& etc) {
   HostSettings settings;
   for (std::string_view name : passed_on)
     if (std::string value = value_of(host_env, name); !value.empty())
@@ -273,7 +273,7 @@ HostSettings read_host_settings(const EnvVars& host_env) {
   for (const auto& [name, value] : host_env)
     if (name.starts_with("CARGO_REGISTRIES_") && name.ends_with("_INDEX"))
       settings.env[name] = value;
-  read_config_files(host_env, settings);
+  read_config_files(host_env, etc, settings);
   add_ca_bundle(host_env, settings);
   if (const auto index = settings.env.find("PIP_INDEX_URL");
       index != settings.env.end() && !settings.env.contains("UV_INDEX_URL"))

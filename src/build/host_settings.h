@@ -21,9 +21,10 @@ struct HostSettings {
   std::string java_flags;
 };
 
-// Reads the server's environment and the configuration files in its HOME and /etc. Unreadable and
-// odd files count as absent.
-[[nodiscard]] HostSettings read_host_settings(const EnvVars& host_env);
+// Reads the server's environment and the configuration files in its HOME and in `etc`. Unreadable
+// and odd files count as absent.
+[[nodiscard]] HostSettings read_host_settings(const EnvVars& host_env,
+                                              const std::filesystem::path& etc = "/etc");
 
 // The pieces, as pure functions: from the text of a configuration file to what a sandbox gets.
 [[nodiscard]] EnvVars npm_settings(std::string_view npmrc);           // npm_config_registry=...

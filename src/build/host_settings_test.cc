@@ -55,7 +55,8 @@ TEST(HostSettings, EveryToolTrustsTheHostsBundleAndTokensStay) {
                           {"HTTPS_PROXY", "http://user:pw@proxy.example:3128"},
                           {"NPM_TOKEN", "s3cret"},
                           {"CARGO_REGISTRIES_CORP_TOKEN", "s3cret"},
-                          {"AWS_SECRET_ACCESS_KEY", "s3cret"}});
+                          {"AWS_SECRET_ACCESS_KEY", "s3cret"}},
+                         dir->path());
   ASSERT_EQ(settings.binds.size(), 1u);
   EXPECT_EQ(settings.binds[0].access, BindMount::Access::read_only);
   for (const char* name : {"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CARGO_HTTP_CAINFO",
@@ -68,7 +69,7 @@ TEST(HostSettings, EveryToolTrustsTheHostsBundleAndTokensStay) {
 }
 
 TEST(HostSettings, NothingSetGivesNothing) {
-  const HostSettings settings = read_host_settings({});
+  const HostSettings settings = read_host_settings({}, "/nonexistent");
   EXPECT_TRUE(settings.env.empty());
   EXPECT_TRUE(settings.binds.empty());
 }

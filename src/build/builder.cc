@@ -1,0 +1,476 @@
+#include "build/builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "base/ids.h"
+#include "base/text.h"
+#include "build/caches.h"
+#include "build/cargo_times.h"
+#include "build/host_settings.h"
+#include "build/recipe.h"
+#include "build/site.h"
+#include "build/step.h"
+#include "build/toolchain_host.h"
+#include "build/toolchains.h"
+#include "sys/files.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Part of every layer's key: raise it when the way of building changes what comes out.
+constexpr std::string_view format_version = "1";
+constexpr std::uint64_t cache_limit_bytes = 6ull << 30;  // of one project
+
+// The part of the source that the install step sees: the files named, and what lies below the
+// directories named.
+Manifest select_inputs(const Manifest& source, const std::vector<std::string>& inputs) {
+  Manifest out;
+  for (const ManifestEntry& entry : source.entries)
+    if (std::ranges::any_of(inputs, [&](std::string_view input) {
+          while (input.ends_with('/')) input.remove_suffix(1);
+          return entry.path == input ||
+                 (entry.path.size() > input.size() && entry.path.starts_with(input) &&
+                  entry.path[input.size()] == '/');
+        }))
+      out.entries.push_back(entry);
+  return out;
+}
+
+void add_env(Sha256& hash, const EnvVars& env) {
+  hash.field(std::to_string(env.size()));
+  for (const auto& [name, value] : env) hash.field(name).field(value);
+}
+
+std::string layer_id(std::string_view kind, Sha256& hash) {
+  return fmt::format("{}-{}", kind, hash.finish().hex().substr(0, 40));
+}
+
+}  // namespace
+
+struct Builder::State {
+  Paths paths;
+  BlobStore& blobs;
+  LayerStore& layers;
+  StepRunner& runner;
+  const Clock& clock;
+  HostSettings settings;
+  Toolchains toolchains;
+  ProjectCaches caches;
+
+  State(Paths p, BlobStore& b, LayerStore& l, StepRunner& r, const Clock& c,
+        const EnvVars& host_env)
+      : paths(std::move(p)),
+        blobs(b),
+        layers(l),
+        runner(r),
+        clock(c),
+        settings(read_host_settings(host_env)),
+        toolchains(
+            paths.toolchains,
+            [host_env](std::string_view name) { return find_host_toolchains(name, host_env); },
+            settings, runner),
+        caches(paths.cache, paths.scratch) {}
+};
+
+namespace {
+
+// One call of Builder::build(): what it found out so far.
+class Run {
+ public:
+  Run(const BuildRequest& request, BuildObserver& observer, std::stop_token stop,
+      Toolchains& toolchains, ProjectCaches& caches, const HostSettings& settings,
+      const Builder::Paths& paths, BlobStore& blobs, LayerStore& layers, StepRunner& runner,
+      const Clock& clock)
+      : request_(request),
+        service_(*request.service),
+        source_(*request.source),
+        observer_(observer),
+        stop_(std::move(stop)),
+        toolchains_(toolchains),
+        caches_(caches),
+        settings_(settings),
+        paths_(paths),
+        blobs_(blobs),
+        layers_(layers),
+        runner_(runner),
+        clock_(clock),
+        id_("build-" + random_id()) {}
+
+  Result<BuildOutcome> build() {
+    if (service_.is_static && !has_command(service_.install) && !has_command(service_.build))
+      return publish_source();
+    source_layers_ = request_.source_layers;
+    if (source_layers_.empty()) {
+      SLIPWAY_TRY(source_layers_, layers_.materialize(source_, "app", blobs_));
+    }
+    const auto pin = layers_.pin(source_layers_);
+    SLIPWAY_CHECK(resolve_toolchains());
+    SLIPWAY_CHECK(install());
+    SLIPWAY_CHECK(compile());
+    if (service_.is_static) return publish_output();
+    return finish();
+  }
+
+ private:
+  static bool has_command(const std::optional<std::string>& command) {
+    return command && !trim(*command).empty();
+  }
+
+  void note(std::string_view text) { observer_.output(fmt::format("slipway: {}\n", text)); }
+
+  Status check_canceled() const {
+    if (stop_.stop_requested()) return fail(Errc::canceled, "the build was canceled");
+    return {};
+  }
+
+  Status resolve_toolchains() {
+    ground_.service = &service_;
+    const Toolchains::Context context{
+        .note = [this](std::string_view text) { note(text); },
+        .output = [this](std::string_view bytes) { observer_.output(bytes); },
+        .stop = stop_,
+        .uid_slot = request_.uid_slot,
+        .sandbox_id = id_};
+    for (const ToolchainNeed& need : toolchain_needs(service_)) {
+      SLIPWAY_CHECK(check_canceled());
+      auto tool = toolchains_.resolve(need, context);
+      if (!tool && need.use == ToolchainNeed::Use::build_if_present &&
+          tool.error().code != Errc::canceled)
+        continue;
+      if (!tool) return fail(std::move(tool).error());
+      if (need.use == ToolchainNeed::Use::build_and_run) ground_.run_tools.push_back(*tool);
+      ground_.tools.push_back(*std::move(tool));
+    }
+    return {};
+  }
+
+  Sha256 begin_key(std::string_view kind, std::string_view script, const EnvVars& env) const {
+    Sha256 hash;
+    hash.field(kind).field(format_version).field(request_.project).field(service_.root);
+    hash.field(script);
+    for (const Toolchain& tool : ground_.tools) hash.field(tool.id()).field(tool.program);
+    add_env(hash, env);
+    return hash;
+  }
+
+  EnvVars keyed_env(BuildStep step) const {
+    EnvVars env = step_environment(ground_, step);
+    for (const auto& [name, value] : request_.build_env) env[name] = value;
+    return env;
+  }
+
+  // The caches and scratch space of the steps that really run; made when the first one does.
+  Status prepare_sandboxes() {
+    if (lease_) return {};
+    std::vector<std::string> tools;
+    for (const Toolchain& tool : ground_.tools) tools.push_back(tool.name);
+    SLIPWAY_TRY(lease_, caches_.lease(request_.project, service_, tools));
+    SLIPWAY_CHECK(make_directories(paths_.scratch));
+    SLIPWAY_TRY(TempDir scratch, TempDir::create(paths_.scratch, "home-"));
+    scratch_.emplace(std::move(scratch));
+    SLIPWAY_CHECK(make_directories(scratch_->path() / "home" / "tmp"));
+    if (!settings_.maven_settings.empty()) {
+      SLIPWAY_CHECK(make_directories(scratch_->path() / "home" / ".m2"));
+      SLIPWAY_CHECK(write_file_atomic(scratch_->path() / "home" / ".m2" / "settings.xml",
+                                      settings_.maven_settings));
+    }
+    if (!settings_.cargo_config.empty())
+      SLIPWAY_CHECK(write_file_atomic(scratch_->path() / "cargo.toml", settings_.cargo_config));
+    return {};
+  }
+
+  SandboxSpec make_spec(std::string_view step, const std::vector<std::string>& lowers,
+                        const fs::path& upper, std::string script, EnvVars env) {
+    SandboxSpec spec;
+    spec.id = fmt::format("{}-{}", id_, step);
+    spec.cgroup = "builds";
+    for (const std::string& layer : lowers)
+      if (auto directory = layers_.find(layer)) spec.root.lowers.push_back(*std::move(directory));
+    spec.root.upper = upper;
+    spec.root.binds = settings_.binds;
+    for (const Toolchain& tool : ground_.tools)
+      for (const BindMount& bind : tool.binds) spec.root.binds.push_back(bind);
+    spec.root.binds.insert(spec.root.binds.end(), lease_->binds.begin(), lease_->binds.end());
+    spec.root.binds.push_back({.source = scratch_->path() / "home",
+                               .target = "/home/app",
+                               .access = BindMount::Access::read_write});
+    if (!settings_.cargo_config.empty())
+      spec.root.binds.push_back(
+          {.source = scratch_->path() / "cargo.toml", .target = "/.cargo/config.toml"});
+    spec.argv = {"/bin/sh", "-c", std::move(script)};
+    spec.env = std::move(env);
+    for (const auto& [name, value] : settings_.env) spec.env.emplace(name, value);
+    for (const auto& [name, value] : lease_->env) spec.env[name] = value;
+    const std::string java = std::string(trim(settings_.java_flags + " " + lease_->java_flags));
+    if (!java.empty() && !lease_->java_flags.empty()) {
+      spec.env.emplace("MAVEN_OPTS", java);
+      spec.env.emplace("GRADLE_OPTS", java + " -Dorg.gradle.daemon=false");
+    }
+    spec.workdir = work_directory(service_);
+    spec.uid_slot = request_.uid_slot;
+    spec.limits.memory_bytes = request_.limits.memory_bytes;
+    spec.limits.cpu_millis = request_.limits.cpu_millis;
+    spec.limits.pids = request_.limits.pids;
+    spec.limits.disk_bytes = request_.limits.disk_bytes;
+    spec.egress = Egress::registries;
+    spec.hostname = "build";
+    return spec;
+  }
+
+  StepJob make_job(std::string_view name, std::string command, SandboxSpec spec) const {
+    return {.name = std::string(name),
+            .command = std::move(command),
+            .spec = std::move(spec),
+            .service = &service_,
+            .limits = request_.limits};
+  }
+
+  // Brackets `work` by the observer's step events.
+  template <class Work>
+  Status observed(std::string_view name, std::string_view detail, const Work& work) {
+    const Duration started = clock_.monotonic();
+    observer_.step_started(name, detail);
+    const Result<std::string_view> state = work();
+    observer_.step_ended(name, state ? *state : "failed", clock_.monotonic() - started);
+    if (!state) return fail(state.error());
+    return {};
+  }
+
+  Status install() {
+    const auto script = install_script(ground_);
+    if (!script) return {};
+    const bool part = !service_.install_inputs.empty();
+    const Manifest inputs = part ? select_inputs(source_, service_.install_inputs) : Manifest{};
+    const EnvVars env = keyed_env(BuildStep::install);
+    Sha256 key = begin_key("install", *script, env);
+    key.field(part ? inputs.digest().hex() : source_.digest().hex());
+    const std::string layer = layer_id("install", key);
+    const std::string shown = service_.install.value_or("prepare .venv");
+    SLIPWAY_CHECK(observed("install", shown, [&]() -> Result<std::string_view> {
+      if (layers_.find(layer)) {
+        outcome_.cache_install = "hit";
+        return "cached";
+      }
+      outcome_.cache_install = "miss";
+      SLIPWAY_CHECK(run_install(layer, *script, shown, env, part ? &inputs : nullptr));
+      return "done";
+    }));
+    deps_layer_ = layer;
+    return {};
+  }
+
+  Status run_install(const std::string& layer, const std::string& script, const std::string& shown,
+                     const EnvVars& env, const Manifest* inputs) {
+    SLIPWAY_CHECK(check_canceled());
+    SLIPWAY_CHECK(prepare_sandboxes());
+    std::vector<std::string> lowers = source_layers_;
+    std::optional<LayerStore::Pin> pin;
+    if (inputs != nullptr) {
+      SLIPWAY_TRY(lowers, layers_.materialize(*inputs, "app", blobs_));
+      pin.emplace(layers_.pin(lowers));
+    }
+    SLIPWAY_TRY(auto draft, layers_.begin(layer));
+    SLIPWAY_CHECK(
+        make_directories(draft.path() / fs::path(work_directory(service_)).relative_path()));
+    StepJob job =
+        make_job("install", shown, make_spec("install", lowers, draft.path(), script, env));
+    SLIPWAY_CHECK(run_step(job, runner_, observer_, stop_));
+    if (inputs != nullptr) open_directories(draft.path(), *inputs, "app");
+    SLIPWAY_CHECK(keep_app_only(draft.path()));
+    SLIPWAY_CHECK(draft.commit());
+    return caches_.trim(request_.project, cache_limit_bytes);
+  }
+
+  Status compile() {
+    const auto script = build_script(ground_);
+    if (!script) return {};
+    const EnvVars env = keyed_env(BuildStep::build);
+    Sha256 key = begin_key("build", *script, env);
+    key.field(source_.digest().hex()).field(deps_layer_);
+    const std::string layer = layer_id("build", key);
+    SLIPWAY_CHECK(observed("build", *service_.build, [&]() -> Result<std::string_view> {
+      if (layers_.find(layer)) {
+        outcome_.cache_build = "hit";
+        return "cached";
+      }
+      outcome_.cache_build = "miss";
+      SLIPWAY_CHECK(run_build(layer, *script, env));
+      return "done";
+    }));
+    build_layer_ = layer;
+    return {};
+  }
+
+  Status run_build(const std::string& layer, const std::string& script, const EnvVars& env) {
+    SLIPWAY_CHECK(check_canceled());
+    SLIPWAY_CHECK(prepare_sandboxes());
+    const std::vector<std::string> lowers = below_build();
+    const auto pin = layers_.pin(lowers);
+    SLIPWAY_TRY(auto draft, layers_.begin(layer));
+    SLIPWAY_CHECK(make_directories(draft.path() / "app"));
+    SandboxSpec spec = make_spec("build", lowers, draft.path(), script, env);
+    spec.root.binds.insert(spec.root.binds.end(), lease_->framework_binds.begin(),
+                           lease_->framework_binds.end());
+    if (!lease_->cargo_target.empty())
+      SLIPWAY_CHECK(
+          renew_times(source_, blobs_, lease_->cargo_target, draft.path() / "app", clock_.now()));
+    SLIPWAY_CHECK(
+        run_step(make_job("build", *service_.build, std::move(spec)), runner_, observer_, stop_));
+    SLIPWAY_CHECK(keep_app_only(draft.path()));
+    return draft.commit();
+  }
+
+  std::vector<std::string> below_build() const {
+    std::vector<std::string> all = source_layers_;
+    if (!deps_layer_.empty()) all.push_back(deps_layer_);
+    return all;
+  }
+
+  Result<BuildOutcome> finish() {
+    Artifact& artifact = outcome_.artifact;
+    artifact.layers = below_build();
+    if (!build_layer_.empty()) artifact.layers.push_back(build_layer_);
+    artifact.start = service_.start.value_or("");
+    artifact.workdir = work_directory(service_);
+    artifact.env = run_environment(ground_);
+    for (const Toolchain& tool : ground_.run_tools) artifact.toolchains.push_back(tool.id());
+    artifact.port = service_.port;
+    artifact.health_path = service_.health_path;
+    return outcome_;
+  }
+
+  Result<BuildOutcome> publish(Result<Manifest> site) {
+    if (!site) return fail(std::move(site).error());
+    if (site->entries.empty()) {
+      Error error{.code = Errc::build_failed,
+                  .message = "there is nothing to publish: the site has no files",
+                  .hint = "check the plan's output folder with `slipway detect`"};
+      error.phase = "publish";
+      error.cause = "no_output";
+      return fail(std::move(error));
+    }
+    SLIPWAY_TRY(outcome_.artifact.site, blobs_.put(site->to_text()));
+    outcome_.artifact.fallback = service_.fallback;
+    outcome_.artifact.health_path = service_.health_path;
+    return outcome_;
+  }
+
+  std::string output_directory() const {
+    std::string out = service_.root;
+    std::string_view below = service_.output_dir ? std::string_view(*service_.output_dir) : "";
+    while (below.starts_with("./")) below.remove_prefix(2);
+    while (below.ends_with('/')) below.remove_suffix(1);
+    if (below.empty() || below == ".") return out;
+    if (!out.empty()) out += '/';
+    return out + std::string(below);
+  }
+
+  Result<BuildOutcome> publish_source() {
+    Result<BuildOutcome> result = fail(Errc::internal, "");
+    SLIPWAY_CHECK(observed("publish", output_directory(), [&]() -> Result<std::string_view> {
+      result = publish(site_of_source(source_, output_directory()));
+      if (!result) return fail(result.error());
+      return "done";
+    }));
+    return result;
+  }
+
+  Result<BuildOutcome> publish_output() {
+    Result<BuildOutcome> result = fail(Errc::internal, "");
+    std::vector<std::string> ids = below_build();
+    if (!build_layer_.empty()) ids.push_back(build_layer_);
+    const auto pin = layers_.pin(ids);
+    SLIPWAY_CHECK(observed("publish", output_directory(), [&]() -> Result<std::string_view> {
+      result = publish(ingest(ids));
+      if (!result) return fail(result.error());
+      return "done";
+    }));
+    return result;
+  }
+
+  Result<Manifest> ingest(const std::vector<std::string>& ids) {
+    std::vector<fs::path> directories;
+    for (const std::string& id : ids)
+      if (auto directory = layers_.find(id)) directories.push_back(*directory / "app");
+    const MergedTree tree(std::move(directories));
+    std::string directory = output_directory();
+    if (!tree.is_directory(directory)) {
+      const std::string other = find_output(tree, service_.root);
+      if (other.empty()) return no_output(directory);
+      note(fmt::format("the build wrote {}, not {}; publishing that", other, directory));
+      directory = other;
+    }
+    return ingest_site(tree, directory, blobs_, {.max_bytes = request_.limits.disk_bytes},
+                       [this](std::string_view text) { note(text); });
+  }
+
+  std::unexpected<Error> no_output(const std::string& directory) const {
+    Error error{.code = Errc::build_failed,
+                .message = fmt::format("the build finished but made no folder {}",
+                                       sanitize_line(directory)),
+                .hint =
+                    "let the build write there, or say where it writes with --root or the "
+                    "framework's own setting"};
+    error.phase = "publish";
+    error.command = service_.build.value_or("");
+    error.cause = "no_output";
+    return fail(std::move(error));
+  }
+
+  const BuildRequest& request_;
+  const Service& service_;
+  const Manifest& source_;
+  BuildObserver& observer_;
+  std::stop_token stop_;
+  Toolchains& toolchains_;
+  ProjectCaches& caches_;
+  const HostSettings& settings_;
+  const Builder::Paths& paths_;
+  BlobStore& blobs_;
+  LayerStore& layers_;
+  StepRunner& runner_;
+  const Clock& clock_;
+  std::string id_;
+
+  Ground ground_;
+  std::vector<std::string> source_layers_;
+  std::string deps_layer_, build_layer_;
+  std::unique_ptr<ProjectCaches::Lease> lease_;
+  std::optional<TempDir> scratch_;
+  BuildOutcome outcome_;
+};
+
+}  // namespace
+
+Builder::Builder(Paths paths, BlobStore& blobs, LayerStore& layers, StepRunner& runner,
+                 const Clock& clock, EnvVars host_env)
+    : state_(std::make_unique<State>(std::move(paths), blobs, layers, runner, clock, host_env)) {}
+
+Builder::~Builder() = default;
+
+Result<BuildOutcome> Builder::build(const BuildRequest& request, BuildObserver& observer,
+                                    std::stop_token stop) {
+  State& s = *state_;
+  return Run(request, observer, std::move(stop), s.toolchains, s.caches, s.settings, s.paths,
+             s.blobs, s.layers, s.runner, s.clock)
+      .build();
+}
+
+Result<std::vector<BindMount>> Builder::toolchain_binds(const Artifact& artifact) const {
+  std::vector<BindMount> binds;
+  for (const std::string& id : artifact.toolchains) {
+    SLIPWAY_TRY(const Toolchain tool, state_->toolchains.get(id));
+    binds.insert(binds.end(), tool.binds.begin(), tool.binds.end());
+  }
+  return binds;
+}
+
+Status Builder::remove_caches(std::string_view project) { return state_->caches.remove(project); }
+
+}  // namespace slipway

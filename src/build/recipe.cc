@@ -1,0 +1,184 @@
+#include "build/recipe.h"
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace slipway {
+namespace {
+
+const Toolchain* find_tool(const std::vector<Toolchain>& tools, std::string_view name) {
+  const auto found = std::ranges::find(tools, name, &Toolchain::name);
+  return found == tools.end() ? nullptr : &*found;
+}
+
+bool is_python(const Ground& ground) {
+  return find_tool(ground.tools, "python") != nullptr && ground.service->provider == "python";
+}
+
+std::string search_path(const Ground& ground, const std::vector<Toolchain>& tools) {
+  const std::string work = work_directory(*ground.service);
+  std::vector<std::string> parts;
+  if (find_tool(tools, "node") != nullptr || find_tool(tools, "bun") != nullptr) {
+    parts.push_back(work + "/node_modules/.bin");
+    if (work != "/app") parts.emplace_back("/app/node_modules/.bin");
+  }
+  if (is_python(ground)) parts.push_back(work + "/.venv/bin");
+  for (const Toolchain& tool : tools)
+    for (const std::string& directory : tool.path)
+      if (std::ranges::find(parts, directory) == parts.end() && directory != "/usr/bin")
+        parts.push_back(directory);
+  for (const char* directory :
+       {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"})
+    parts.emplace_back(directory);
+  return join(parts, ":");
+}
+
+void add_common(const Ground& ground, const std::vector<Toolchain>& tools, EnvVars& env) {
+  env["PATH"] = search_path(ground, tools);
+  env["HOME"] = "/home/app";
+  env["LANG"] = "C.UTF-8";
+  for (const Toolchain& tool : tools)
+    for (const auto& [name, value] : tool.env) env[name] = value;
+  if (is_python(ground)) {
+    env["VIRTUAL_ENV"] = work_directory(*ground.service) + "/.venv";
+    env["PYTHONUNBUFFERED"] = "1";
+    env["UV_PROJECT_ENVIRONMENT"] = env["VIRTUAL_ENV"];
+    env["UV_PYTHON_DOWNLOADS"] = "never";
+  }
+  if (find_tool(tools, "deno") != nullptr)  // its cache is what the app runs from
+    env["DENO_DIR"] = work_directory(*ground.service) + "/.deno";
+}
+
+// Makes .venv unless it is there. With uv in a tenth of a second; pip comes into it only when the
+// command calls it.
+std::string venv_prelude(const Ground& ground, std::string_view command) {
+  const Toolchain& python = *find_tool(ground.tools, "python");
+  if (find_tool(ground.tools, "uv") == nullptr)
+    return fmt::format("[ -x .venv/bin/python ] || {} -m venv .venv || exit\n", python.program);
+  static const RE2 calls_pip(R"((^|[;&|(]\s*)(python3?\s+-m\s+)?pip3?\s)");
+  const bool seed = RE2::PartialMatch(command, calls_pip);
+  return fmt::format(
+      "[ -x .venv/bin/python ] || uv venv --quiet --no-project{} --python {} .venv || exit\n",
+      seed ? " --seed" : "", python.program);
+}
+
+// Tools that uv runs from its own cache, so that nobody has to install them.
+std::string uv_functions(const Ground& ground, std::string_view command) {
+  std::string out;
+  if (find_tool(ground.tools, "uv") == nullptr) return out;
+  for (std::string_view tool : {"poetry", "pdm", "pipenv", "hatch"})
+    if (command.find(tool) != std::string_view::npos)
+      out +=
+          fmt::format("command -v {0} >/dev/null || {0}() {{ uv tool run {0} \"$@\"; }}\n", tool);
+  return out;
+}
+
+}  // namespace
+
+std::string work_directory(const Service& service) {
+  return service.root.empty() ? "/app" : "/app/" + service.root;
+}
+
+std::optional<std::string> install_script(const Ground& ground) {
+  const std::string command = ground.service->install.value_or("");
+  if (is_python(ground))
+    return venv_prelude(ground, command) + uv_functions(ground, command) +
+           (command.empty() ? ":" : command);
+  if (command.empty()) return std::nullopt;
+  return command;
+}
+
+std::optional<std::string> build_script(const Ground& ground) {
+  if (!ground.service->build || ground.service->build->empty()) return std::nullopt;
+  const std::string& command = *ground.service->build;
+  if (is_python(ground)) return uv_functions(ground, command) + command;
+  if (find_tool(ground.tools, "rust") == nullptr) return command;
+  // Cargo's target directory is a cache of the project's; the programs themselves belong to the
+  // app.
+  return fmt::format(
+      "{}\nstatus=$?\n[ $status = 0 ] || exit $status\n"
+      "for from in \"$CARGO_TARGET_DIR\"/release \"$CARGO_TARGET_DIR\"/debug "
+      "\"$CARGO_TARGET_DIR\"/*/release; do\n"
+      "  [ -d \"$from\" ] || continue\n"
+      "  for to in /app {}; do\n"
+      "    to=$to/target${{from#\"$CARGO_TARGET_DIR\"}}\n"
+      "    mkdir -p \"$to\" || exit\n"
+      "    find \"$from\" -maxdepth 1 -type f -perm -u+x -exec cp -pft \"$to\" {{}} + || exit\n"
+      "  done\ndone\n",
+      command, ground.service->root.empty() ? "" : shell_quote(work_directory(*ground.service)));
+}
+
+EnvVars step_environment(const Ground& ground, BuildStep step) {
+  EnvVars env;
+  add_common(ground, ground.tools, env);
+  env["TMPDIR"] = "/home/app/tmp";
+  // create-react-app turns warnings into errors where CI is set.
+  env["CI"] = ground.service->framework == "react-scripts" ||
+                      ground.service->framework == "create-react-app"
+                  ? "false"
+                  : "true";
+  env["DO_NOT_TRACK"] = "1";
+  if (const Toolchain* node = find_tool(ground.tools, "node")) {
+    for (const char* name : {"npm_config_fund", "npm_config_audit", "npm_config_update_notifier",
+                             "npm_config_progress"})
+      env[name] = "false";
+    for (const char* name :
+         {"NEXT_TELEMETRY_DISABLED", "ASTRO_TELEMETRY_DISABLED", "NUXT_TELEMETRY_DISABLED",
+          "GATSBY_TELEMETRY_DISABLED", "STORYBOOK_DISABLE_TELEMETRY"})
+      env[name] = "1";
+    env["NG_CLI_ANALYTICS"] = "false";
+    env["HUSKY"] = "0";
+    env["COREPACK_ENABLE_DOWNLOAD_PROMPT"] = "0";
+    if (node->program == "/usr/bin/node") env["npm_config_nodedir"] = "/usr";
+    if (step == BuildStep::build) env["NODE_ENV"] = "production";
+  }
+  if (is_python(ground)) {
+    env["UV_LINK_MODE"] = "copy";  // its cache is another mount
+    env["UV_COMPILE_BYTECODE"] = "1";
+    env["UV_NO_PROGRESS"] = "1";
+    env["PIP_DISABLE_PIP_VERSION_CHECK"] = "1";
+    env["PIP_NO_INPUT"] = "1";
+    env["PIP_ROOT_USER_ACTION"] = "ignore";
+    env["PIP_PROGRESS_BAR"] = "off";
+    env["POETRY_VIRTUALENVS_IN_PROJECT"] = "true";
+    env["POETRY_NO_INTERACTION"] = "1";
+    env["PIPENV_VENV_IN_PROJECT"] = "1";
+  }
+  if (const Toolchain* python = find_tool(ground.tools, "python"))
+    env["UV_PYTHON"] = python->program;
+  if (const Toolchain* go = find_tool(ground.tools, "go")) {
+    const auto range = toolchain_range("go", ground.service->runtime.version);
+    env["GOTOOLCHAIN"] =
+        ground.service->provider == "go" && !range.allows(go->version) ? "auto" : "local";
+    env["GOFLAGS"] = "-buildvcs=false";
+  }
+  if (find_tool(ground.tools, "rust") != nullptr) env["CARGO_TERM_PROGRESS_WHEN"] = "never";
+  return env;
+}
+
+EnvVars run_environment(const Ground& ground) {
+  EnvVars env;
+  add_common(ground, ground.run_tools, env);
+  if (find_tool(ground.run_tools, "node") != nullptr ||
+      find_tool(ground.run_tools, "bun") != nullptr) {
+    env["NODE_ENV"] = "production";
+    env["NEXT_TELEMETRY_DISABLED"] = "1";
+    env["ASTRO_TELEMETRY_DISABLED"] = "1";
+    env["npm_config_update_notifier"] = "false";
+    env["npm_config_cache"] = "/tmp/.npm";
+  }
+  if (is_python(ground)) {
+    env["UV_NO_SYNC"] = "1";  // what was installed is what runs
+    env["UV_OFFLINE"] = "1";
+    env["UV_CACHE_DIR"] = "/tmp/.uv";
+    if (const Toolchain* python = find_tool(ground.run_tools, "python"))
+      env["UV_PYTHON"] = python->program;
+  }
+  return env;
+}
+
+}  // namespace slipway
