@@ -1,0 +1,53 @@
+// Slipway's one binary: the command line, the server and the process beside each sandbox. The only
+// place that wires things together.
+
+#include <iostream>
+#include <string_view>
+
+#include "api/server.h"
+#include "base/error.h"
+#include "cli/cli.h"
+#include "deploy/settings.h"
+#include "engine/shim.h"
+#include "sys/files.h"
+
+extern char** environ;
+
+namespace {
+
+using namespace slipway;
+
+Result<Settings> settings_from(const ServeOptions& options, const CliEnvironment& env) {
+  Settings settings;
+  settings.data = env.data_dir;
+  if (options.config) {
+    SLIPWAY_TRY(const std::string text, read_file(*options.config, 1 << 20));
+    SLIPWAY_CHECK(apply_config(settings, text, options.config->string()));
+  }
+  // The command line wins over the file.
+  if (options.data) settings.data = *options.data;
+  if (options.domain) settings.domain = *options.domain;
+  if (options.listen) SLIPWAY_CHECK(apply_listen(settings, *options.listen));
+  return settings;
+}
+
+int serve(const ServeOptions& options, const CliEnvironment& env) {
+  const Result<Settings> settings = settings_from(options, env);
+  if (!settings) {
+    std::cerr << "slipway serve: " << settings.error().message << '\n';
+    if (!settings.error().hint.empty()) std::cerr << "  " << settings.error().hint << '\n';
+    return info(settings.error().code).exit_code;
+  }
+  return run_server(*settings, {.host_env = env.variables,
+                                .self_exe = env.self,
+                                .credentials_file = env.config_dir / "credentials.json"});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == shim_command) return shim_main(argc, argv);
+  CliEnvironment env = make_cli_environment(environ);
+  env.serve = [&env](const ServeOptions& options) { return serve(options, env); };
+  return run_cli(argc, argv, env);
+}

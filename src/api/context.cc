@@ -1,0 +1,72 @@
+#include "api/context.h"
+
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+
+namespace slipway {
+
+const std::string& ApiCall::path_value(std::string_view name) const {
+  static const std::string none;
+  for (const auto& [key, value] : path_values)
+    if (key == name) return value;
+  return none;
+}
+
+Result<std::string> ApiCall::body_text(std::size_t limit) const {
+  if (request.body_bytes > limit || request.body.size() > limit)
+    return fail(Errc::too_large, fmt::format("the body is larger than {} bytes", limit));
+  if (!request.body_file.valid()) return request.body;
+  std::string text(static_cast<std::size_t>(request.body_bytes), '\0');
+  std::size_t have = 0;
+  while (have < text.size()) {
+    const ssize_t n = ::pread(request.body_file.get(), text.data() + have, text.size() - have,
+                              static_cast<off_t>(have));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(errno, "read the body");
+    if (n == 0) return fail(Errc::io, "the body's file is shorter than it was");
+    have += static_cast<std::size_t>(n);
+  }
+  return text;
+}
+
+Result<json::value> ApiCall::body_json() const {
+  SLIPWAY_TRY(const std::string text, body_text());
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return json::object();
+  SLIPWAY_TRY(json::value value, parse_json(text));
+  if (!value.is_object()) return fail(Errc::invalid_argument, "the body must be a JSON object");
+  return value;
+}
+
+std::string ApiCall::idempotency_key() const {
+  const auto key = find_header(request.headers, "Idempotency-Key");
+  return key ? std::string(*key) : std::string();
+}
+
+ApiResponse json_response(int status, const json::value& value) {
+  return {.status = status,
+          .headers = {{"Content-Type", "application/json"}},
+          .body = json::serialize(value) + "\n"};
+}
+
+ApiResponse problem_response(const Error& error) {
+  const ErrcInfo& row = info(error.code);
+  json::object problem = to_json(error);
+  problem["type"] = "about:blank";
+  problem["status"] = row.http_status;
+  problem["title"] = row.name;
+  ApiResponse response{.status = row.http_status,
+                       .headers = {{"Content-Type", "application/problem+json"}},
+                       .body = json::serialize(problem) + "\n"};
+  if (error.code == Errc::unauthenticated)
+    response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (row.retry == ErrcInfo::Retry::yes) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+json::object deployment_json(const ApiContext& context, const Deployment& deployment) {
+  return to_json(deployment, {.url = context.service.url(deployment),
+                              .alias_url = context.service.alias_url(deployment)});
+}
+
+}  // namespace slipway

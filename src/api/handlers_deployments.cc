@@ -1,0 +1,98 @@
+#include <charconv>
+
+#include "api/routes.h"
+#include "base/text.h"
+#include "json/reader.h"
+
+namespace slipway::handlers {
+namespace {
+
+Result<std::int64_t> query_number(const ApiRequest& request, std::string_view name,
+                                  std::int64_t otherwise, std::int64_t most) {
+  const auto text = request.query_value(name);
+  if (!text) return otherwise;
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc{} || end != text->data() + text->size() || number < 0 || number > most)
+    return fail(Errc::invalid_argument, fmt::format("{} must be a number up to {}", name, most));
+  return number;
+}
+
+}  // namespace
+
+Result<ApiResponse> list_deployments(const ApiContext& context, ApiCall& call) {
+  const ApiRequest& request = call.request;
+  DeploymentFilter filter;
+  filter.project = request.query_value("project").value_or("");
+  filter.alias = request.query_value("alias").value_or("");
+  if (const auto state = request.query_value("state")) {
+    filter.state = parse_deployment_state(*state);
+    if (!filter.state)
+      return fail(Errc::invalid_argument,
+                  fmt::format("no state is called '{}'", sanitize_line(*state)));
+  }
+  SLIPWAY_TRY(const std::int64_t limit, query_number(request, "limit", 50, 1000));
+  filter.limit = static_cast<std::size_t>(std::max<std::int64_t>(limit, 1));
+  SLIPWAY_TRY(filter.before, query_number(request, "cursor", 0, INT64_MAX));
+  SLIPWAY_TRY(const DeploymentPage page, context.service.list(filter));
+  json::array deployments;
+  for (const Deployment& deployment : page.deployments)
+    deployments.push_back(deployment_json(context, deployment));
+  return json_response(
+      200, json::object{{"deployments", std::move(deployments)},
+                        {"next_cursor", page.next > 0 ? json::value(std::to_string(page.next))
+                                                      : json::value(nullptr)}});
+}
+
+Result<ApiResponse> get_deployment(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
+  return json_response(200, deployment_json(context, deployment));
+}
+
+Result<ApiResponse> redeploy(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::string message;
+  JsonReader reader(body);
+  reader.read("message", message);
+  SLIPWAY_CHECK(reader.status());
+  SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
+  SLIPWAY_TRY(const Deployment made, context.service.redeploy(deployment, std::move(message),
+                                                              call.actor, call.idempotency_key()));
+  return json_response(202, deployment_json(context, made));
+}
+
+Result<ApiResponse> delete_deployment(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
+  SLIPWAY_TRY(const Deployment removed, context.service.remove(deployment));
+  return json_response(200, deployment_json(context, removed));
+}
+
+Result<ApiResponse> undo(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::string text;
+  JsonReader reader(body);
+  reader.read("deployment", text);
+  SLIPWAY_CHECK(reader.status());
+  std::optional<DeploymentId> id;
+  if (!text.empty()) {
+    SLIPWAY_TRY(const Deployment deployment, context.service.find(text));
+    id = deployment.id;
+  }
+  SLIPWAY_TRY(const Deployment back, context.service.undo(id));
+  return json_response(200, deployment_json(context, back));
+}
+
+Result<ApiResponse> list_projects(const ApiContext& context, ApiCall&) {
+  SLIPWAY_TRY(const std::vector<Project> projects, context.service.projects());
+  json::array out;
+  for (const Project& project : projects)
+    out.push_back(json::object{
+        {"name", project.name},
+        {"team", project.team},
+        {"deployments", project.deployments},
+        {"url", context.names.url(fmt::format("{}.{}", project.name, context.names.domain()))},
+        {"created_at", to_rfc3339(project.created_at)}});
+  return json_response(200, json::object{{"projects", std::move(out)}});
+}
+
+}  // namespace slipway::handlers

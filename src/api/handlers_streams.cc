@@ -1,0 +1,194 @@
+#include <re2/re2.h>
+
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <deque>
+#include <thread>
+
+#include "api/routes.h"
+#include "base/text.h"
+#include "deploy/events.h"
+#include "deploy/logs.h"
+
+namespace slipway::handlers {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto keep_alive_interval = 15s;
+
+// One event of the stream (WHATWG HTML, "server-sent events"); JSON has no line ends, so one data
+// line does.
+std::string sse(std::string_view event, const json::value& data) {
+  return fmt::format("event: {}\ndata: {}\n\n", event, json::serialize(data));
+}
+
+std::string sse(const DeployEvent& event) {
+  if (const Step* step = std::get_if<Step>(&event))
+    return sse("step", json::object{{"name", step->name},
+                                    {"state", step->state},
+                                    {"started_ms", step->started_ms},
+                                    {"took_ms", step->took_ms},
+                                    {"detail", step->detail}});
+  if (const LogEvent* line = std::get_if<LogEvent>(&event))
+    return sse("log", json::object{{"line", sanitize_line(line->line)}, {"step", line->step}});
+  return sse("state", json::object{{"state", to_string(std::get<DeploymentState>(event))}});
+}
+
+struct LogQuestion {
+  std::filesystem::path directory;
+  std::optional<Timestamp> since;
+  std::shared_ptr<const re2::RE2> filter;
+  std::size_t tail = 0;  // 0: all
+  bool follow = false;
+};
+
+Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& request,
+                                  const Deployment& deployment) {
+  LogQuestion question;
+  const std::string_view kind = request.query_value("kind").value_or("run");
+  if (kind != "run" && kind != "build")
+    return fail(Errc::invalid_argument, "kind must be run or build");
+  question.directory = context.service.log_directory(
+      deployment.id, kind == "run" ? DeployService::LogKind::run : DeployService::LogKind::build);
+  if (const auto since = request.query_value("since"); since && !since->empty()) {
+    if (const auto ago = parse_duration(*since))
+      question.since = context.clock.now() - *ago;
+    else
+      question.since = parse_rfc3339(*since);
+    if (!question.since)
+      return fail(Errc::invalid_argument,
+                  "since must be a duration such as 10m, or a time such as 2026-01-02T03:04:05Z");
+  }
+  if (const auto filter = request.query_value("filter"); filter && !filter->empty()) {
+    re2::RE2::Options options(re2::RE2::Quiet);
+    options.set_max_mem(1 << 20);
+    auto compiled =
+        std::make_shared<const re2::RE2>(re2::StringPiece(filter->data(), filter->size()), options);
+    if (!compiled->ok())
+      return fail(Errc::invalid_argument,
+                  "the filter is no regular expression: " + compiled->error());
+    question.filter = std::move(compiled);
+  }
+  if (const auto tail = request.query_value("tail"); tail && !tail->empty()) {
+    const auto [end, error] =
+        std::from_chars(tail->data(), tail->data() + tail->size(), question.tail);
+    if (error != std::errc{} || end != tail->data() + tail->size() || question.tail > 1'000'000)
+      return fail(Errc::invalid_argument, "tail must be a number up to 1000000");
+  }
+  const auto follow = request.query_value("follow");
+  question.follow = follow == "1" || follow == "true";
+  return question;
+}
+
+std::string log_json(const LogLine& line) {
+  const std::string_view stream = line.stream == 'e' ? "err" : line.stream == 'b' ? "build" : "out";
+  return json::serialize(json::object{{"time", to_rfc3339(line.time)},
+                                      {"stream", stream},
+                                      {"line", sanitize_line(line.line, Colors::keep)}}) +
+         "\n";
+}
+
+bool matches(const LogQuestion& question, const LogLine& line) {
+  if (question.since && line.time < *question.since) return false;
+  return !question.filter || re2::RE2::PartialMatch(line.line, *question.filter);
+}
+
+// Everything there is, then, when following, what comes; `over` says that nothing more will.
+void stream_log(const LogQuestion& question, StreamWriter& out, const std::function<bool()>& over) {
+  LogReader reader(question.directory);
+  std::deque<std::string> last;
+  std::string batch;
+  bool caught_up = false, ended = false;
+  auto quiet_since = std::chrono::steady_clock::now();
+  for (;;) {
+    const auto line = reader.next();
+    if (!line) return;
+    if (*line) {
+      if (!matches(question, **line)) continue;
+      std::string text = log_json(**line);
+      if (!caught_up && question.tail > 0) {
+        last.push_back(std::move(text));
+        if (last.size() > question.tail) last.pop_front();
+        continue;
+      }
+      batch += text;
+      if (batch.size() < 65536) continue;
+    }
+    if (!*line && !caught_up) {
+      caught_up = true;
+      for (const std::string& text : last) batch += text;
+      last.clear();
+    }
+    if (!batch.empty()) {
+      if (!out.write(batch)) return;
+      batch.clear();
+      quiet_since = std::chrono::steady_clock::now();
+    }
+    if (*line) continue;
+    // One more look after the end, for what was written between.
+    if (!question.follow || ended || out.closed()) return;
+    ended = over();
+    if (ended) continue;
+    if (std::chrono::steady_clock::now() - quiet_since > keep_alive_interval) {
+      if (!out.write("\n"))
+        return;  // finds out whether somebody still reads; NDJSON readers skip empty lines
+      quiet_since = std::chrono::steady_clock::now();
+    }
+    std::this_thread::sleep_for(50ms);
+  }
+}
+
+}  // namespace
+
+Result<ApiResponse> events(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const Deployment found, context.service.find(call.path_value("ref")));
+  const std::shared_ptr<EventFeed> feed = context.service.events(found.id);
+  ApiResponse response{
+      .headers = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-cache"}}};
+  response.body = [&context, id = found.id, feed](StreamWriter& out) {
+    std::uint64_t cursor = 0;
+    if (feed) {
+      auto quiet_since = std::chrono::steady_clock::now();
+      while (!feed->finished(cursor)) {
+        if (const auto event = feed->next(cursor, 1000ms)) {
+          if (!out.write(sse(*event))) return;
+          quiet_since = std::chrono::steady_clock::now();
+        } else if (out.closed()) {
+          return;
+        } else if (std::chrono::steady_clock::now() - quiet_since > keep_alive_interval) {
+          if (!out.write(": still here\n\n")) return;
+          quiet_since = std::chrono::steady_clock::now();
+        }
+      }
+    }
+    const auto settled = context.service.find(id.str());
+    if (!settled) return;
+    // Nobody watched while it was made: the record tells the steps.
+    if (!feed)
+      for (const Step& step : settled->steps)
+        if (!out.write(sse(DeployEvent(step)))) return;
+    std::ignore = out.write(sse("done", deployment_json(context, *settled)));
+  };
+  return response;
+}
+
+Result<ApiResponse> logs(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
+  SLIPWAY_TRY(LogQuestion question, read_question(context, call.request, deployment));
+  const bool of_build = call.request.query_value("kind") == "build";
+  ApiResponse response{
+      .headers = {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-cache"}}};
+  response.body = [&context, question = std::move(question), id = deployment.id,
+                   of_build](StreamWriter& out) {
+    stream_log(question, out, [&] {
+      const auto now = context.service.find(id.str());
+      if (!now) return true;
+      return of_build ? is_settled(now->state) : is_settled(now->state) && !is_live(now->state);
+    });
+  };
+  return response;
+}
+
+}  // namespace slipway::handlers

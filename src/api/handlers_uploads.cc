@@ -1,0 +1,161 @@
+#include <unistd.h>
+
+#include "api/routes.h"
+#include "base/text.h"
+#include "json/reader.h"
+
+namespace slipway::handlers {
+namespace {
+
+Result<ManifestEntry> entry_from_json(const json::value& value) {
+  ManifestEntry entry;
+  std::string mode, digest;
+  JsonReader reader(value, "delta.changed");
+  reader.require("path").require("mode").require("digest");
+  reader.read("path", entry.path)
+      .read("mode", mode)
+      .read("size", entry.size)
+      .read("digest", digest);
+  if (mode == "x")
+    entry.mode = FileMode::executable;
+  else if (mode == "l")
+    entry.mode = FileMode::symlink;
+  else if (mode != "f")
+    reader.wrong("mode", "f, x or l");
+  if (const auto parsed = Digest::parse(digest))
+    entry.digest = *parsed;
+  else
+    reader.wrong("digest", "a digest");
+  SLIPWAY_CHECK(reader.status());
+  return entry;
+}
+
+Result<ManifestDelta> delta_from_json(const json::value& value) {
+  ManifestDelta delta;
+  std::string base;
+  JsonReader reader(value, "delta");
+  reader.require("base").read("base", base).read("removed", delta.removed);
+  reader.read_each("changed", delta.changed, entry_from_json);
+  if (const auto parsed = Digest::parse(base))
+    delta.base = *parsed;
+  else
+    reader.wrong("base", "a digest");
+  SLIPWAY_CHECK(reader.status());
+  return delta;
+}
+
+Result<UploadId> upload_id(std::string_view text) {
+  const auto id = UploadId::parse(text);
+  if (!id)
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' is not an upload's id", sanitize_line(text)));
+  return *id;
+}
+
+// What POST /v1/plan and POST /v1/deployments have in common.
+Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  DeployService::NewDeployment wanted;
+  DeployOptions& options = wanted.options;
+  std::string upload;
+  std::optional<std::int64_t> ttl_ms;
+  JsonReader reader(body);
+  reader.require("upload").read("upload", upload).read("project", wanted.project);
+  reader.read("alias", options.alias).read("message", options.message).read("ttl_ms", ttl_ms);
+  reader.read("env", options.env)
+      .read("build_env", options.build_env)
+      .read("timings_ms", wanted.client_timings_ms);
+  if (ttl_ms &&
+      (*ttl_ms <= 0 || *ttl_ms > std::chrono::milliseconds(std::chrono::days{3650}).count()))
+    reader.wrong("ttl_ms", "between 1 and ten years");
+  SLIPWAY_CHECK(reader.status());
+  if (const json::value* overrides = reader.find("overrides");
+      overrides != nullptr && !overrides->is_null()) {
+    JsonReader inner(*overrides, "overrides");
+    inner.read("service", options.service)
+        .read("root", options.root)
+        .read("install", options.install);
+    inner.read("build", options.build)
+        .read("start", options.start)
+        .read("framework", options.framework);
+    inner.read("runtime", options.runtime);
+    SLIPWAY_CHECK(inner.status());
+  }
+  if (const json::value* uploaded = reader.find("uploaded");
+      uploaded != nullptr && !uploaded->is_null()) {
+    JsonReader inner(*uploaded, "uploaded");
+    inner.read("files", wanted.uploaded_files).read("bytes", wanted.uploaded_bytes);
+    SLIPWAY_CHECK(inner.status());
+  }
+  if (options.message.size() > 4096)
+    return fail(Errc::too_large, "the message is longer than 4,096 bytes");
+  if (ttl_ms) options.ttl = std::chrono::milliseconds(*ttl_ms);
+  SLIPWAY_TRY(wanted.upload, upload_id(upload));
+  wanted.actor = call.actor;
+  return wanted;
+}
+
+}  // namespace
+
+Result<ApiResponse> open_upload(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::string project;
+  std::optional<std::string> manifest_text;
+  JsonReader reader(body);
+  reader.require("project").read("project", project).read("manifest", manifest_text);
+  SLIPWAY_CHECK(reader.status());
+  DeployService::OpenedUpload opened;
+  if (const json::value* delta = reader.find("delta"); delta != nullptr && !delta->is_null()) {
+    SLIPWAY_TRY(const ManifestDelta parsed, delta_from_json(*delta));
+    SLIPWAY_TRY(opened, context.service.open_upload(project, parsed));
+  } else if (manifest_text) {
+    SLIPWAY_TRY(const Manifest parsed, Manifest::parse(*manifest_text));
+    SLIPWAY_TRY(opened, context.service.open_upload(project, parsed));
+  } else {
+    return fail(Errc::invalid_argument, "manifest or delta is missing");
+  }
+  json::array missing;
+  for (const Digest& digest : opened.missing) missing.push_back(json::value(digest.str()));
+  return json_response(201, json::object{{"id", opened.id.str()},
+                                         {"manifest", opened.manifest.str()},
+                                         {"missing", std::move(missing)}});
+}
+
+Result<ApiResponse> put_pack(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const UploadId id, upload_id(call.path_value("id")));
+  ApiRequest& request = call.request;
+  std::size_t used = 0;
+  const BlobStore::Reader body = [&](std::span<char> out) -> Result<std::size_t> {
+    if (!request.body_file.valid()) {
+      const std::size_t n = request.body.copy(out.data(), out.size(), used);
+      used += n;
+      return n;
+    }
+    for (;;) {
+      const ssize_t n = ::read(request.body_file.get(), out.data(), out.size());
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno != EINTR) return fail_errno(errno, "read the pack");
+    }
+  };
+  SLIPWAY_TRY(const BlobStore::PackStats stats, context.service.receive_pack(id, body));
+  return json_response(200, json::object{{"files", stats.files}, {"bytes", stats.bytes}});
+}
+
+Result<ApiResponse> plan(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const DeployService::NewDeployment wanted, new_deployment(call));
+  SLIPWAY_TRY(const Deployment planned, context.service.plan(wanted));
+  const json::object whole = deployment_json(context, planned);
+  return json_response(200, json::object{{"project", planned.project},
+                                         {"alias", planned.alias},
+                                         {"plan", whole.at("plan")},
+                                         {"changed", whole.at("changed")},
+                                         {"source", whole.at("source")}});
+}
+
+Result<ApiResponse> create_deployment(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const DeployService::NewDeployment wanted, new_deployment(call));
+  SLIPWAY_TRY(const Deployment made, context.service.deploy(wanted, call.idempotency_key()));
+  return json_response(202, deployment_json(context, made));
+}
+
+}  // namespace slipway::handlers

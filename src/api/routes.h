@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "api/context.h"
+
+namespace slipway {
+
+// What a caller needs to be allowed. The table below names one for every route.
+enum class Permission { none, read, deploy, remove };
+[[nodiscard]] std::string_view to_string(Permission permission);
+
+// One row of the API: what dispatches, what /v1/openapi.json says, what authorization checks.
+struct ApiRoute {
+  std::string_view method;
+  std::string_view path;  // "/v1/deployments/{ref}"
+  Permission permission;
+  std::string_view operation;  // OpenAPI operationId
+  std::string_view summary;
+  std::string_view request;   // name of the body's schema; "" for none
+  std::string_view response;  // name of the answer's schema
+  Result<ApiResponse> (*handle)(const ApiContext& context, ApiCall& call);
+};
+
+[[nodiscard]] std::span<const ApiRoute> api_routes();
+
+// Handlers by subject: handlers_uploads.cc, handlers_deployments.cc, handlers_streams.cc,
+// handlers_server.cc.
+namespace handlers {
+[[nodiscard]] Result<ApiResponse> healthz(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> metrics(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> openapi(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> whoami(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> open_upload(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> put_pack(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> plan(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> create_deployment(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_deployments(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> get_deployment(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> redeploy(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> delete_deployment(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> undo(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_projects(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> events(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> logs(const ApiContext&, ApiCall&);
+}  // namespace handlers
+
+}  // namespace slipway

@@ -1,0 +1,298 @@
+#include "api/server.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/json/serialize.hpp>
+#include <csignal>
+
+#include "api/dispatch.h"
+#include "api/metrics.h"
+#include "base/log.h"
+#include "build/builder.h"
+#include "db/repository.h"
+#include "deploy/fair_gate.h"
+#include "deploy/housekeeping.h"
+#include "deploy/service.h"
+#include "engine/sandbox.h"
+#include "router/router.h"
+#include "sys/files.h"
+
+namespace slipway {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+Result<Fd> lock_data(const fs::path& data) {
+  SLIPWAY_TRY(Fd lock, open_file(data / "lock", O_RDWR | O_CREAT, 0600));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    return fail(Errc::conflict, fmt::format("another Slipway server uses {}", data.string()),
+                "stop it first, or give this one another directory with --data");
+  return lock;
+}
+
+// The server's token, made at the first start.
+Result<std::string> local_token(const fs::path& data) {
+  const fs::path file = data / "token";
+  if (auto token = read_file(file, 256); token && token->size() >= 32) return *std::move(token);
+  const std::string token = "slp_" + random_secret();
+  SLIPWAY_CHECK(write_file_atomic(file, token, 0600));
+  return token;
+}
+
+// A port that can be listened on: `port`, or any free one for 0. It is part of every URL, so it
+// must be known before the first route is made, and the router may only listen once the routes are
+// there.
+Result<int> find_port(const std::string& address, int port) {
+  const std::string service = std::to_string(port);
+  addrinfo hints{.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+                 .ai_socktype = SOCK_STREAM};
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(address.c_str(), service.c_str(), &hints, &found) != 0)
+    return fail(Errc::invalid_argument, fmt::format("'{}' is not an address to listen on", address),
+                "give a numeric one, such as 127.0.0.1 or 0.0.0.0");
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
+  const Fd socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::bind(socket.get(), found->ai_addr, found->ai_addrlen) != 0) {
+    const int code = errno;
+    if (code == EADDRINUSE)
+      return fail(Errc::conflict, fmt::format("port {} is in use", port),
+                  "choose another with --listen, such as :7071");
+    return fail_errno(code, fmt::format("listen on {}:{}", address, port));
+  }
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &length);
+  return ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
+                                           : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
+}
+
+}  // namespace
+
+// In the order of construction; taken down in reverse.
+struct Server::Parts {
+  Settings settings;
+  ServerEnvironment environment;
+  SystemClock clock;
+  Fd lock;
+  std::string token, url;
+  std::unique_ptr<Repository> repository;
+  std::unique_ptr<BlobStore> blobs;
+  std::unique_ptr<LayerStore> layers;
+  std::unique_ptr<SandboxEngine> engine;
+  std::unique_ptr<FairGate> gate;
+  std::unique_ptr<GatedRunner> runner;
+  std::unique_ptr<Builder> builder;
+  std::unique_ptr<Names> names;
+  RouteTable table;
+  EventHub events;
+  std::unique_ptr<Routes> routes;
+  std::unique_ptr<Fleet> fleet;
+  std::unique_ptr<Pipeline> pipeline;
+  std::unique_ptr<DeployService> service;
+  std::unique_ptr<Housekeeping> housekeeping;
+  std::unique_ptr<ApiContext> context;
+  std::unique_ptr<ApiDispatcher> dispatcher;
+  std::unique_ptr<Router> router;
+  bool stopped = false;
+
+  [[nodiscard]] Status open();
+  [[nodiscard]] Status recover();
+  [[nodiscard]] Status listen();
+  [[nodiscard]] Status announce() const;
+};
+
+Status Server::Parts::open() {
+  SLIPWAY_CHECK(make_directories(settings.data, 0700));
+  settings.data = fs::canonical(settings.data);
+  SLIPWAY_TRY(lock, lock_data(settings.data));
+  SLIPWAY_TRY(token, local_token(settings.data));
+  const fs::path store = settings.data / "store";
+  for (const char* name :
+       {"store", "logs", "instances", "cache", "toolchains", "scratch", "engine"})
+    SLIPWAY_CHECK(make_directories(settings.data / name, 0700));
+  SLIPWAY_TRY(repository, Repository::open(settings.data / "slipway.db"));
+  SLIPWAY_TRY(BlobStore opened_blobs, BlobStore::open(store));
+  blobs = std::make_unique<BlobStore>(std::move(opened_blobs));
+  SLIPWAY_TRY(LayerStore opened_layers, LayerStore::open(store));
+  layers = std::make_unique<LayerStore>(std::move(opened_layers));
+  SLIPWAY_TRY(engine, SandboxEngine::open(
+                          {.state_dir = settings.data / "engine", .self_exe = environment.self_exe},
+                          clock));
+  const std::uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
+  gate = std::make_unique<FairGate>(settings.builds.concurrency > 0 ? settings.builds.concurrency
+                                                                    : cores);
+  runner = std::make_unique<GatedRunner>(*engine, *gate);
+  builder = std::make_unique<Builder>(Builder::Paths{.cache = settings.data / "cache",
+                                                     .toolchains = settings.data / "toolchains",
+                                                     .scratch = settings.data / "scratch"},
+                                      *blobs, *layers, *runner, clock, environment.host_env);
+  return {};
+}
+
+Status Server::Parts::recover() {
+  SLIPWAY_TRY(const std::vector<Deployment> live,
+              repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
+  SLIPWAY_CHECK(fleet->adopt(live));
+  if (Status published = routes->publish_all(); !published)
+    log_error("a deployment cannot be served", {{"error", published.error().message}});
+  // What was being made when the server ended is made again from its recorded source.
+  SLIPWAY_TRY(const std::vector<Deployment> unfinished,
+              repository->in_states(
+                  {DeploymentState::queued, DeploymentState::building, DeploymentState::starting}));
+  for (const Deployment& deployment : unfinished) {
+    SLIPWAY_TRY(const Deployment queued,
+                repository->update(deployment.id, [](Deployment& change) -> Status {
+                  change.state = DeploymentState::queued;
+                  change.state_reason = "taken up again after a restart";
+                  return {};
+                }));
+    log_info("deployment taken up again", {{"deployment", queued.id.str()}});
+    pipeline->submit(queued);
+  }
+  return {};
+}
+
+Status Server::Parts::listen() {
+  RouterSettings wanted;
+  wanted.listen_address = settings.listen_address;
+  wanted.port = settings.port;
+  wanted.domain = settings.domain;
+  wanted.wake_timeout = settings.instances.start_timeout + 5s;
+  const ApiHandler api = [this](ApiRequest& request) { return (*dispatcher)(request); };
+  const Router::Wake wake = [this](const std::shared_ptr<Backend>& backend) {
+    fleet->wake(backend);
+  };
+  SLIPWAY_TRY(router, Router::start(wanted, clock, table, api, wake));
+  return {};
+}
+
+Status Server::Parts::announce() const {
+  const json::object server{
+      {"pid", ::getpid()}, {"url", url}, {"token", token}, {"version", SLIPWAY_VERSION}};
+  SLIPWAY_CHECK(
+      write_file_atomic(settings.data / "server.json", json::serialize(server) + "\n", 0600));
+  if (environment.credentials_file.empty() || fs::exists(environment.credentials_file)) return {};
+  SLIPWAY_CHECK(make_directories(environment.credentials_file.parent_path(), 0700));
+  const json::object credentials{{"server", url}, {"token", token}};
+  return write_file_atomic(environment.credentials_file, json::serialize(credentials) + "\n", 0600);
+}
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironment environment) {
+  auto parts = std::make_unique<Parts>();
+  Parts& p = *parts;
+  p.settings = std::move(settings);
+  p.environment = std::move(environment);
+  SLIPWAY_CHECK(p.open());
+  SLIPWAY_TRY(const int port, find_port(p.settings.listen_address, p.settings.port));
+  p.settings.port = port;
+  p.names = std::make_unique<Names>(p.settings.domain, port);
+  p.url = p.names->url(p.settings.domain);
+  p.fleet = std::make_unique<Fleet>(Fleet::Parts{.settings = p.settings,
+                                                 .clock = p.clock,
+                                                 .engine = *p.engine,
+                                                 .repository = *p.repository,
+                                                 .layers = *p.layers,
+                                                 .builder = *p.builder,
+                                                 .names = *p.names},
+                                    [&p](const Deployment& lost) {
+                                      if (Status published = p.routes->retreat(lost); !published)
+                                        log_error("a lost deployment's routes were not changed",
+                                                  {{"error", published.error().message}});
+                                    });
+  p.routes = std::make_unique<Routes>(p.table, *p.names, *p.fleet, *p.repository, *p.blobs);
+  p.pipeline = std::make_unique<Pipeline>(Pipeline::Parts{.settings = p.settings,
+                                                          .clock = p.clock,
+                                                          .repository = *p.repository,
+                                                          .blobs = *p.blobs,
+                                                          .layers = *p.layers,
+                                                          .builder = *p.builder,
+                                                          .fleet = *p.fleet,
+                                                          .routes = *p.routes,
+                                                          .events = p.events});
+  p.service = std::make_unique<DeployService>(DeployService::Parts{.settings = p.settings,
+                                                                   .clock = p.clock,
+                                                                   .repository = *p.repository,
+                                                                   .blobs = *p.blobs,
+                                                                   .fleet = *p.fleet,
+                                                                   .routes = *p.routes,
+                                                                   .pipeline = *p.pipeline,
+                                                                   .events = p.events,
+                                                                   .names = *p.names});
+  p.housekeeping = std::make_unique<Housekeeping>(Housekeeping::Parts{.settings = p.settings,
+                                                                      .clock = p.clock,
+                                                                      .repository = *p.repository,
+                                                                      .blobs = *p.blobs,
+                                                                      .layers = *p.layers,
+                                                                      .fleet = *p.fleet,
+                                                                      .service = *p.service});
+  p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
+                                                      .clock = p.clock,
+                                                      .names = *p.names,
+                                                      .server_url = p.url,
+                                                      .metrics = [&p] {
+                                                        return metrics_text(
+                                                            p.router->counters(), p.fleet->counts(),
+                                                            p.pipeline->counts(), p.table.size());
+                                                      }});
+  p.dispatcher =
+      std::make_unique<ApiDispatcher>(*p.context, p.token, Actor{.kind = "human", .name = "local"});
+  std::unique_ptr<Server> server(new Server(std::move(parts)));
+  SLIPWAY_CHECK(p.recover());
+  SLIPWAY_CHECK(p.listen());
+  p.housekeeping->start();
+  SLIPWAY_CHECK(p.announce());
+  log_info(
+      "listening",
+      {{"url", p.url}, {"address", p.settings.listen_address}, {"data", p.settings.data.string()}});
+  return server;
+}
+
+Server::~Server() { stop(); }
+
+void Server::stop() {
+  Parts& p = *parts_;
+  if (std::exchange(p.stopped, true)) return;
+  std::error_code ignored;
+  fs::remove(p.settings.data / "server.json", ignored);
+  if (p.housekeeping) p.housekeeping->stop();
+  if (p.pipeline) p.pipeline->shut_down();
+  if (p.router) p.router->stop(10s);
+}
+
+int Server::port() const { return parts_->settings.port; }
+const std::string& Server::url() const { return parts_->url; }
+
+int run_server(Settings settings, ServerEnvironment environment) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  configure_log(settings.log.level, settings.log.format);
+
+  auto server = Server::start(std::move(settings), std::move(environment));
+  if (!server) {
+    const Error& error = server.error();
+    log_error("the server did not start: " + error.message,
+              {{"code", info(error.code).name}, {"hint", error.hint}});
+    return info(error.code).exit_code;
+  }
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log_info("stopping", {{"signal", signal}});
+  (*server)->stop();
+  log_info("stopped; the apps go on");
+  return 0;
+}
+
+}  // namespace slipway
