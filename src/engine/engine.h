@@ -35,6 +35,9 @@ struct SandboxLimits {
 // private); for builds only.
 enum class Egress { none, internet, registries };
 
+// A read_write source carries ids as seen inside, like a layer (root's files are the sandbox's). A
+// read_only one keeps the host's: what only the host's root may read stays unreadable, so toolchain
+// directories must be 0755. `target` is made when absent and must not lead through a link.
 struct BindMount {
   std::filesystem::path source;
   std::string target;  // absolute, inside
@@ -44,10 +47,14 @@ struct BindMount {
 // The file system of a sandbox: an overlay of `lowers` (lowest first, host directories that stay
 // unchanged while it runs) on Slipway's own base root, with `upper` on top. Files in `lowers` and
 // `upper` carry ids 0..65535 as seen inside; the engine maps them (idmapped mounts) to the
-// sandbox's own range.
+// sandbox's own range. Only "app" and "home/app" of them are shown, as /app and /home/app (HOME);
+// whatever else a layer holds has no effect, and the rest of the root is read-only except for /tmp,
+// /var/tmp, /run and /dev/shm, which are memory. The process is root inside, without capabilities,
+// so the files of a layer are its own.
 struct SandboxRoot {
   std::vector<std::filesystem::path> lowers;
-  std::filesystem::path upper;  // made when absent; survives the sandbox
+  // Made when absent; survives the sandbox. "<upper>.work" beside it is used meanwhile.
+  std::filesystem::path upper;
   std::vector<BindMount> binds;
 };
 
@@ -68,7 +75,7 @@ struct SandboxSpec {
 // How a sandbox ended.
 struct SandboxExit {
   int code = 0;    // exit status, or 128 + signal
-  int signal = 0;  // 0 when it exited by itself
+  int signal = 0;  // 0 when it exited by itself (with a status below 129)
   bool out_of_memory = false;
   bool operator==(const SandboxExit&) const = default;
 };
@@ -123,7 +130,7 @@ class Engine {
   [[nodiscard]] virtual Result<std::shared_ptr<const Dialer>> dialer(const std::string& id) = 0;
   // Called once for each sandbox that ends without stop(), on a thread of the engine's; also for
   // those that ended while no server ran (after list() adopted them). Set before start(); may call
-  // the engine.
+  // the engine. When it returns, what was left of the sandbox is removed and list() forgets it.
   virtual void on_exit(ExitHandler handler) = 0;
 };
 

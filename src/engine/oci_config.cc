@@ -1,0 +1,123 @@
+#include "engine/oci_config.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+namespace slipway {
+namespace {
+
+namespace json = boost::json;
+
+json::array strings(const std::vector<std::string>& items) {
+  json::array out;
+  for (const std::string& item : items) out.emplace_back(item);
+  return out;
+}
+
+json::object mount(std::string_view target, std::string_view type,
+                   std::initializer_list<std::string> options) {
+  return {{"destination", target},
+          {"type", type},
+          {"source", type},
+          {"options", strings(std::vector<std::string>(options))}};
+}
+
+json::object process(const SandboxSpec& spec, const OciSettings& settings) {
+  std::vector<std::string> argv;
+  // -g: signals reach the whole group that the init started, so that `sh -c "npm start"` stops too.
+  if (!settings.init.empty()) argv = {settings.init, "-g", "--"};
+  argv.insert(argv.end(), spec.argv.begin(), spec.argv.end());
+  EnvVars env = spec.env;
+  env.try_emplace("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  env.try_emplace("HOME", "/home/app");
+  env.try_emplace("HOSTNAME", spec.hostname);
+  env.try_emplace("LANG", "C.UTF-8");
+  std::vector<std::string> variables;
+  for (const auto& [name, value] : env) variables.push_back(name + "=" + value);
+  json::object capabilities;
+  for (const char* set : {"bounding", "effective", "inheritable", "permitted", "ambient"})
+    capabilities[set] = json::array{};
+  const std::uint64_t files =
+      settings.open_files_ceiling == 0 || spec.limits.open_files == 0
+          ? std::max<std::uint64_t>(spec.limits.open_files, settings.open_files_ceiling)
+          : std::min(spec.limits.open_files, settings.open_files_ceiling);
+  json::array limits{{{"type", "RLIMIT_CORE"}, {"hard", 0}, {"soft", 0}}};
+  if (files > 0) limits.push_back({{"type", "RLIMIT_NOFILE"}, {"hard", files}, {"soft", files}});
+  return {{"terminal", false},
+          {"user", {{"uid", 0}, {"gid", 0}}},
+          {"args", strings(argv)},
+          {"env", strings(variables)},
+          {"cwd", spec.workdir},
+          {"capabilities", std::move(capabilities)},
+          {"rlimits", std::move(limits)},
+          {"noNewPrivileges", true},
+          {"oomScoreAdj", 500}};
+}
+
+json::object resources(const SandboxLimits& limits, const OciSettings& settings) {
+  json::object out{{"devices", {{{"allow", false}, {"access", "rwm"}}}}};
+  if (limits.memory_bytes > 0) {
+    json::object memory{{"limit", limits.memory_bytes}};
+    if (settings.swap_accounting) memory["swap"] = limits.memory_bytes;  // memory and swap together
+    out["memory"] = std::move(memory);
+  }
+  if (limits.pids > 0) out["pids"] = json::object{{"limit", limits.pids}};
+  json::object cpu;
+  if (limits.cpu_millis > 0) {
+    cpu["period"] = 100'000;
+    cpu["quota"] = std::max<std::uint64_t>(1000, std::uint64_t{limits.cpu_millis} * 100);
+  }
+  if (limits.cpu_weight > 0) {
+    const std::uint64_t weight = std::clamp<std::uint64_t>(limits.cpu_weight, 1, 10'000);
+    // Runtimes turn shares into v2 weights by weight = 1 + (shares - 2) * 9999 / 262142; its
+    // inverse, rounded up. In v1 the usual 1024 shares are what weight 100 is in v2.
+    cpu["shares"] = settings.cgroup_v2 ? 2 + ((weight - 1) * 262'142 + 9998) / 9999
+                                       : std::clamp<std::uint64_t>(weight * 1024 / 100, 2, 262'144);
+  }
+  out["cpu"] = std::move(cpu);
+  return out;
+}
+
+}  // namespace
+
+std::string make_oci_config(const SandboxSpec& spec, const OciSettings& settings) {
+  // Memory file systems count towards the sandbox's memory; the size keeps a full /tmp an error of
+  // the writer instead of a death.
+  const std::uint64_t scratch =
+      spec.limits.memory_bytes > 0 ? spec.limits.memory_bytes / 2 : std::uint64_t{256} << 20;
+  const std::string size = fmt::format("size={}", scratch);
+  json::array mounts{
+      mount("/proc", "proc", {"nosuid", "noexec", "nodev"}),
+      mount("/dev", "tmpfs", {"nosuid", "noexec", "mode=755", "size=65536"}),
+      mount("/dev/shm", "tmpfs", {"nosuid", "noexec", "nodev", "mode=1777", size}),
+      mount("/tmp", "tmpfs", {"nosuid", "nodev", "mode=1777", size}),
+      mount("/var/tmp", "tmpfs", {"nosuid", "nodev", "mode=1777", size}),
+      mount("/run", "tmpfs", {"nosuid", "nodev", "noexec", "mode=755", size}),
+  };
+  json::array namespaces;  // the network's is the one the runtime is started in
+  for (const char* type : {"pid", "ipc", "uts", "mount", "user", "cgroup"})
+    namespaces.push_back({{"type", type}});
+  const json::array ids{{{"containerID", 0}, {"hostID", settings.id_base}, {"size", 65536}}};
+  json::object linux_part{
+      {"namespaces", std::move(namespaces)},
+      {"uidMappings", ids},
+      {"gidMappings", ids},
+      {"cgroupsPath", settings.cgroup},
+      {"resources", resources(spec.limits, settings)},
+      {"maskedPaths",
+       strings({"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+                "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
+                "/proc/interrupts", "/proc/kallsyms", "/proc/kmsg", "/proc/config.gz",
+                "/proc/modules", "/proc/sysrq-trigger"})},
+      {"readonlyPaths", strings({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"})}};
+  if (!settings.seccomp.empty()) linux_part["seccomp"] = json::parse(settings.seccomp);
+  const json::object config{{"ociVersion", "1.0.2"},
+                            {"process", process(spec, settings)},
+                            {"root", {{"path", settings.rootfs}, {"readonly", true}}},
+                            {"hostname", spec.hostname},
+                            {"mounts", std::move(mounts)},
+                            {"linux", std::move(linux_part)}};
+  return json::serialize(config);
+}
+
+}  // namespace slipway

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/result.h"
+#include "engine/engine.h"
+
+namespace slipway {
+
+// The hardened OCI runtime configuration of every sandbox (GOVERNANCE "Isolation").
+//
+// The process is user 0 of a user namespace of its own, mapped to a host range nobody else has,
+// with every capability set empty: to the host it is an ordinary stranger, and inside it owns its
+// own files without any chown. Programs that refuse to be root must be told otherwise by their own
+// switch.
+struct OciSettings {
+  std::string rootfs;  // absolute path of the assembled root
+  std::string cgroup;  // absolute path within the hierarchies
+  std::uint32_t id_base = 0;
+  std::string seccomp;  // see make_seccomp(); "" for none
+  bool swap_accounting = false;
+  bool cgroup_v2 = false;
+  std::string init;                      // a minimal init inside the sandbox, "" for none
+  std::uint64_t open_files_ceiling = 0;  // our own hard limit, which we may not exceed
+};
+[[nodiscard]] std::string make_oci_config(const SandboxSpec& spec, const OciSettings& settings);
+
+// The OCI seccomp object made of a list in the format of containers/common (as Debian ships it in
+// golang-github-containers-common): for a process without capabilities on this architecture, minus
+// what GOVERNANCE.md takes away. Errors: corrupt.
+[[nodiscard]] Result<std::string> make_seccomp(std::string_view containers_common_list);
+
+}  // namespace slipway

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "engine/netns_dialer.h"
+#include "engine/sandbox.h"
+#include "engine/sandbox_network.h"
+#include "engine/shim_job.h"
+#include "sys/cgroup.h"
+#include "sys/process.h"
+
+namespace slipway {
+
+// The inside of SandboxEngine, in three files: sandbox.cc (instances), sandbox_launch.cc (making
+// and removing one sandbox), sandbox_step.cc (builds), sandbox_recovery.cc (after a restart).
+class SandboxEngine::State {
+ public:
+  State(SandboxSettings settings, const Clock& clock, CgroupTree cgroups)
+      : settings_(std::move(settings)), clock_(clock), cgroups_(std::move(cgroups)) {}
+  ~State();
+  [[nodiscard]] Status open();
+
+  [[nodiscard]] Status start(const SandboxSpec& spec, const std::filesystem::path& log_directory,
+                             std::uint64_t log_limit_bytes);
+  [[nodiscard]] Status stop(const std::string& id, Duration grace);
+  [[nodiscard]] std::vector<SandboxInfo> list();
+  [[nodiscard]] Result<Usage> usage(const std::string& id);
+  [[nodiscard]] Result<std::shared_ptr<const Dialer>> dialer(const std::string& id);
+  void on_exit(ExitHandler handler);
+  [[nodiscard]] Result<Outcome> run(const SandboxSpec& spec, Duration time_limit,
+                                    std::uint64_t output_limit_bytes, const OutputSink& output,
+                                    std::stop_token stop);
+
+ private:
+  // One instance. Its shim's end leads from running (or stopping) to ended or to removal.
+  struct Instance {
+    enum class Phase { starting, running, stopping, ended };
+    Phase phase = Phase::starting;
+    SandboxMeta meta;
+    Pidfd shim;
+    std::shared_ptr<NetnsDialer> dialer;
+    std::optional<SandboxExit> exit;
+  };
+  using InstancePtr = std::shared_ptr<Instance>;
+
+  // sandbox_launch.cc
+  struct Launch {
+    Pidfd shim;
+    Fd control;
+    int init_pid = 0;
+  };
+  struct LaunchTarget {
+    ShimJob::Kind kind = ShimJob::Kind::instance;
+    std::filesystem::path log_directory;
+    std::uint64_t log_limit_bytes = 0;
+    const Fd* output = nullptr;  // of a step
+  };
+  [[nodiscard]] Status check(const SandboxSpec& spec) const;
+  // Records the sandbox on disk and takes what it needs of the network.
+  [[nodiscard]] Result<SandboxMeta> prepare(const SandboxSpec& spec, ShimJob::Kind kind);
+  [[nodiscard]] Result<Launch> launch(const SandboxSpec& spec, const SandboxMeta& meta,
+                                      const LaunchTarget& target);
+  [[nodiscard]] Status await_report(Launch& launch) const;
+  // Waits for a shim that was told to end; kills what does not listen. The sandbox's processes are
+  // gone afterwards.
+  [[nodiscard]] Status finish_off(const Pidfd& shim, const SandboxMeta& meta, Duration patience);
+  // Removes all that is left of a sandbox whose processes are gone.
+  [[nodiscard]] Status dispose(const SandboxMeta& meta);
+  [[nodiscard]] std::optional<ExitRecord> exit_record(const std::string& id) const;
+  [[nodiscard]] std::filesystem::path directory(const std::string& id) const {
+    return settings_.state_dir / "sandboxes" / id;
+  }
+
+  // sandbox_recovery.cc
+  [[nodiscard]] Status recover();
+  [[nodiscard]] Status recover_one(const std::string& id);
+  [[nodiscard]] bool shim_lives(const std::string& id) const;
+
+  // sandbox.cc
+  void watch();
+  void watch_shim(const Pidfd& shim) const;
+  void wake_watcher() const;
+  void shim_ended(int fd);
+  void report_ended();
+
+  SandboxSettings settings_;
+  const Clock& clock_;
+  CgroupTree cgroups_;
+  std::string runtime_;
+  std::string seccomp_;
+  std::string init_;
+  bool swap_accounting_ = false;
+  std::uint64_t open_files_ceiling_ = 0;
+  Fd home_;  // the host's network namespace
+  Fd lock_;
+  std::unique_ptr<SandboxNetwork> network_;
+  Error network_error_;  // why there is none
+
+  Fd epoll_, wake_;
+  std::thread watcher_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool closing_ = false;
+  bool listed_ = false;
+  ExitHandler exit_handler_;
+  std::map<std::string, InstancePtr> instances_;
+};
+
+}  // namespace slipway
