@@ -1,0 +1,72 @@
+#include "deploy/settings.h"
+
+#include <gtest/gtest.h>
+
+namespace slipway {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Config, SetsWhatItNamesAndLeavesTheRest) {
+  Settings settings;
+  const Status applied = apply_config(settings, R"(
+[server]
+listen = "0.0.0.0:8000"
+domain = "apps.example.com"
+[previews]
+idle = "2s"
+max_running = 3
+[builds]
+memory = "2GiB"
+[log]
+format = "json"
+)",
+                                      "slipway-server.toml");
+  ASSERT_TRUE(applied) << applied.error().message;
+  EXPECT_EQ(settings.listen_address, "0.0.0.0");
+  EXPECT_EQ(settings.port, 8000);
+  EXPECT_EQ(settings.domain, "apps.example.com");
+  EXPECT_EQ(settings.previews.idle, 2s);
+  EXPECT_EQ(settings.previews.max_running, 3u);
+  EXPECT_EQ(settings.previews.ttl, 72h);
+  EXPECT_EQ(settings.builds.limits.memory_bytes, 2ull << 30);
+  EXPECT_EQ(settings.log.format, LogFormat::json);
+}
+
+TEST(Config, NamesTheLineOfWhatIsWrong) {
+  Settings settings;
+  EXPECT_EQ(apply_config(settings, "[previews]\nidel = \"2s\"\n", "c.toml").error().message,
+            "c.toml:2: unknown setting previews.idel");
+  EXPECT_EQ(apply_config(settings, "[previews]\nidle = 2\n", "c.toml").error().message,
+            "c.toml:2: previews.idle must be a duration such as \"15m\"");
+  EXPECT_EQ(apply_config(settings, "x = 1\n", "c.toml").error().message,
+            "c.toml:1: x stands outside a section");
+  EXPECT_NE(apply_config(settings, "[previews\n", "c.toml")
+                .error()
+                .message.find("c.toml:1: not valid TOML"),
+            std::string::npos);
+}
+
+TEST(Listen, TakesAddressesAndPorts) {
+  Settings settings;
+  ASSERT_TRUE(apply_listen(settings, "[::1]:80"));
+  EXPECT_EQ(settings.listen_address, "::1");
+  EXPECT_EQ(settings.port, 80);
+  ASSERT_TRUE(apply_listen(settings, ":0"));
+  EXPECT_EQ(settings.listen_address, "::1");
+  EXPECT_EQ(settings.port, 0);
+  EXPECT_FALSE(apply_listen(settings, "127.0.0.1:http"));
+  EXPECT_FALSE(apply_listen(settings, "127.0.0.1:70000"));
+}
+
+TEST(Sizes, KnowDecimalAndBinaryUnits) {
+  EXPECT_EQ(parse_size("512MB"), 512'000'000u);
+  EXPECT_EQ(parse_size("1 GiB"), 1ull << 30);
+  EXPECT_EQ(parse_size("7"), 7u);
+  EXPECT_EQ(parse_size("7 parsecs"), std::nullopt);
+  EXPECT_EQ(parse_size("99999999999999999999"), std::nullopt);
+  EXPECT_EQ(parse_size("99999999999T"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace slipway
