@@ -12,6 +12,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto upload_life = 1h;
+constexpr Duration flush_interval = 30s;
 // Younger blobs and layers are left alone: a deploy that is being made may not be recorded yet.
 constexpr std::chrono::seconds garbage_grace = 15min;
 
@@ -29,7 +30,7 @@ void Housekeeping::stop() {
 }
 
 void Housekeeping::run(std::stop_token stop) {
-  Duration last_collection = parts_.clock.monotonic(), last_expiry{};
+  Duration last_collection = parts_.clock.monotonic(), last_expiry{}, last_flush{};
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(mutex_);
@@ -42,6 +43,11 @@ void Housekeeping::run(std::stop_token stop) {
       last_expiry = now;
       if (Status expired = expire_previews(); !expired)
         log_warn("previews were not expired", {{"error", expired.error().message}});
+    }
+    if (now - last_flush >= flush_interval) {
+      last_flush = now;
+      if (Status flushed = parts_.layers.flush(); !flushed)
+        log_warn("layers were not flushed", {{"error", flushed.error().message}});
     }
     if (now - last_collection >= parts_.settings.gc.interval) {
       last_collection = now;

@@ -126,7 +126,9 @@ void Pipeline::make(Job& job) {
 
   const auto log = LogWriter::create(parts_.settings.data / "logs" / job.id.str() / "build",
                                      parts_.clock, parts_.settings.builds.limits.output_bytes);
-  Status outcome = log ? make_steps(deployment, journey, **log, stop) : Status(fail(log.error()));
+  std::vector<LayerStore::Pin> pins;  // until the record names the layers
+  Status outcome =
+      log ? make_steps(deployment, journey, **log, pins, stop) : Status(fail(log.error()));
   if (!outcome && journey.current().size() > 0)
     journey.end(outcome.error().code == Errc::canceled ? "canceled" : "failed");
   settle(deployment, journey, outcome, job);
@@ -198,6 +200,7 @@ Status Pipeline::make_steps(Deployment& deployment, Journey& journey, LogWriter&
                   "free some disk space (`slipway rm` old deployments), or lower gc.min_free_disk");
     journey.begin("source");
     SLIPWAY_TRY(request.source_layers, source_layers(deployment, source));
+    pins.push_back(parts_.layers.pin(request.source_layers));
     journey.end("done");
     SLIPWAY_TRY(request.uid_slot, parts_.repository.uid_slot(deployment.project + "/build"));
   }
@@ -206,6 +209,7 @@ Status Pipeline::make_steps(Deployment& deployment, Journey& journey, LogWriter&
   Observer observer(journey, log);
   SLIPWAY_TRY(BuildOutcome built, parts_.builder.build(request, observer, stop));
   deployment.artifact = std::move(built.artifact);
+  pins.push_back(parts_.layers.pin(deployment.artifact.layers));
   deployment.cache_install = built.cache_install;
   deployment.cache_build = built.cache_build;
   if (stop.stop_requested()) return fail(Errc::canceled, "canceled");

@@ -69,7 +69,7 @@ class Pipeline {
   void run(const std::shared_ptr<Job>& job);
   void make(Job& job);
   [[nodiscard]] Status make_steps(Deployment& deployment, Journey& journey, LogWriter& log,
-                                  std::stop_token stop);
+                                  std::vector<LayerStore::Pin>& pins, std::stop_token stop);
   [[nodiscard]] Result<Manifest> read_source(const Digest& digest) const;
   [[nodiscard]] Result<std::vector<std::string>> source_layers(const Deployment& deployment,
                                                                const Manifest& source);
