@@ -1,0 +1,135 @@
+"""What goes wrong in an app is explained as data: phase, command, cause, excerpt, hint, next command."""
+import time
+
+import pytest
+
+from support import http
+from support.slipway import wait_until
+
+SERVER = "require('http').createServer((q,r)=>r.end('ok')).listen(process.env.PORT)\n"
+
+
+def test_a_failing_build_explains_itself(slipway, project):
+    folder = project({"package.json": '{"name":"x","scripts":{"build":"node build.js","start":"node s.js"}}',
+                      "build.js": "const a = 1;\nthis is not javascript;\n", "s.js": SERVER})
+    answer = slipway.deploy_failing(folder)
+    error = answer["error"]
+    assert answer["state"] == "failed"
+    assert error["code"] == "build_failed" and error["phase"] == "build"
+    assert "build" in error["command"] and error["exit_code"] == 1
+    assert error["file"] == "build.js" and error["line"] == 2
+    assert any("not javascript" in line for line in error["excerpt"])
+    assert error["hint"] and error["next"][0]["command"].startswith("slipway ")
+    page = http.get(answer["url"], {"Accept": "text/html"})
+    assert page.status >= 400 and "build" in page.text.lower()
+
+
+def test_for_people_the_tail_of_the_log_is_on_stderr(slipway, project):
+    folder = project({"package.json": '{"name":"x","scripts":{"build":"echo the-last-words; exit 3","start":"node s.js"}}',
+                      "s.js": SERVER})
+    ran = slipway.cli("deploy", folder)
+    assert ran.code == 7 and ran.out == ""
+    assert "the-last-words" in ran.err
+
+
+def test_a_package_that_does_not_exist(slipway, project):
+    folder = project({"package.json": '{"name":"x","dependencies":{"slipway-no-such-package-zq":"1.0.0"},'
+                                      '"scripts":{"start":"node s.js"}}', "s.js": SERVER})
+    error = slipway.deploy_failing(folder)["error"]
+    assert error["phase"] == "install"
+    assert any("slipway-no-such-package-zq" in line for line in error["excerpt"])
+
+
+def test_a_missing_module_names_the_module(slipway, project):
+    folder = project({"package.json": '{"name":"x","scripts":{"start":"node s.js"}}',
+                      "s.js": "require('left-pad-that-is-not-here');\n" + SERVER})
+    error = slipway.deploy_failing(folder)["error"]
+    assert (error["code"], error["phase"]) == ("start_failed", "start")
+    assert error["cause"] == "missing_dependency"
+    assert "left-pad-that-is-not-here" in error["message"] + error["hint"] + " ".join(error["excerpt"])
+
+
+def test_an_app_that_exits_at_once(slipway, probe):
+    error = slipway.deploy_failing(probe(), "-e", "PROBE_CRASH=9")["error"]
+    assert error["phase"] == "start" and error["exit_code"] == 9
+    assert any("told to crash" in line for line in error["excerpt"])
+
+
+def test_an_app_that_never_listens(make_slipway, probe):
+    slipway = make_slipway({"instances": {"start_timeout": "3s"}})
+    error = slipway.deploy_failing(probe(), "-e", "PROBE_DEAF=1")["error"]
+    assert error["phase"] == "start" and error["cause"] in ("timeout", "wrong_port")
+    assert error["hint"]
+
+
+def test_a_crash_loop_is_given_up(make_slipway, project):
+    slipway = make_slipway()
+    folder = project({"package.json": '{"name":"x","scripts":{"start":"node s.js"}}',
+                      "s.js": SERVER + "setTimeout(() => { console.error('boom'); process.exit(1); }, 1500);\n"})
+    deployment = slipway.deploy(folder)
+    state = slipway.wait_state(deployment["id"], "failed", "stopped", seconds=120)
+    assert state
+    page = http.get(deployment["url"], {"Accept": "application/json"})
+    assert page.status >= 500 and page.headers["content-type"].startswith("application/")
+    error = slipway.inspect(deployment["id"])["error"]
+    assert error["phase"] == "start" or error["cause"] == "crash"
+
+
+def test_a_single_crash_is_survived(slipway, probe):
+    deployment = slipway.deploy(probe())
+    before = http.get(deployment["url"] + "/boot").text
+    http.get(deployment["url"] + "/exit?code=1")
+
+    def again():
+        response = http.get(deployment["url"] + "/boot")
+        return response.status == 200 and response.text != before
+
+    wait_until(again, 30, "the app to be back")
+
+
+def test_out_of_memory_is_said(make_slipway, probe):
+    slipway = make_slipway({"instances": {"memory": "128MB"}})
+    deployment = slipway.deploy(probe())
+    with pytest.raises((OSError, ConnectionError, ValueError, AssertionError)):
+        assert http.get(deployment["url"] + "/memory").status == 200
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            http.get(deployment["url"] + "/boot", timeout=5)
+            assert "memory" not in (slipway.inspect(deployment["id"]).get("state_reason") or ""), "said"
+            assert "out of memory" not in slipway.ok("logs", deployment["id"]).out.lower(), "said"
+    seen = slipway.inspect(deployment["id"])
+    logs = slipway.ok("logs", deployment["id"]).out.lower()
+    assert "memory" in (seen.get("state_reason") or "") or "memory" in logs, (seen, logs)
+
+
+def test_out_of_memory_at_the_start_is_the_cause(make_slipway, project):
+    slipway = make_slipway({"instances": {"memory": "96MB"}})
+    folder = project({"package.json": '{"name":"x","scripts":{"start":"node s.js"}}',
+                      "s.js": "const a=[]; for(;;) a.push(Buffer.alloc(8<<20, 1));\n"})
+    error = slipway.deploy_failing(folder)["error"]
+    assert error["cause"] == "out_of_memory"
+    assert "memory" in error["hint"].lower() or "memory" in error["message"].lower()
+
+
+def test_a_build_that_takes_too_long_is_killed(make_slipway, project):
+    slipway = make_slipway({"builds": {"time": "3s"}})
+    folder = project({"package.json": '{"name":"x","scripts":{"build":"node -e \\"setInterval(()=>{},1000)\\"","start":"node s.js"}}',
+                      "s.js": SERVER})
+    error = slipway.deploy_failing(folder)["error"]
+    assert error["phase"] == "build" and error["cause"] == "timeout"
+
+
+def test_a_build_that_talks_too_much_is_stopped(make_slipway, project):
+    slipway = make_slipway({"builds": {"output": "1MB"}})
+    folder = project({"package.json": '{"name":"x","scripts":{"build":"yes a-very-long-line-of-output","start":"node s.js"}}',
+                      "s.js": SERVER})
+    error = slipway.deploy_failing(folder)["error"]
+    assert error["phase"] == "build"
+    assert "output" in (error["message"] + error["hint"] + error.get("cause", "")).lower()
+
+
+def test_a_folder_that_is_nothing_says_what_to_add(slipway, project):
+    ran = slipway.cli("deploy", project({"notes.txt": "hello"}), "--json")
+    assert ran.code in (2, 7)
+    error = ran.json().get("error") or ran.json()
+    assert error["hint"]

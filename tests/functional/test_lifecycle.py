@@ -1,0 +1,166 @@
+"""Sleep and wake, expiry, eviction, coalescing, undo, restart."""
+import threading
+
+from support import http
+from support.slipway import change, wait_until
+
+SERVER = "require('http').createServer((q,r)=>r.end('ok')).listen(process.env.PORT)\n"
+
+
+def test_an_idle_app_sleeps_and_wakes_without_an_error(make_slipway, probe):
+    slipway = make_slipway({"previews": {"idle": "1s"}})
+    deployment = slipway.deploy(probe())
+    boot = http.get(deployment["url"] + "/boot").text
+    slipway.wait_state(deployment["id"], "sleeping")
+    statuses = []
+    def ask():
+        response = http.get(deployment["url"] + "/boot")
+        statuses.append((response.status, response.text))
+    askers = [threading.Thread(target=ask) for _ in range(20)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join()
+    assert {status for status, _ in statuses} == {200}
+    assert len({text for _, text in statuses}) == 1, "one wake for all"
+    assert statuses[0][1] != boot, "a new process"
+    slipway.wait_state(deployment["id"], "sleeping")
+
+
+def test_a_preview_expires_at_its_ttl(make_slipway, probe, project):
+    slipway = make_slipway()
+    short = slipway.deploy(probe(), "--ttl", "4s")
+    kept = slipway.deploy(project({"index.html": "kept"}))
+    assert http.get(short["url"]).status == 200
+    slipway.wait_state(short["id"], "expired")
+    assert http.get(short["url"]).status in (404, 410)
+    assert http.get(kept["url"]).status == 200
+
+
+def test_the_cap_on_running_instances_puts_the_least_recently_used_to_sleep(make_slipway, probe):
+    slipway = make_slipway({"previews": {"max_running": 2}})
+    first, second = slipway.deploy(probe()), slipway.deploy(probe())
+    http.get(second["url"])
+    http.get(first["url"])
+    third = slipway.deploy(probe())
+    slipway.wait_state(second["id"], "sleeping")
+    assert slipway.state(first["id"]) == "ready" and slipway.state(third["id"]) == "ready"
+    assert http.get(second["url"]).text == "probe one\n"
+    assert sum(slipway.state(d["id"]) == "ready" for d in (first, second, third)) <= 2
+
+
+def test_the_cap_on_previews_expires_the_least_recently_used(make_slipway, project):
+    slipway = make_slipway({"previews": {"max_total": 3}})
+    sites = [slipway.deploy(project({"index.html": f"site {i}"})) for i in range(3)]
+    http.get(sites[0]["url"])
+    http.get(sites[2]["url"])
+    sites.append(slipway.deploy(project({"index.html": "site 3"})))
+    wait_until(lambda: slipway.state(sites[1]["id"]) in ("expired", "deleted"), 30, "the eviction")
+    assert [http.get(sites[i]["url"]).status for i in (0, 2, 3)] == [200, 200, 200]
+
+
+def test_a_newer_deploy_of_an_alias_really_kills_the_older_build(make_slipway, project):
+    slipway = make_slipway()
+    # A build that leaves a grandchild behind in a session of its own.
+    build = "node -e \"require('child_process').spawn('sleep',['98765'],{detached:true});setInterval(()=>{},1000)\""
+    folder = project({"package.json": '{"name":"x","scripts":{"build":"sh build.sh","start":"node s.js"}}',
+                      "build.sh": build + "\n", "s.js": SERVER})
+    older = slipway.ok("deploy", folder, "--no-wait", "--json").json()
+
+    def sleepers():
+        import pathlib
+        found = []
+        for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if entry.read_bytes() == b"sleep\x0098765\0":
+                    found.append(entry.parent.name)
+            except OSError:
+                pass
+        return found
+
+    wait_until(sleepers, 60, "the older build to run")
+    (folder / "build.sh").write_text("true\n")
+    newer = slipway.deploy(folder)
+    assert http.get(newer["url"]).text == "ok"
+    slipway.wait_state(older["id"], "canceled")
+    assert newer["id"] in slipway.inspect(older["id"])["state_reason"]
+    wait_until(lambda: not sleepers(), 20, "its whole process tree to die")
+
+
+def test_undo_brings_back_what_was_removed_last(slipway, project):
+    sites = [slipway.deploy(project({"index.html": f"undo {i}"})) for i in range(2)]
+    for site in sites:
+        slipway.ok("rm", site["id"], "-y")
+    slipway.ok("undo")
+    assert http.get(sites[1]["url"]).text == "undo 1"
+    assert http.get(sites[0]["url"]).status in (404, 410)
+    slipway.ok("undo", sites[0]["id"])
+    assert http.get(sites[0]["url"]).text == "undo 0"
+
+
+def test_a_restart_leaves_running_apps_running(make_slipway, probe, project):
+    slipway = make_slipway()
+    app, site = slipway.deploy(probe()), slipway.deploy(project({"index.html": "still here"}))
+    boot = http.get(app["url"] + "/boot").text
+    port = slipway.port
+    assert slipway.stop() == 0
+    assert slipway.processes(), "the app goes on without the server"
+    slipway.start()
+    again = lambda d: d["url"].replace(f":{port}", f":{slipway.port}")  # noqa: E731  port 0 is any port
+    assert http.get(again(app) + "/boot").text == boot, "the same process"
+    assert http.get(again(site)).text == "still here"
+    assert slipway.inspect(app["id"])["url"] == again(app)
+
+
+def test_an_app_that_does_not_go_is_killed_after_its_grace(make_slipway, probe):
+    slipway = make_slipway({"instances": {"stop_grace": "1s"}})
+    deployment = slipway.deploy(probe(), "-e", "PROBE_STUBBORN=1")
+    slipway.ok("rm", deployment["id"], "-y")
+    wait_until(lambda: len(slipway.processes()) == 1, 15, "only the server to be left")
+
+
+def test_garbage_goes_and_what_is_used_stays(make_slipway, project):
+    slipway = make_slipway({"gc": {"interval": "1s", "keep_removed": "1s"}})
+    big = b"x" * (8 << 20)
+    kept = slipway.deploy(project({"index.html": "kept", "big.bin": big + b"kept"}))
+    gone = slipway.deploy(project({"index.html": "gone", "big.bin": big + b"gone"}))
+
+    def blobs():
+        return sum(path.stat().st_size for path in slipway.data.glob("**/*") if path.is_file() and not path.is_symlink()
+                   and path.stat().st_size > 4 << 20)
+
+    slipway.ok("rm", gone["id"], "-y")
+    full = blobs()
+    wait_until(lambda: blobs() < full, 30, "the removed site's file to be collected")
+    assert http.get(kept["url"] + "/big.bin").body == big + b"kept"
+
+
+def test_twenty_deploys_at_once(make_slipway, project):
+    slipway = make_slipway()
+    folders = [project({"package.json": '{"name":"x","scripts":{"start":"node s.js"}}',
+                        "s.js": SERVER.replace("'ok'", f"'app {i}'")}) for i in range(20)]
+    outcomes = [None] * 20
+
+    def deploy(i):
+        outcomes[i] = slipway.cli("deploy", folders[i], "--json")
+
+    threads = [threading.Thread(target=deploy, args=(i,)) for i in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for i, ran in enumerate(outcomes):
+        assert ran.code == 0, str(ran)
+        assert http.get(ran.json()["url"]).text == f"app {i}"
+
+
+def test_deploys_of_one_alias_settle_on_the_newest(slipway, probe):
+    folder = probe()
+    ids = []
+    for word in ["alpha", "beta", "gamma"]:
+        change(folder / "server.js", "const greeting = '", f"const greeting = '{word} ")
+        ids.append(slipway.ok("deploy", folder, "--no-wait", "--json").json())
+    slipway.wait_state(ids[-1]["id"], "ready")
+    for older in ids[:-1]:
+        slipway.wait_state(older["id"], "ready", "canceled", "sleeping")
+    assert http.get(ids[-1]["alias_url"]).text.startswith("gamma beta alpha")
