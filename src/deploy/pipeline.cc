@@ -156,7 +156,7 @@ Result<std::vector<std::string>> Pipeline::source_layers(const Deployment& deplo
 }
 
 Status Pipeline::make_steps(Deployment& deployment, Journey& journey, LogWriter& log,
-                            std::stop_token stop) {
+                            std::vector<LayerStore::Pin>& pins, std::stop_token stop) {
   SLIPWAY_CHECK(parts_.routes.publish(deployment, "queued"));
 
   journey.begin("detect");
