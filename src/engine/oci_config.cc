@@ -113,7 +113,7 @@ std::string make_oci_config(const SandboxSpec& spec, const OciSettings& settings
   if (!settings.seccomp.empty()) linux_part["seccomp"] = json::parse(settings.seccomp);
   const json::object config{{"ociVersion", "1.0.2"},
                             {"process", process(spec, settings)},
-                            {"root", {{"path", settings.rootfs}, {"readonly", true}}},
+                            {"root", {{"path", settings.rootfs}, {"readonly", false}}},
                             {"hostname", spec.hostname},
                             {"mounts", std::move(mounts)},
                             {"linux", std::move(linux_part)}};

@@ -15,7 +15,7 @@ namespace slipway {
 // own files without any chown. Programs that refuse to be root must be told otherwise by their own
 // switch.
 struct OciSettings {
-  std::string rootfs;  // absolute path of the assembled root
+  std::string rootfs;  // absolute path of the assembled root, read-only where it has to be
   std::string cgroup;  // absolute path within the hierarchies
   std::uint32_t id_base = 0;
   std::string seccomp;  // see make_seccomp(); "" for none

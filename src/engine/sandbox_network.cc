@@ -121,6 +121,7 @@ table inet slipway{0} {{
     type filter hook forward priority filter - 10; policy accept;
     oifname "sw{0}-*" ct state established,related accept
     oifname "sw{0}-*" drop
+    iifname "sw{0}-*" tcp flags syn tcp option maxseg size set rt mtu
     iifname "sw{0}-*" jump leave
   }}
   chain enter {{

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+
 #include "engine/test_support.h"
 
 namespace slipway {

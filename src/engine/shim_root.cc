@@ -49,7 +49,9 @@ class RootBuilder {
     SLIPWAY_CHECK(attach_host());
     SLIPWAY_CHECK(attach_overlay());
     for (const auto& [bind, mount] : binds_) SLIPWAY_CHECK(attach_bind(*bind, mount));
-    return {};
+    // The root alone: what is attached below has its own say. (The runtime's "readonly" would take
+    // /app along.)
+    return make_read_only(root_path_);
   }
 
  private:
@@ -113,6 +115,8 @@ class RootBuilder {
     for (const char* name : {"/root", "/bundle", "/merged", "/none"})
       SLIPWAY_CHECK(make_directories(job_.stage + name));
     root_path_ = job_.stage + "/root";
+    SLIPWAY_TRY(const Fd root, new_tmpfs({{"size", "4m"}, {"mode", "0755"}}));
+    SLIPWAY_CHECK(attach_mount(root, root_path_));
     SLIPWAY_TRY(root_, open_file(root_path_, O_PATH | O_DIRECTORY));
     return {};
   }
@@ -190,7 +194,7 @@ class RootBuilder {
     SLIPWAY_CHECK(attach_mount(upper_parent_, parent));
     SLIPWAY_TRY(const Fd overlay,
                 new_overlay(lowers, parent + "/" + job_.root.upper.filename().string(),
-                            parent + "/" + fs::path(job_.work).filename().string()));
+                            parent + "/" + fs::path(job_.work).filename().string(), job_.id_base));
     SLIPWAY_CHECK(attach_mount(overlay, job_.stage + "/merged"));
     SLIPWAY_TRY(const Fd merged, open_file(job_.stage + "/merged", O_PATH | O_DIRECTORY));
     for (const char* name : shown) {

@@ -1,9 +1,11 @@
 #include "sys/mounts.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -119,8 +121,38 @@ Result<Fd> new_tmpfs(const std::vector<std::pair<std::string, std::string>>& opt
   return finish_new(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "tmpfs");
 }
 
+namespace {
+
+// The calling thread makes files as user and group `id` for a while, with all its capabilities.
+class FileOwner {
+ public:
+  explicit FileOwner(std::uint32_t id) {
+    switch_to(id);
+    // Leaving 0 drops the capabilities over files; a permitted one can be taken up again.
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> sets{};
+    if (::syscall(SYS_capget, &header, sets.data()) != 0) return;
+    for (auto& set : sets) set.effective = set.permitted;
+    ::syscall(SYS_capset, &header, sets.data());
+  }
+  ~FileOwner() { switch_to(0); }
+  FileOwner(const FileOwner&) = delete;
+  FileOwner& operator=(const FileOwner&) = delete;
+
+ private:
+  static void switch_to(std::uint32_t id) {
+    ::setfsgid(id);
+    ::setfsuid(id);
+  }
+};
+
+}  // namespace
+
 Result<Fd> new_overlay(const std::vector<std::string>& lowers, const std::string& upper,
-                       const std::string& work) {
+                       const std::string& work, std::uint32_t owner) {
+  // An overlay does its own work (copying up, whiteouts) as whoever made it, and the id map of the
+  // upper has no place for the host's root.
+  const FileOwner as_owner(owner);
   const Fd context(::fsopen("overlay", FSOPEN_CLOEXEC));
   if (!context.valid()) return fail_errno(errno, "open overlay");
   SLIPWAY_CHECK(set_string(context, "source", "slipway"));
@@ -142,6 +174,14 @@ Status attach_mount_at(const Fd& mount, const Fd& target) {
   if (::move_mount(mount.get(), "", target.get(), "",
                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
     return fail_errno(errno, "attach a mount");
+  return {};
+}
+
+Status make_read_only(const std::string& target) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_RDONLY;
+  if (::mount_setattr(AT_FDCWD, target.c_str(), 0, &attributes, sizeof attributes) != 0)
+    return fail_errno(errno, "make read-only " + target);
   return {};
 }
 

@@ -35,11 +35,15 @@ enum class MountAccess { read_only, read_write };
 [[nodiscard]] Result<Fd> clone_mount_at(const Fd& file, MountAccess access, const Fd* id_map);
 // A new tmpfs; options as for mount(8), e.g. {{"size", "1m"}, {"mode", "0755"}}.
 [[nodiscard]] Result<Fd> new_tmpfs(const std::vector<std::pair<std::string, std::string>>& options);
-// A new overlay, lowest layer last in `lowers` (as the kernel has it). All must be attached paths.
+// A new overlay, lowest layer last in `lowers` (as the kernel has it). All must be attached paths;
+// `owner` is the user and group who owns what the overlay itself makes.
 [[nodiscard]] Result<Fd> new_overlay(const std::vector<std::string>& lowers,
-                                     const std::string& upper, const std::string& work);
+                                     const std::string& upper, const std::string& work,
+                                     std::uint32_t owner);
 [[nodiscard]] Status attach_mount(const Fd& mount, const std::string& target);
 [[nodiscard]] Status attach_mount_at(const Fd& mount, const Fd& target);
+// Makes the mount at `target` read-only, not those below it.
+[[nodiscard]] Status make_read_only(const std::string& target);
 
 // Opens `path` (relative, or absolute and then taken relative) beneath `root` without following any
 // link and without leaving it; O_PATH. Errors: not_found, invalid_argument when a link is in it.
