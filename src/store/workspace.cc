@@ -30,7 +30,9 @@ class FolderFile {
   Result<std::size_t> read(std::span<char> into) {
     if (mode_ == FileMode::symlink) return read_link(into);
     if (!file_.valid()) {
-      SLIPWAY_TRY(file_, open_below(root_->get(), path_));
+      auto opened = open_below(root_->get(), path_);
+      if (!opened && opened.error().code == Errc::not_found) return gone();
+      SLIPWAY_TRY(file_, std::move(opened));
     }
     for (;;) {
       const ssize_t got = ::read(file_.get(), into.data(), into.size());
@@ -42,10 +44,17 @@ class FolderFile {
   }
 
  private:
+  std::unexpected<Error> gone() const {
+    return fail(Errc::conflict,
+                fmt::format("{} was removed since the folder was read", sanitize_line(path_)),
+                "deploy again");
+  }
+
   Result<std::size_t> read_link(std::span<char> into) {
     if (std::exchange(link_read_, true)) return std::size_t{0};
     std::string target(max_link_target_bytes + 1, '\0');
     const ssize_t length = ::readlinkat(root_->get(), path_.c_str(), target.data(), target.size());
+    if (length < 0 && (errno == ENOENT || errno == EINVAL)) return gone();
     if (length < 0) return fail_errno(errno, fmt::format("read link {}", sanitize_line(path_)));
     const auto size = static_cast<std::size_t>(length);
     if (size > into.size()) return fail(Errc::internal, "too small a buffer for a link's target");
