@@ -14,12 +14,12 @@ constexpr Command rows[] = {
      "Files that .gitignore or .slipwayignore name stay behind, and so do .git, dependency folders "
      "and .env files: give secrets with -e.\n\n"
      "Ctrl-C removes the deployment that is being made and ends with exit code 130.",
-     "slipway deploy                              # the current folder\n"
-     "slipway deploy ./shop --alias beta          # http://beta--shop.localhost:7070 follows it\n"
-     "slipway deploy -e DATABASE_URL -e LOG=debug # the first takes its value from your shell\n"
-     "slipway deploy --dry-run                    # what would happen, and what changed\n"
-     "slipway deploy --start 'node main.js'       # say what detection cannot know\n"
-     "url=$(slipway deploy -q)                    # in a script",
+     "slipway deploy                         # the current folder\n"
+     "slipway deploy ./shop --alias beta     # and http://beta--shop.localhost:7070\n"
+     "slipway deploy -e DATABASE_URL -e A=b  # the first with its value from your shell\n"
+     "slipway deploy --dry-run               # what would happen, and what changed\n"
+     "slipway deploy --start 'node main.js'  # say what detection cannot know\n"
+     "url=$(slipway deploy -q)               # in a script",
      define_deploy},
     {"detect", Group::deploy, "Show what would be built and run",
      "Looks at the folder here, without a server, a network or running anything of it. `slipway "

@@ -158,6 +158,9 @@ void ProgressView::finish() {
   {
     const std::lock_guard lock(mutex_);
     if (!finished_) {
+      const Duration now = clock_.monotonic();
+      for (ProgressStep& step : model_.steps)
+        if (step.state == "running") step.state = "canceled", step.took = now - step.started;
       model_.log_line.clear();
       model_.waiting_for.clear();
       draw();

@@ -56,7 +56,8 @@ class ProgressView {
   void log_line(std::string_view line);
   // A line that stays, above the steps.
   void note(std::string_view text);
-  // Leaves the steps as they are, without the clock. Later calls do nothing.
+  // Leaves the steps as they are, without the clock; one that still runs counts as canceled. Later
+  // calls show nothing.
   void finish();
 
  private:

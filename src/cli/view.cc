@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t tail_lines = 20;
+constexpr std::size_t tail_lines = 20, tail_lines_after_excerpt = 8;
 
 // "  label    text".
 std::string row(std::string_view label, std::string_view text, const Style& style) {
@@ -95,7 +95,12 @@ std::string format_age(Timestamp then, Timestamp now) {
 std::string format_when(std::string_view rfc3339, Timestamp now) {
   const std::optional<Timestamp> time = parse_rfc3339(rfc3339);
   if (!time) return sanitize_line(rfc3339);
-  return *time > now ? "in " + format_age(now, *time) : format_age(*time, now) + " ago";
+  // A moment after "--ttl 24h" is still a day away: half a unit is rounded up.
+  if (*time > now) {
+    const Duration away = *time - now;
+    return "in " + format_age(now, *time + (away < 60min ? 30s : away < 48h ? 30min : 12h));
+  }
+  return format_age(*time, now) + " ago";
 }
 
 std::string count_of(std::size_t number, std::string_view one) {
@@ -104,10 +109,16 @@ std::string count_of(std::size_t number, std::string_view one) {
 
 std::string render_error(const Error& error, const Style& style,
                          const std::vector<std::string>& log_tail) {
-  std::string out = fmt::format("{} {}\n", style.red("error:"), sanitize_line(error.message));
+  const std::string title =
+      error.code == Errc::canceled ? style.yellow("canceled:") : style.red("error:");
+  std::string out = fmt::format("{} {}\n", title, sanitize_line(error.message));
   if (!error.phase.empty()) out += row("phase", sanitize_line(error.phase), style);
-  if (!error.command.empty()) out += row("command", sanitize_line(error.command), style);
-  if (error.exit_code) out += row("exit code", fmt::format("{}", *error.exit_code), style);
+  const std::string code = error.exit_code ? fmt::format("exit code {}", *error.exit_code) : "";
+  if (!error.command.empty())
+    out += row("command", sanitize_line(error.command) + (code.empty() ? "" : " (" + code + ")"),
+               style);
+  else if (!code.empty())
+    out += row("ended", "with " + code, style);
   if (!error.cause.empty()) out += row("cause", sanitize_line(error.cause), style);
   if (!error.file.empty()) {
     const std::string at = error.line ? fmt::format("{}:{}", error.file, *error.line) : error.file;
@@ -115,8 +126,8 @@ std::string render_error(const Error& error, const Style& style,
   }
   out += excerpt_block(error.excerpt, style);
   std::vector<std::string> tail = log_tail;
-  if (tail.size() > tail_lines)
-    tail.erase(tail.begin(), tail.end() - static_cast<std::ptrdiff_t>(tail_lines));
+  const std::size_t most = error.excerpt.empty() ? tail_lines : tail_lines_after_excerpt;
+  if (tail.size() > most) tail.erase(tail.begin(), tail.end() - static_cast<std::ptrdiff_t>(most));
   if (!tail.empty() && !holds_all(error.excerpt, tail)) {
     out += "  " + style.dim("the log ends with") + "\n";
     out += excerpt_block(tail, style);
