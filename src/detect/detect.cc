@@ -1,0 +1,323 @@
+#include "detect/detect.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/text.h"
+#include "detect/detectors.h"
+
+namespace slipway {
+namespace {
+
+using namespace detection;
+
+constexpr double accepted = 0.5;  // below: no service, only a candidate
+constexpr double sure = 0.7;      // a root this sure is not looked past
+constexpr std::size_t max_roots = 60;
+constexpr std::uint64_t huge_file = 256ull << 20;
+
+struct Verdict {
+  std::optional<Proposal> winner;
+  std::vector<Candidate> losers;
+};
+
+bool answers(const DetectOptions& options, const Service& service) {
+  return options.framework.empty() || options.framework == service.framework ||
+         options.framework == service.provider;
+}
+
+// All detectors on one root; the surest wins.
+Verdict judge(const Root& root, const DetectOptions& options) {
+  std::vector<Proposal> proposals;
+  for (const Detector& detector : detectors())
+    if (std::optional<Proposal> proposal = detector.detect(root)) {
+      apply_declared_intent(root, *proposal);
+      proposals.push_back(*std::move(proposal));
+    }
+  stable_order(proposals, [](const Proposal& proposal) { return -proposal.service.confidence; });
+  Verdict verdict;
+  for (Proposal& proposal : proposals) {
+    const Service& service = proposal.service;
+    const bool usable = service.start || service.is_static || service.provider == "dockerfile";
+    const bool forced = !options.framework.empty() && answers(options, service);
+    if (!verdict.winner && usable && answers(options, service) &&
+        (service.confidence >= accepted || forced)) {
+      verdict.winner = std::move(proposal);
+      continue;
+    }
+    std::string reason = proposal.reason + "; ";
+    if (!answers(options, service))
+      reason += "not the framework asked for";
+    else if (!usable)
+      reason += "nothing says how to start it";
+    else if (service.confidence < accepted)
+      reason += "too little to go by";
+    else
+      reason += (verdict.winner->service.framework.empty() ? verdict.winner->service.provider
+                                                           : verdict.winner->service.framework) +
+                " is surer";
+    verdict.losers.push_back({.provider = service.provider,
+                              .framework = service.framework,
+                              .root = service.root,
+                              .confidence = service.confidence,
+                              .reason = std::move(reason)});
+  }
+  return verdict;
+}
+
+// Which of several services people mean first: the site before the API before the rest.
+int rank_of(const Service& service) {
+  constexpr std::array names{
+      std::string_view("web"),     std::string_view("frontend"), std::string_view("client"),
+      std::string_view("site"),    std::string_view("www"),      std::string_view("ui"),
+      std::string_view("app"),     std::string_view("website"),  std::string_view("landing"),
+      std::string_view(""),        std::string_view("server"),   std::string_view("api"),
+      std::string_view("backend"), std::string_view("admin"),    std::string_view("dashboard"),
+      std::string_view("docs")};
+  const int at =
+      static_cast<int>(std::ranges::find(names, base_name(service.root)) - names.begin());
+  return at + (service.kind == "worker" || service.kind == "cron" ? 100 : 0);
+}
+
+// Folders that hold a service beside the one of the root: frontend/, apps/web.
+bool is_service_folder(std::string_view root) {
+  static const std::set<std::string_view> names{
+      "frontend", "backend", "client", "server", "web",     "api", "app",
+      "ui",       "admin",   "worker", "site",   "website", "www", "dashboard"};
+  if (names.contains(root)) return true;
+  const std::string_view parent = directory_of(root);
+  return parent == "apps" || parent == "services";
+}
+
+std::string name_of(const Service& service) {
+  if (!service.name.empty()) return service.name;
+  return service.root.empty() ? std::string("web") : slug(base_name(service.root));
+}
+
+class Arbiter {
+ public:
+  Arbiter(const Project& project, const DetectOptions& options)
+      : project_(project), options_(options) {}
+
+  Plan run() {
+    if (!options_.root.empty() && options_.root != ".") {
+      const std::optional<std::string> directory = resolve_path("", options_.root);
+      if (directory && project_.files().has_directory(*directory))
+        take(judge(Root(project_, *directory), options_));
+      else
+        plan_.warnings.push_back({.code = "no_such_root",
+                                  .message = "there is no folder " + options_.root,
+                                  .fix = "--root with a folder of the project"});
+    } else {
+      whole();
+    }
+    finish();
+    return std::move(plan_);
+  }
+
+ private:
+  void whole() {
+    Verdict top = judge(Root(project_, ""), options_);
+    const bool certain = top.winner && top.winner->service.confidence >= sure &&
+                         top.winner->service.provider != "dockerfile";
+    std::vector<Verdict> inner;
+    std::size_t judged = 0;
+    for (const std::string& root : project_.roots()) {
+      if (root.empty() || ++judged > max_roots) continue;
+      if (certain && !is_service_folder(root)) {
+        if (judged <= 12) set_aside(root, "the project's root is a service itself");
+        continue;
+      }
+      if (certain && belongs_to(root, top.winner->service)) continue;
+      inner.push_back(judge(Root(project_, root), options_));
+    }
+    const auto deployable = [](const Verdict& verdict) {
+      return verdict.winner && verdict.winner->service.confidence >= sure;
+    };
+    const bool any_inner = std::ranges::any_of(inner, deployable);
+    if (top.winner && (certain || !any_inner))
+      take(std::move(top));
+    else if (top.winner)
+      lose(*top.winner, "a folder below is surer"), keep_losers(top);
+    else
+      keep_losers(top);
+    for (Verdict& verdict : inner)
+      if (deployable(verdict)) take(std::move(verdict));
+    if (plan_.services.empty())
+      for (Verdict& verdict : inner)
+        if (verdict.winner && plan_.services.empty()) take(std::move(verdict));
+    if (plan_.services.empty()) loose_folder();
+  }
+
+  // Nothing at the top and no manifests: one folder further down, of sources or pages alone.
+  void loose_folder() {
+    std::set<std::string> folders;
+    for (const Tree::File* file : project_.files().own()) {
+      if (folders.size() >= max_roots) break;
+      const std::string_view directory = directory_of(file->path);
+      if (directory.empty() || depth_of(directory) > 1) continue;
+      const std::string_view name = base_name(file->path);
+      if (name == "index.html" || name == "Dockerfile" || name == "Procfile" ||
+          language_of(file->path) != Language::none)
+        folders.emplace(directory);
+    }
+    std::optional<Verdict> best;
+    for (const std::string& folder : folders) {
+      Verdict verdict = judge(Root(project_, folder), options_);
+      if (!verdict.winner) continue;
+      if (!best || verdict.winner->service.confidence > best->winner->service.confidence)
+        best = std::move(verdict);
+    }
+    if (best) take(*std::move(best));
+  }
+
+  // Whether the root's own commands already build a folder: `cd client && npm run build`.
+  [[nodiscard]] bool belongs_to(const std::string& folder, const Service& service) const {
+    const std::string_view manifest =
+        project_.files().text(join_path(service.root, "package.json"));
+    for (const std::string& mark : {"cd " + folder, "--prefix " + folder, "-C " + folder,
+                                    "--cwd " + folder, "--filter " + folder, "--dir " + folder})
+      if (manifest.find(mark) != std::string_view::npos) return true;
+    return false;
+  }
+
+  void set_aside(const std::string& root, std::string reason) {
+    plan_.candidates.push_back({.provider = {},
+                                .framework = {},
+                                .root = root,
+                                .confidence = 0,
+                                .reason = std::move(reason)});
+  }
+  void lose(const Proposal& proposal, const std::string& why) {
+    const Service& service = proposal.service;
+    plan_.candidates.push_back({.provider = service.provider,
+                                .framework = service.framework,
+                                .root = service.root,
+                                .confidence = service.confidence,
+                                .reason = proposal.reason + "; " + why});
+  }
+  void keep_losers(Verdict& verdict) {
+    for (Candidate& loser : verdict.losers) plan_.candidates.push_back(std::move(loser));
+  }
+  void take(Verdict verdict) {
+    keep_losers(verdict);
+    if (!verdict.winner) return;
+    Proposal& proposal = *verdict.winner;
+    for (Warning& warning : proposal.warnings) plan_.warnings.push_back(std::move(warning));
+    for (Question& question : proposal.questions) plan_.questions.push_back(std::move(question));
+    const std::string dockerfile = join_path(proposal.service.root, "Dockerfile");
+    if (proposal.service.provider != "dockerfile" && project_.files().has(dockerfile))
+      plan_.questions.push_back(
+          {.id = "dockerfile",
+           .text = "run " + proposal.service.provider + " itself, or build " + dockerfile + "?",
+           .choices = {proposal.service.provider, "dockerfile"},
+           .default_choice = proposal.service.provider,
+           .flag = "--framework dockerfile"});
+    proposal.service.name = name_of(proposal.service);
+    for (Service& other : proposal.others) plan_.services.push_back(std::move(other));
+    plan_.services.push_back(std::move(proposal.service));
+  }
+
+  void finish() {
+    stable_order(plan_.services, rank_of);
+    unique_names();
+    std::vector<std::string> webs;
+    for (const Service& service : plan_.services)
+      if (service.kind == "web" || service.kind == "static") webs.push_back(service.name);
+    if (webs.size() > 1 && options_.service.empty())
+      plan_.questions.push_back({.id = "service",
+                                 .text = "which of " + join(webs, ", ") + "?",
+                                 .choices = webs,
+                                 .default_choice = webs.front(),
+                                 .flag = "--service"});
+    if (!options_.service.empty()) choose_service();
+    for (Service& service : plan_.services) apply(service);
+    for (const Warning& warning : project_.warnings()) plan_.warnings.push_back(warning);
+    tree_warnings();
+    if (plan_.services.empty() && plan_.warnings.empty())
+      plan_.warnings.push_back({.code = "nothing_recognized",
+                                .message = "nothing here says how to run it",
+                                .file = {},
+                                .line = 0,
+                                .fix = "add an index.html, a package.json with a start script, an "
+                                       "app.py, or a Procfile; or give --start"});
+    else if (plan_.services.empty())
+      plan_.warnings.push_back({.code = "nothing_to_run",
+                                .message = "no folder here has an application to run",
+                                .file = {},
+                                .line = 0,
+                                .fix = "add a start script or a Procfile; or give --start"});
+  }
+
+  void unique_names() {
+    std::set<std::string> names;
+    for (Service& service : plan_.services) {
+      const std::string wanted = names.contains(service.name) && !service.root.empty()
+                                     ? slug(service.root + "-" + service.name)
+                                     : service.name;
+      std::string name = wanted;
+      for (int i = 2; !names.insert(name).second; ++i) name = wanted + "-" + std::to_string(i);
+      service.name = name;
+    }
+  }
+
+  void choose_service() {
+    std::erase_if(plan_.services,
+                  [&](const Service& service) { return service.name != options_.service; });
+    if (plan_.services.empty())
+      plan_.warnings.push_back({.code = "no_such_service",
+                                .message = "there is no service " + options_.service,
+                                .fix = "slipway detect lists the services"});
+  }
+
+  void apply(Service& service) const {
+    if (!options_.install.empty()) {
+      service.install = options_.install;
+      service.install_inputs.clear();
+    }
+    if (!options_.build.empty()) service.build = options_.build;
+    if (!options_.start.empty()) {
+      service.start = options_.start;
+      service.is_static = false;
+      service.output_dir.reset();
+      if (service.kind == "static") service.kind = "web";
+    }
+    if (!options_.runtime.empty()) {
+      const std::size_t at = options_.runtime.find('@');
+      service.runtime.name = options_.runtime.substr(0, at);
+      service.runtime.version = at == std::string::npos ? "" : options_.runtime.substr(at + 1);
+      service.runtime.source = "--runtime";
+    }
+  }
+
+  void tree_warnings() {
+    if (project_.files().truncated())
+      plan_.warnings.push_back({.code = "large_tree",
+                                .message = "more than " + std::to_string(Files::max_entries) +
+                                           " files; the rest was not looked at",
+                                .fix = "name what should not be sent in .slipwayignore"});
+    int named = 0;
+    for (const Tree::File* file : project_.files().own())
+      if (file->size > huge_file && ++named <= 5)
+        plan_.warnings.push_back(
+            {.code = "large_file",
+             .message = file->path + " has " + format_bytes(file->size),
+             .file = file->path,
+             .line = 0,
+             .fix = "add " + file->path + " to .slipwayignore if the app does not need it"});
+  }
+
+  const Project& project_;
+  const DetectOptions& options_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan detect(const Tree& tree, const DetectOptions& options) {
+  const detection::Project project(tree);
+  return Arbiter(project, options).run();
+}
+
+}  // namespace slipway

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "detect/project.h"
+
+namespace slipway::detection {
+
+// One language or way to run. `detect` looks at one root and says what it would make of it, or
+// nothing. All detectors see every root; the surest proposal wins, and among equals the earlier
+// row.
+struct Detector {
+  std::string_view provider;
+  std::optional<Proposal> (*detect)(const Root& root);
+  std::string_view summary;  // for the table in the docs
+};
+[[nodiscard]] std::span<const Detector> detectors();
+
+[[nodiscard]] std::optional<Proposal> detect_node(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_deno(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_python(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_go(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_rust(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_java(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_ruby(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_php(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_elixir(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_dotnet(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_cpp(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_site_generator(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_static(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_dockerfile(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_shell(const Root& root);
+
+// What other platforms' files declare (Procfile, netlify.toml, vercel.json, fly.toml, render.yaml,
+// railway.json, app.json, nixpacks.toml), applied to a proposal for the same root.
+void apply_declared_intent(const Root& root, Proposal& proposal);
+
+}  // namespace slipway::detection

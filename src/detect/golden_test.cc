@@ -1,0 +1,184 @@
+// Every labelled project under tests/golden/detect: <case>/in is the project, <case>/expected.json
+// the labels. Only labelled fields are compared. Labels are written by hand from the frameworks'
+// documentation and are never taken from the detector's answers. SLIPWAY_ACCEPT=1 writes the whole
+// account of each plan to <case>/account.txt where such a file is kept.
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "base/text.h"
+#include "detect/describe.h"
+#include "detect/detect.h"
+
+namespace slipway {
+namespace {
+
+namespace json = boost::json;
+namespace fs = std::filesystem;
+
+fs::path corpus() { return fs::path(SLIPWAY_SOURCE_DIR) / "tests/golden/detect"; }
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::vector<std::string> cases() {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : fs::directory_iterator(corpus()))
+    if (fs::exists(entry.path() / "expected.json")) names.push_back(entry.path().filename());
+  std::ranges::sort(names);
+  return names;
+}
+
+MemoryTree load(const std::string& name) {
+  MemoryTree tree;
+  const fs::path root = corpus() / name / "in";
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root))
+    if (entry.is_regular_file())
+      tree.add(fs::relative(entry.path(), root).generic_string(), read_file(entry.path()));
+  return tree;
+}
+
+json::value text_or_null(const std::optional<std::string>& text) {
+  return text ? json::value(*text) : json::value(nullptr);
+}
+
+json::array list(const std::vector<std::string>& items) {
+  json::array out;
+  for (const std::string& item : items) out.emplace_back(item);
+  return out;
+}
+
+// Every field that a label may name.
+json::object fields_of(const Service& service) {
+  json::object out;
+  out["name"] = service.name;
+  out["root"] = service.root;
+  out["kind"] = service.kind;
+  out["provider"] = service.provider;
+  out["framework"] =
+      service.framework.empty() ? json::value(nullptr) : json::value(service.framework);
+  out["package_manager"] =
+      service.package_manager.empty() ? json::value(nullptr) : json::value(service.package_manager);
+  out["package_manager_version"] = service.package_manager_version;
+  out["runtime"] = service.runtime.name;
+  out["runtime_version"] = service.runtime.version;
+  out["runtime_source"] = service.runtime.source;
+  out["install"] = text_or_null(service.install);
+  out["build"] = text_or_null(service.build);
+  out["start"] = text_or_null(service.start);
+  out["release"] = text_or_null(service.release);
+  out["install_inputs"] = list(service.install_inputs);
+  out["output_dir"] = text_or_null(service.output_dir);
+  out["static"] = service.is_static;
+  out["spa"] = service.fallback == StaticFallback::single_page_app;
+  out["port"] = service.port ? json::value(*service.port) : json::value(nullptr);
+  out["health_path"] = service.health_path;
+  out["databases"] = list(service.databases);
+  out["system_packages"] = list(service.system_packages);
+  out["volumes"] = list(service.volumes);
+  json::array env, required;
+  for (const EnvNeed& need : service.env) {
+    env.emplace_back(need.name);
+    if (need.required) required.emplace_back(need.name);
+  }
+  out["env"] = std::move(env);
+  out["env_required"] = std::move(required);
+  return out;
+}
+
+struct Score {
+  int right = 0, wrong = 0;
+};
+
+TEST(DetectGolden, EveryLabelledProjectIsPlannedRight) {
+  std::map<std::string, Score> scores;
+  std::map<int, Score> calibration;  // tenths of confidence -> services wholly right or wrong
+  int projects = 0;
+  for (const std::string& name : cases()) {
+    SCOPED_TRACE(name);
+    ++projects;
+    const Plan plan = detect(load(name));
+    const json::value expected = json::parse(read_file(corpus() / name / "expected.json"));
+    const json::array& services = expected.at("services").as_array();
+    EXPECT_EQ(plan.services.size(), services.size()) << describe(plan);
+    for (std::size_t i = 0; i < std::min(services.size(), plan.services.size()); ++i) {
+      const json::object actual = fields_of(plan.services[i]);
+      bool whole = true;
+      for (const auto& [field, wanted] : services[i].as_object()) {
+        ASSERT_TRUE(actual.contains(field)) << "unknown label " << field;
+        const bool right = actual.at(field) == wanted;
+        whole &= right;
+        ++(right ? scores[field].right : scores[field].wrong);
+        EXPECT_TRUE(right) << field << ": " << json::serialize(actual.at(field)) << ", label "
+                           << json::serialize(wanted);
+      }
+      const int bucket = plan.services[i].confidence >= 0.9
+                             ? 9
+                             : static_cast<int>(plan.services[i].confidence * 10);
+      ++(whole ? calibration[bucket].right : calibration[bucket].wrong);
+    }
+    for (const std::string_view kind : {"warnings", "questions"}) {
+      const json::value* wanted = expected.as_object().if_contains(kind);
+      if (wanted == nullptr) continue;
+      std::vector<std::string> codes;
+      if (kind == "warnings")
+        for (const Warning& warning : plan.warnings) codes.push_back(warning.code);
+      else
+        for (const Question& question : plan.questions) codes.push_back(question.id);
+      EXPECT_EQ(list(codes), wanted->as_array()) << kind;
+    }
+    const fs::path account = corpus() / name / "account.txt";
+    if (fs::exists(account)) {
+      if (std::getenv("SLIPWAY_ACCEPT") != nullptr) std::ofstream(account) << describe(plan);
+      EXPECT_EQ(read_file(account), describe(plan));
+    }
+  }
+  fmt::print("{} projects\n{:<26} {:>6} {:>6} {:>8}\n", projects, "field", "right", "wrong",
+             "accuracy");
+  for (const auto& [field, score] : scores)
+    fmt::print("{:<26} {:>6} {:>6} {:>7.1f}%\n", field, score.right, score.wrong,
+               100.0 * score.right / (score.right + score.wrong));
+  for (const auto& [bucket, score] : calibration)
+    fmt::print("confidence {:.1f}{}  {} of {} wholly right\n", bucket / 10.0,
+               bucket == 9 ? "+" : " ", score.right, score.right + score.wrong);
+  EXPECT_GE(projects, 60);
+}
+
+TEST(DetectGolden, TheSameTreeGivesTheSamePlan) {
+  for (const std::string& name : cases()) EXPECT_EQ(detect(load(name)), detect(load(name))) << name;
+}
+
+// An unrelated file changes nothing that is run.
+TEST(DetectGolden, AnUnrelatedFileNeverChangesACommand) {
+  for (const std::string& name : cases()) {
+    SCOPED_TRACE(name);
+    const Plan before = detect(load(name));
+    if (before.services.empty()) continue;
+    for (const std::string_view extra : {"NOTES.md", "data/table.csv", "docs/guide.md", "zzz.bin",
+                                         "assets/logo.svg", "LICENSE", ".editorconfig"}) {
+      MemoryTree tree = load(name);
+      if (tree.read(extra, 1)) continue;
+      tree.add(std::string(extra), "nothing that matters\n");
+      const Plan after = detect(tree);
+      ASSERT_EQ(before.services.size(), after.services.size()) << extra;
+      for (std::size_t i = 0; i < before.services.size(); ++i) {
+        EXPECT_EQ(before.services[i].install, after.services[i].install) << extra;
+        EXPECT_EQ(before.services[i].build, after.services[i].build) << extra;
+        EXPECT_EQ(before.services[i].start, after.services[i].start) << extra;
+        EXPECT_EQ(before.services[i].output_dir, after.services[i].output_dir) << extra;
+        EXPECT_EQ(before.services[i].install_inputs, after.services[i].install_inputs) << extra;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace slipway

@@ -1,0 +1,444 @@
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/text.h"
+#include "detect/detectors.h"
+#include "detect/node/frameworks.h"
+
+namespace slipway::detection {
+namespace node {
+namespace {
+
+std::vector<std::string_view> alternatives(std::string_view names) { return split(names, '|'); }
+
+// The framework's dependency that this package declares; "" when it declares none.
+std::string_view declared(const Package& package, const Framework& framework) {
+  for (const std::string_view name : alternatives(framework.dependencies))
+    if (package.has(name)) return name;
+  return {};
+}
+
+bool imports(const Root& root, std::string_view module) {
+  for (const SourceFacts* facts : root.sources(Language::javascript))
+    for (const Import& import : facts->imports)
+      if (import.module == module ||
+          (import.module.starts_with(module) && import.module[module.size()] == '/'))
+        return true;
+  return false;
+}
+
+// Whether the start is a server of the project's own code rather than a page's tool.
+bool starts_own_server(const Package& package, const Start& start) {
+  if (start.entry.empty() || start.command.empty()) return false;
+  const SourceFacts* facts = package.root->source(start.entry);
+  if (facts != nullptr) return !facts->listens.empty() || !start.script.empty();
+  // A compiled entry: dist/server.js.
+  return !start.script.empty();
+}
+
+const Framework* choose(const Package& package, const Start& start, std::string_view& seen) {
+  const Framework* page = nullptr;
+  std::string_view page_seen;
+  const bool own_server = starts_own_server(package, start);
+  for (const Framework& framework : frameworks()) {
+    const std::string_view dependency = declared(package, framework);
+    if (dependency.empty()) continue;
+    if (framework.shape == Shape::spa || framework.shape == Shape::site) {
+      const bool storybook_only = framework.name == "storybook" && !package.script("build").empty();
+      if (page == nullptr && !storybook_only) {
+        page = &framework;
+        page_seen = dependency;
+      }
+      continue;
+    }
+    if (framework.shape == Shape::server || framework.shape == Shape::worker) {
+      // A page bundler beside a server library: the page unless the project starts a server.
+      if (page != nullptr && !own_server) continue;
+      // Declared but unused beside another: the one the code imports wins.
+      if (framework.shape == Shape::server && !imports(*package.root, dependency) &&
+          std::ranges::any_of(frameworks(), [&](const Framework& other) {
+            const std::string_view name = declared(package, other);
+            return other.shape == Shape::server && &other != &framework && !name.empty() &&
+                   imports(*package.root, name);
+          }))
+        continue;
+    }
+    seen = dependency;
+    return &framework;
+  }
+  if (page != nullptr && own_server && !package.root->source(start.entry) &&
+      page->shape == Shape::spa) {
+    seen = page_seen;
+    return page;
+  }
+  if (page != nullptr && own_server && page->shape == Shape::spa) {
+    // Plain http serving what the bundler made.
+    const SourceFacts* facts = package.root->source(start.entry);
+    if (facts != nullptr && !facts->listens.empty()) return nullptr;
+  }
+  seen = page_seen;
+  return page;
+}
+
+bool is_workspace_runner(const Package& package, const Start& start) {
+  if (workspace_members(package.root->project(), package.root->directory()).empty()) return false;
+  static const std::set<std::string_view> tools{"turbo", "nx",   "lerna", "pnpm",  "npm",
+                                                "yarn",  "moon", "rush",  "wsrun", "bun"};
+  return start.entry.empty() && (start.tool.empty() || tools.contains(start.tool));
+}
+
+void plan_build(const Context& context, const Framework* framework) {
+  const Package& package = context.package;
+  Service& service = context.proposal.service;
+  std::string script;
+  for (const std::string_view name : {"build", "build:prod", "build:production", "heroku-postbuild",
+                                      "vercel-build", "docs:build", "build:web", "generate"})
+    if (script.empty() && !package.script(name).empty()) script = name;
+  if (!script.empty()) {
+    service.build = package.run(script);
+    context.proposal.because(
+        package.root->path("package.json"), package.line(script),
+        "scripts." + script + ": " + std::string(package.script(script).substr(0, 120)));
+  } else if (framework != nullptr && !framework->build.empty() &&
+             framework->shape != Shape::server) {
+    service.build = package.execute(framework->build);
+  } else if (framework == nullptr || framework->shape == Shape::server) {
+    // TypeScript that the start expects compiled.
+    const bool compiled =
+        context.start.entry.starts_with("dist/") || context.start.entry.starts_with("build/");
+    if (compiled && package.has("typescript") && package.root->has("tsconfig.json"))
+      service.build = package.execute("tsc");
+    if (framework != nullptr && !framework->build.empty() && service.build == std::nullopt &&
+        framework->build.starts_with("nest"))
+      service.build = package.execute(framework->build);
+  }
+  const bool generates =
+      package.script("postinstall").find("prisma generate") != std::string_view::npos ||
+      package.script(script).find("prisma generate") != std::string_view::npos;
+  if (package.has("prisma") && package.has("@prisma/client") && !generates &&
+      (package.manager.name == "pnpm" || package.manager.name == "bun"))
+    service.build =
+        package.execute("prisma generate") + (service.build ? " && " + *service.build : "");
+}
+
+// In a workspace a build may need its siblings built first.
+void plan_workspace_build(const Context& context) {
+  const Package& package = context.package;
+  Service& service = context.proposal.service;
+  if (!package.manager.workspace || !service.build || package.script("build").empty()) return;
+  const Project& project = package.root->project();
+  const std::string name(package.manifest == nullptr ? "" : string_at(*package.manifest, {"name"}));
+  const std::string above = package.manager.directory;
+  std::string up;
+  for (std::size_t i = depth_of(relative_to(package.root->directory(), above)) + 1; i > 0; --i)
+    up += up.empty() ? ".." : "/..";
+  if (project.files().has(join_path(above, "turbo.json")) && !name.empty()) {
+    service.build = "cd " + up + " && npx --no-install turbo run build --filter=" + name;
+    context.proposal.because(join_path(above, "turbo.json"), 0,
+                             "turbo builds what the app needs first");
+    return;
+  }
+  std::vector<std::string> needed;
+  for (const std::string& member : workspace_members(project, above)) {
+    if (member == package.root->directory()) continue;
+    const json::value* manifest = project.json(join_path(member, "package.json"));
+    if (manifest == nullptr || string_at(*manifest, {"scripts", "build"}).empty()) continue;
+    if (const std::string other(string_at(*manifest, {"name"})); package.has(other))
+      needed.push_back(other);
+  }
+  if (needed.empty()) return;
+  const std::string& manager = package.manager.name;
+  if (manager == "pnpm" && !name.empty()) {
+    service.build = "pnpm --filter '" + name + "...' run build";
+    return;
+  }
+  std::string before;
+  for (const std::string& other : needed)
+    before += (manager == "yarn"  ? "yarn workspace " + other + " run build"
+               : manager == "bun" ? "bun run --filter " + other + " build"
+                                  : "npm run build -w " + other) +
+              " && ";
+  service.build =
+      "(cd " + up + " && " + before.substr(0, before.size() - 4) + ") && " + *service.build;
+}
+
+void plan_start(const Context& context, const Framework* framework) {
+  const Package& package = context.package;
+  const Start& start = context.start;
+  Service& service = context.proposal.service;
+  if (framework != nullptr && (framework->shape == Shape::spa || framework->shape == Shape::site)) {
+    make_static(service, std::string(framework->output),
+                framework->shape == Shape::spa ? StaticFallback::single_page_app
+                                               : StaticFallback::not_found_page);
+    return;
+  }
+  if (framework != nullptr && framework->shape == Shape::meta) {
+    if (framework->start.starts_with("node "))
+      service.start = std::string(framework->start);
+    else if (!framework->start.empty())
+      service.start = package.execute(framework->start);
+    return;
+  }
+  if (start.command.empty()) return;
+  service.start = start.command;
+  if (!start.script.empty())
+    context.proposal.because(package.root->path("package.json"), package.line(start.script),
+                             "scripts." + start.script + ": " +
+                                 std::string(package.script(start.script).substr(0, 120)));
+  if (start.development || start.script == "dev")
+    context.proposal.warn("development_start",
+                          "scripts." + start.script + " is a development server; " + start.command +
+                              " is used instead",
+                          package.root->path("package.json"), package.line(start.script),
+                          "add a start script: \"start\": \"" + start.command + "\"");
+}
+
+// Without a package.json: the packages that the sources import.
+std::vector<std::string> imported_packages(const Root& root) {
+  static const std::set<std::string_view> builtin{"assert",
+                                                  "async_hooks",
+                                                  "buffer",
+                                                  "child_process",
+                                                  "cluster",
+                                                  "console",
+                                                  "constants",
+                                                  "crypto",
+                                                  "dgram",
+                                                  "dns",
+                                                  "domain",
+                                                  "events",
+                                                  "fs",
+                                                  "http",
+                                                  "http2",
+                                                  "https",
+                                                  "inspector",
+                                                  "module",
+                                                  "net",
+                                                  "os",
+                                                  "path",
+                                                  "perf_hooks",
+                                                  "process",
+                                                  "punycode",
+                                                  "querystring",
+                                                  "readline",
+                                                  "repl",
+                                                  "stream",
+                                                  "string_decoder",
+                                                  "sys",
+                                                  "timers",
+                                                  "tls",
+                                                  "trace_events",
+                                                  "tty",
+                                                  "url",
+                                                  "util",
+                                                  "v8",
+                                                  "vm",
+                                                  "wasi",
+                                                  "worker_threads",
+                                                  "zlib",
+                                                  "test",
+                                                  "bun",
+                                                  "sqlite"};
+  std::set<std::string> packages;
+  for (const SourceFacts* facts : root.sources(Language::javascript))
+    for (const Import& import : facts->imports) {
+      std::string_view module = import.module;
+      if (module.starts_with('.') || module.starts_with('/') || module.starts_with("node:") ||
+          module.starts_with("bun:") || module.starts_with("npm:") || module.starts_with("http") ||
+          module.starts_with("@/") || module.starts_with("~") || module.starts_with('#') ||
+          module.starts_with("jsr:"))
+        continue;
+      std::size_t end = module.find('/');
+      if (module.starts_with('@') && end != std::string_view::npos) end = module.find('/', end + 1);
+      module = module.substr(0, end);
+      if (builtin.contains(module) ||
+          module.find_first_not_of(
+              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@/._-") !=
+              std::string_view::npos)
+        continue;
+      packages.emplace(module);
+    }
+  return {packages.begin(), packages.end()};
+}
+
+void plan_without_manifest(Context& context) {
+  const Root& root = *context.package.root;
+  const std::vector<std::string> packages = imported_packages(root);
+  Service& service = context.proposal.service;
+  service.package_manager = "npm";
+  if (!packages.empty()) {
+    service.install = "npm install --no-save " + join(packages, " ");
+    context.proposal.warn(
+        "no_manifest",
+        "no package.json: " + join(packages, ", ") + " found from imports, versions are the newest",
+        root.path(context.start.entry), 0, "npm init -y && npm install " + join(packages, " "));
+  }
+  if (extension_of(context.start.entry).ends_with("ts") && service.runtime.source == "default") {
+    service.runtime.version = ">=22.18";
+    service.runtime.source =
+        context.start.entry + " is TypeScript, which Node runs by itself from 22.18";
+  }
+}
+
+// `bun` runs it when the code asks for Bun or the start does.
+bool wants_bun(const Package& package, const Start& start) {
+  if (start.command.starts_with("bun ")) return true;
+  const SourceFacts* facts = start.entry.empty() ? nullptr : package.root->source(start.entry);
+  if (facts == nullptr) return false;
+  const bool calls = std::ranges::any_of(
+      facts->calls, [](const std::string& call) { return call.starts_with("Bun."); });
+  return calls || std::ranges::any_of(facts->imports, [](const Import& import) {
+           return import.module == "bun" || import.module.starts_with("bun:");
+         });
+}
+
+void plan_port(const Context& context) {
+  Service& service = context.proposal.service;
+  const Root& root = *context.package.root;
+  if (context.start.entry.empty() || !service.start || service.is_static) return;
+  std::vector<const SourceFacts*> places;
+  if (const SourceFacts* entry = root.source(context.start.entry)) places.push_back(entry);
+  if (places.empty() || places.front()->listens.empty())
+    for (const SourceFacts* facts : root.sources(Language::javascript)) places.push_back(facts);
+  for (const SourceFacts* facts : places)
+    for (const Listen& listen : facts->listens) {
+      context.proposal.because(facts->path, listen.line,
+                               listen.from_env ? "listens on $PORT"
+                               : listen.port   ? "listens on " + std::to_string(*listen.port)
+                                               : "listens");
+      if (!listen.from_env && listen.port) {
+        service.port = listen.port;
+        context.proposal.warn("port_ignored",
+                              "listens on " + std::to_string(*listen.port) +
+                                  " whatever PORT says; it is reached there",
+                              facts->path, listen.line,
+                              "listen on process.env.PORT || " + std::to_string(*listen.port));
+      }
+      return;
+    }
+}
+
+double confidence(const Context& context, const Framework* framework) {
+  const Service& service = context.proposal.service;
+  if (service.confidence > 0) return service.confidence;
+  const bool page =
+      framework != nullptr && (framework->shape == Shape::spa || framework->shape == Shape::site);
+  if (service.is_static || page)
+    return framework != nullptr && framework->name == "storybook" ? 0.6
+           : framework != nullptr && framework->name == "webpack" ? 0.8
+                                                                  : 0.96;
+  if (framework != nullptr && framework->shape == Shape::meta) return service.start ? 0.98 : 0.7;
+  if (!service.start) return 0;
+  const bool listens =
+      std::ranges::any_of(context.package.root->sources(Language::javascript),
+                          [](const SourceFacts* facts) { return !facts->listens.empty(); });
+  if (framework != nullptr)
+    return listens || framework->shape == Shape::worker || framework->name == "nest" ? 0.97 : 0.9;
+  if (context.package.manifest == nullptr) return listens ? 0.9 : 0.3;
+  if (listens) return 0.95;
+  return context.start.script.empty() ? 0.5 : 0.8;
+}
+
+}  // namespace
+}  // namespace node
+
+std::optional<Proposal> detect_node(const Root& root) {
+  using namespace node;
+  Package package = read_package(root);
+  const bool manifest = root.has("package.json");
+  if (package.manifest == nullptr && root.sources(Language::javascript).empty() && !manifest)
+    return std::nullopt;
+  Proposal proposal;
+  proposal.service.root = root.directory();
+  proposal.service.provider = "node";
+  choose_manager(package, proposal);
+  const Start start = find_start(package);
+  const Context context{.package = package, .start = start, .proposal = proposal};
+  if (package.manifest != nullptr && is_workspace_runner(package, start)) {
+    // Only a framework of its own makes the workspace's root an app.
+    const bool app = std::ranges::any_of(frameworks(), [&](const Framework& framework) {
+      return framework.shape == Shape::meta &&
+             package.runtime.contains(std::string(declared(package, framework)));
+    });
+    if (!app) return std::nullopt;
+  }
+  std::string_view seen;
+  const Framework* framework = package.manifest == nullptr ? nullptr : choose(package, start, seen);
+  if (package.manifest == nullptr) {
+    const std::vector<std::string> packages = imported_packages(root);
+    for (const Framework& candidate : frameworks())
+      for (const std::string_view name : alternatives(candidate.dependencies))
+        if (framework == nullptr &&
+            (candidate.shape == Shape::server || candidate.shape == Shape::worker) &&
+            std::ranges::find(packages, name) != packages.end())
+          framework = &candidate;
+  }
+  plan_runtime(package, proposal);
+  Service& service = proposal.service;
+  if (framework != nullptr) {
+    service.framework = framework->name;
+    if (!seen.empty()) {
+      const bool development = !package.runtime.contains(std::string(seen));
+      proposal.because(root.path("package.json"), package.line(seen),
+                       (development ? "devDependency " : "dependency ") + std::string(seen) + " " +
+                           std::string(package.range(seen)));
+    }
+    if (!framework->cache.empty()) service.cache_dirs.emplace_back(framework->cache);
+    if (framework->shape == Shape::worker) service.kind = "worker";
+  }
+  if (package.manifest != nullptr) {
+    const bool dependencies = !package.runtime.empty() || !package.development.empty() ||
+                              !package.manager.lockfile.empty();
+    if (dependencies)
+      plan_install(package, proposal);
+    else
+      service.package_manager = package.manager.name;
+    plan_build(context, framework);
+  } else {
+    Context without = context;
+    plan_without_manifest(without);
+  }
+  plan_start(context, framework);
+  if (framework != nullptr && framework->plan != nullptr) framework->plan(context);
+  plan_workspace_build(context);
+  if (wants_bun(package, start) && !service.is_static) {
+    service.runtime.name = "bun";
+    if (service.runtime.source != "default" &&
+        service.runtime.source.find("node") != std::string::npos)
+      service.runtime = {.name = "bun", .version = "", .source = "default"};
+    if (package.manifest == nullptr && service.install)
+      service.install = "bun install --no-save " +
+                        service.install->substr(std::string_view("npm install --no-save ").size());
+    if (package.manifest == nullptr) service.package_manager = "bun";
+    if (service.start && service.start->starts_with("node "))
+      service.start = "bun " + service.start->substr(5);
+  }
+  for (const auto& [name, range] : package.runtime) add_database(name, service);
+  if (package.manifest == nullptr)
+    for (const std::string& name : imported_packages(root)) add_database(name, service);
+  plan_port(context);
+  add_source_facts(root.sources(Language::javascript), root, proposal);
+  if (service.is_static) service.health_path = "/";
+  if (package.has("@prisma/client") && (root.has("prisma/schema.prisma"))) {
+    const std::string_view schema = root.text("prisma/schema.prisma");
+    for (const std::string_view database : {"postgresql", "mysql", "sqlite", "mongodb"})
+      if (schema.find("provider = \"" + std::string(database) + "\"") != std::string_view::npos ||
+          schema.find("provider     = \"" + std::string(database) + "\"") !=
+              std::string_view::npos) {
+        const std::string name = database == "postgresql" ? "postgres" : std::string(database);
+        if (std::ranges::find(service.databases, name) == service.databases.end())
+          service.databases.push_back(name);
+      }
+    if (root.has("prisma/migrations/migration_lock.toml"))
+      service.release = package.execute("prisma migrate deploy");
+  }
+  service.confidence = confidence(context, framework);
+  if (service.confidence <= 0) return std::nullopt;
+  proposal.reason = framework != nullptr ? std::string(framework->name) + " in package.json"
+                    : manifest           ? "package.json with a start command"
+                                         : "a JavaScript file that listens";
+  return proposal;
+}
+
+}  // namespace slipway::detection
