@@ -40,6 +40,25 @@ TEST(Help, ExamplesAreCommandLinesThatParse) {
   }
 }
 
+// docs/cli.md names every command and every option of it, in the command's own section.
+TEST(Help, AgreesWithTheManual) {
+  const std::string manual = *read_file(std::string(SLIPWAY_SOURCE_DIR) + "/docs/cli.md");
+  for (const Command& command : commands()) {
+    const auto begin = manual.find(fmt::format("\n## {}\n", command.name));
+    ASSERT_NE(begin, std::string::npos) << command.name;
+    const std::string section = manual.substr(begin, manual.find("\n## ", begin + 1) - begin);
+    Arguments arguments;
+    CommonOptions common;
+    const Action keep = command.define(arguments, common);
+    EXPECT_THAT(section, HasSubstr(fmt::format("slipway {}", command.name)));
+    for (const Arguments::Option& option : arguments.options()) {
+      EXPECT_THAT(section, HasSubstr("`--" + option.name)) << command.name;
+      if (option.letter != 0)
+        EXPECT_THAT(section, HasSubstr(fmt::format("`-{}`", option.letter))) << command.name;
+    }
+  }
+}
+
 TEST(Usage, MistakesAreExitCode2WithAHint) {
   World w;
   const CliRun command = w.run({"deply"});

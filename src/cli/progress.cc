@@ -33,13 +33,16 @@ std::string time_of(const ProgressStep& step, Duration now) {
 }
 
 std::string step_line(const ProgressStep& step, Duration now, const Style& style) {
-  const std::string name = pad(sanitize_line(step.name), 9);
+  const std::string name = sanitize_line(step.name), padded = pad(name, 9);
   const std::string time = fmt::format("{:>7}", time_of(step, now));
-  const auto used = 4 + display_width(name) + 1 + display_width(time) + 2;
   const auto width = static_cast<std::size_t>(std::max(style.width - 1, 0));
-  std::string line = fmt::format("  {} {} {}", mark(step, now, style), name, style.dim(time));
-  if (width > used && !step.detail.empty())
-    line += "  " + clip(sanitize_line(step.detail), width - used, style);
+  const std::size_t used = 4 + display_width(padded) + 1 + display_width(time);
+  if (width < 4) return {};
+  const std::string begin = fmt::format("  {} ", mark(step, now, style));
+  if (width < used) return begin + clip(name, width - 4, style);
+  std::string line = fmt::format("{}{} {}", begin, padded, style.dim(time));
+  if (width > used + 2 && !step.detail.empty())
+    line += "  " + clip(sanitize_line(step.detail), width - used - 2, style);
   return line;
 }
 

@@ -40,12 +40,10 @@ TEST(RenderLive, ManagesWithAscii) {
 TEST(RenderLive, KeepsToTheWidthOfANarrowTerminal) {
   Style narrow = plain_unicode;
   for (narrow.width = 1; narrow.width < 60; ++narrow.width)
-    for (const std::string& line : render_live(sample(), 14s, narrow)) {
-      if (line.starts_with("  ✓") || line.starts_with("  ⠹")) continue;
-      EXPECT_LT(display_width(line), static_cast<std::size_t>(narrow.width));
-    }
+    for (const std::string& line : render_live(sample(), 14s, narrow))
+      EXPECT_LE(display_width(line), static_cast<std::size_t>(narrow.width - 1)) << line;
   narrow.width = 30;
-  EXPECT_EQ(render_live(sample(), 14s, narrow)[0], "  ✓ hash          2ms  12 fil…");
+  EXPECT_EQ(render_live(sample(), 14s, narrow)[0], "  ✓ hash          2ms  12 fi…");
 }
 
 TEST(RenderLive, DefusesWhatAnAppWrites) {
