@@ -57,6 +57,8 @@ void add_common(const Ground& ground, const std::vector<Toolchain>& tools, EnvVa
 // command calls it.
 std::string venv_prelude(const Ground& ground, std::string_view command) {
   const Toolchain& python = *find_tool(ground.tools, "python");
+  for (std::string_view maker : {"uv venv", "uv sync", "-m venv"})
+    if (command.find(maker) != std::string_view::npos) return {};
   if (find_tool(ground.tools, "uv") == nullptr)
     return fmt::format("[ -x .venv/bin/python ] || {} -m venv .venv || exit\n", python.program);
   static const RE2 calls_pip(R"((^|[;&|(]\s*)(python3?\s+-m\s+)?pip3?\s)");
@@ -140,6 +142,7 @@ EnvVars step_environment(const Ground& ground, BuildStep step) {
     env["UV_LINK_MODE"] = "copy";  // its cache is another mount
     env["UV_COMPILE_BYTECODE"] = "1";
     env["UV_NO_PROGRESS"] = "1";
+    env["UV_VENV_CLEAR"] = "1";
     env["PIP_DISABLE_PIP_VERSION_CHECK"] = "1";
     env["PIP_NO_INPUT"] = "1";
     env["PIP_ROOT_USER_ACTION"] = "ignore";
