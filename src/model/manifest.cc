@@ -31,12 +31,12 @@ std::size_t utf8_length(std::string_view text) {
 }
 
 bool is_clean_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const auto first = static_cast<unsigned char>(text.front());
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = static_cast<unsigned char>(text[i]);
     if (first < 0x20 || first == 0x7f) return false;
-    const std::size_t length = utf8_length(text);
+    const std::size_t length = first < 0x80 ? 1 : utf8_length(text.substr(i));
     if (length == 0) return false;
-    text.remove_prefix(length);
+    i += length;
   }
   return true;
 }
@@ -46,7 +46,6 @@ std::unexpected<Error> refuse(std::string_view path, std::string_view why) {
               fmt::format("path \"{}\" {}", sanitize_line(path.substr(0, 200)), why));
 }
 
-// Judges one component and what is known of the whole after it.
 Status check_component(std::string_view path, std::string_view component) {
   if (component.empty()) return refuse(path, "has an empty component");
   if (component == "." || component == "..") return refuse(path, "has a \".\" or \"..\" component");
@@ -131,10 +130,13 @@ Status check_manifest_path(std::string_view path) {
   if (path.size() > max_path_bytes) return refuse(path, "is too long");
   if (path.front() == '/') return refuse(path, "is absolute");
   if (!is_clean_utf8(path)) return refuse(path, "is not UTF-8 or has control characters");
-  const std::vector<std::string_view> components = split(path, '/');
-  if (components.size() > max_path_depth) return refuse(path, "is too deep");
-  for (const std::string_view component : components)
-    SLIPWAY_CHECK(check_component(path, component));
+  std::size_t depth = 0;
+  for (std::size_t start = 0, end = 0; end != path.size(); start = end + 1) {
+    end = std::min(path.find('/', start), path.size());
+    SLIPWAY_CHECK(check_component(path, path.substr(start, end - start)));
+    if (++depth > max_path_depth) return refuse(path, "is too deep");
+  }
+  if (path.back() == '/') return refuse(path, "has an empty component");
   return {};
 }
 

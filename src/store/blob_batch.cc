@@ -24,8 +24,8 @@ constexpr std::size_t write_buffer = 64 * 1024;
 // From here on one syncfs() is cheaper than an fsync() each, whatever else it has to write.
 constexpr std::size_t syncfs_from = 2000;
 
-// Runs `work(i)` for all i < count on a few threads; the first error wins. For calls that wait for
-// the disk: flushes that wait together become one.
+// Runs `work(i)` for all i < count on some threads; the first error wins. For calls that wait for
+// the disk: flushes that wait together become one, so that more threads than cores pay.
 template <class Work>
 Status in_parallel(std::size_t count, const Work& work) {
   std::atomic<std::size_t> next{0};
@@ -42,7 +42,8 @@ Status in_parallel(std::size_t count, const Work& work) {
   };
   {
     std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < std::min<std::size_t>(8, count / 4); ++i) threads.emplace_back(run);
+    for (std::size_t i = 1; i < std::min<std::size_t>(16, count / 2); ++i)
+      threads.emplace_back(run);
     run();
   }
   return outcome;
@@ -91,7 +92,7 @@ std::string Scratch::fresh_name() { return std::to_string(next_++); }
 
 std::string blob_name(const Digest& digest) {
   const std::string hex = digest.hex();
-  return hex.substr(0, 2) + "/" + hex;
+  return hex.substr(0, 1) + "/" + hex;
 }
 
 BlobBatch::~BlobBatch() {

@@ -35,7 +35,7 @@ class Scratch {
   std::atomic<std::uint64_t> next_{0};
 };
 
-// The relative name of a blob below "<root>/blobs": "ab/<hex>".
+// The relative name of a blob below "<root>/blobs": "a/<hex>".
 [[nodiscard]] std::string blob_name(const Digest& digest);
 
 // Files on their way into the store: written one after the other, then made durable and visible

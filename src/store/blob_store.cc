@@ -23,6 +23,8 @@ constexpr unsigned regular_mode = 0644, executable_mode = 0755;
 constexpr std::string_view executable_suffix = ".x";
 // How old a blob may be before a find makes it young again.
 constexpr time_t touch_after_seconds = 60;
+// One directory a first digit: each directory that got a blob costs a flush, so few is fast.
+constexpr std::string_view directories = "0123456789abcdef";
 constexpr std::size_t chunk_bytes = 128 * 1024;
 
 Result<std::size_t> read_some(int fd, std::span<char> into) {
@@ -102,8 +104,8 @@ struct BlobStore::State {
   Result<Fd> open_blob_file(const std::string& name) const {
     Fd blob(::openat(fd.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (blob.valid()) return blob;
-    if (errno == ENOENT) return fail(Errc::not_found, "no blob " + name.substr(3));
-    return fail_errno(errno, "open blob " + name.substr(3));
+    if (errno == ENOENT) return fail(Errc::not_found, "no blob " + name.substr(2));
+    return fail_errno(errno, "open blob " + name.substr(2));
   }
 };
 
@@ -115,8 +117,8 @@ Result<BlobStore> BlobStore::open(fs::path root) {
     return fail_errno(errno, "mkdir " + directory.string());
   SLIPWAY_TRY(Fd fd, open_file(directory, O_RDONLY | O_DIRECTORY));
   bool made = false;
-  for (unsigned i = 0; i < 256; ++i) {
-    if (::mkdirat(fd.get(), fmt::format("{:02x}", i).c_str(), 0755) == 0)
+  for (const char each : directories) {
+    if (::mkdirat(fd.get(), std::string(1, each).c_str(), 0755) == 0)
       made = true;
     else if (errno != EEXIST)
       return fail_errno(errno, "mkdir in " + directory.string());
@@ -285,8 +287,8 @@ Result<std::uint64_t> BlobStore::collect(const std::function<bool(const Digest&)
                                          std::chrono::seconds grace) {
   const time_t oldest = ::time(nullptr) - static_cast<time_t>(grace.count());
   std::uint64_t freed = 0;
-  for (unsigned i = 0; i < 256; ++i) {
-    const fs::path directory = state_->directory / fmt::format("{:02x}", i);
+  for (const char each : directories) {
+    const fs::path directory = state_->directory / std::string(1, each);
     SLIPWAY_TRY(Fd fd, open_file(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(fd.get()), ::closedir);
     if (stream == nullptr) return fail_errno(errno, "read " + directory.string());

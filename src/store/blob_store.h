@@ -17,7 +17,7 @@
 
 namespace slipway {
 
-// Content-addressed store of blobs: "<root>/blobs/ab/<hex>" (mode 0644) and, for executables linked
+// Content-addressed store of blobs: "<root>/blobs/a/<hex>" (mode 0644) and, for executables linked
 // into trees, "<hex>.x" (0755, made on demand). A blob is visible only after fsync + rename, so
 // readers never see part of one; what a killed process left half done is removed by the next
 // open(). A cheap handle: copies share their state. Thread-safe; other processes may read and write

@@ -307,11 +307,12 @@ Result<std::vector<std::string>> LayerStore::materialize(const Manifest& manifes
       }
       base = below ? &*below : nullptr;
     }
-    if (base != nullptr && delta_is_small(*base, manifest)) {
+    const ManifestDiff change = base != nullptr ? diff(*base, manifest) : ManifestDiff{};
+    if (base != nullptr && delta_is_small(change, manifest.entries.size())) {
       const std::string id = delta_layer_id(base_key, key);
       if (!find(id)) {
         SLIPWAY_TRY(Draft draft, begin(id));
-        SLIPWAY_CHECK(fill_delta_layer(draft.path(), *base, manifest, prefix, blobs));
+        SLIPWAY_CHECK(fill_delta_layer(draft.path(), change, manifest, prefix, blobs));
         SLIPWAY_CHECK(draft.commit());
       }
       return std::vector{full_layer_id(base_key), id};

@@ -109,7 +109,7 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
     return fail(Errc::invalid_argument, fmt::format("{} is not a folder", folder.string()));
   if (!root) return fail(root.error());
   SLIPWAY_TRY(FoundFiles found, walk_folder(root->get(), limits));
-  const StatCache cache = StatCache::load(cache_file);
+  StatCache cache = StatCache::load(cache_file);
 
   ScannedFolder out{.manifest = {}, .hashed_files = 0, .notes = std::move(found.notes)};
   StatCache fresh;
@@ -120,7 +120,7 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
   auto known = cache.entries.begin();
   for (FoundFile& file : found.files) {
     if (file.mode == FileMode::symlink) {
-      entries.push_back({.path = file.path,
+      entries.push_back({.path = std::move(file.path),
                          .mode = file.mode,
                          .size = file.link_target.size(),
                          .digest = sha256(file.link_target)});
@@ -128,9 +128,11 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
     }
     while (known != cache.entries.end() && known->path < file.path) ++known;
     if (known != cache.entries.end() && known->path == file.path && known->stamp == file.stamp) {
-      fresh.entries.push_back(*known);
-      entries.push_back(
-          {.path = file.path, .mode = file.mode, .size = file.stamp.size, .digest = known->digest});
+      entries.push_back({.path = std::move(file.path),
+                         .mode = file.mode,
+                         .size = file.stamp.size,
+                         .digest = known->digest});
+      fresh.entries.push_back(std::move(*known++));
     } else {
       jobs.push_back({.file = &file});
     }

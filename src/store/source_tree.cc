@@ -143,11 +143,9 @@ DeltaKeys parse_delta_layer_id(std::string_view id) {
   return {.base = id.substr(0, key_digits), .key = id.substr(key_digits + 1)};
 }
 
-bool delta_is_small(const Manifest& base, const Manifest& manifest) {
-  const ManifestDiff change = diff(base, manifest);
-  const std::size_t files = change.added.size() + change.modified.size() + change.removed.size();
-  return files < manifest.entries.size() &&
-         files <= std::max(small_delta_files, manifest.entries.size() / 10);
+bool delta_is_small(const ManifestDiff& change, std::size_t files) {
+  const std::size_t changed = change.added.size() + change.modified.size() + change.removed.size();
+  return changed < files && changed <= std::max(small_delta_files, files / 10);
 }
 
 Status fill_full_layer(const fs::path& directory, const Manifest& manifest, std::string_view prefix,
@@ -158,11 +156,12 @@ Status fill_full_layer(const fs::path& directory, const Manifest& manifest, std:
   return {};
 }
 
-Status fill_delta_layer(const fs::path& directory, const Manifest& base, const Manifest& manifest,
-                        std::string_view prefix, const BlobStore& blobs) {
+Status fill_delta_layer(const fs::path& directory, const ManifestDiff& change,
+                        const Manifest& manifest, std::string_view prefix, const BlobStore& blobs) {
   SLIPWAY_TRY(TreeBuilder builder, builder_at(directory, prefix));
-  const ManifestDelta change = delta(base, manifest);
-  for (const ManifestEntry& entry : change.changed) SLIPWAY_CHECK(add_file(builder, entry, blobs));
+  for (const auto* paths : {&change.added, &change.modified})
+    for (const std::string& path : *paths)
+      SLIPWAY_CHECK(add_file(builder, *manifest.find(path), blobs));
   std::string_view last;
   for (const std::string& removed : change.removed) {
     const std::string_view path = whiteout_for(removed, manifest);

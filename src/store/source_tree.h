@@ -23,8 +23,8 @@ struct DeltaKeys {
 };
 [[nodiscard]] DeltaKeys parse_delta_layer_id(std::string_view id);
 
-// Whether the difference is worth a layer of its own.
-[[nodiscard]] bool delta_is_small(const Manifest& base, const Manifest& manifest);
+// Whether a change that leads to a tree of `files` files is worth a layer of its own.
+[[nodiscard]] bool delta_is_small(const ManifestDiff& change, std::size_t files);
 
 // Links the files below "<directory>/<prefix>/".
 [[nodiscard]] Status fill_full_layer(const std::filesystem::path& directory,
@@ -33,8 +33,8 @@ struct DeltaKeys {
 // Links what was added or modified and makes overlay whiteouts for what was removed: one for the
 // topmost directory that vanished with all in it. A file that takes a directory's place, or the
 // other way round, needs none: overlayfs stops looking below either.
-[[nodiscard]] Status fill_delta_layer(const std::filesystem::path& directory, const Manifest& base,
-                                      const Manifest& manifest, std::string_view prefix,
-                                      const BlobStore& blobs);
+[[nodiscard]] Status fill_delta_layer(const std::filesystem::path& directory,
+                                      const ManifestDiff& change, const Manifest& manifest,
+                                      std::string_view prefix, const BlobStore& blobs);
 
 }  // namespace slipway
