@@ -86,7 +86,7 @@ class DeadlineStream {
         return 0;
       }
       if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        if (error = wait(events)) return 0;
+        if ((error = wait(events))) return 0;
       } else if (errno != EINTR) {
         error = {errno, boost::system::system_category()};
         return 0;

@@ -52,22 +52,31 @@ class Backend {
   [[nodiscard]] int open_requests() const { return open_requests_.load(std::memory_order_relaxed); }
   void request_started(Duration now);
   void request_ended(Duration now);
+  // Counts as used now, without a request: it has just been started.
+  void touch(Duration now) { last_request_.store(now.count(), std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t bytes_sent() const {
     return bytes_sent_.load(std::memory_order_relaxed);
   }
   void count_bytes(std::uint64_t bytes) { bytes_sent_.fetch_add(bytes, std::memory_order_relaxed); }
 
-  // `waiter` is called once, from any thread, at the next change of state (at once when not
-  // waking).
+  // `waiter` is called once, from any thread, at the next change of state other than to `waking`
+  // (at once when ready or crashed). It may outlive the router.
   void when_settled(std::function<void()> waiter);
+  // True for the first who asks since the last set_ready(), set_asleep() or set_crashed(): that one
+  // calls wake. give_up_wake() lets the next one try again.
+  [[nodiscard]] bool claim_wake();
+  void give_up_wake();
 
  private:
+  void settle(State state, std::shared_ptr<const Endpoint> endpoint, Error error);
+
   const DeploymentId deployment_;
   mutable std::mutex mutex_;
   State state_ = State::asleep;
   std::shared_ptr<const Endpoint> endpoint_;
   Error error_;
   std::vector<std::function<void()>> waiters_;
+  bool wake_claimed_ = false;
   std::atomic<std::int64_t> last_request_{0};
   std::atomic<int> open_requests_{0};
   std::atomic<std::uint64_t> bytes_sent_{0};

@@ -1,0 +1,221 @@
+#include "router/router.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "base/log.h"
+#include "router/api_workers.h"
+#include "router/session.h"
+#include "router/upstream_pool.h"
+#include "router/variants.h"
+
+namespace slipway {
+namespace {
+
+constexpr std::string_view overload_answer =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\n"
+    "Connection: close\r\n\r\n";
+
+// The coarsest clock that still honours the shortest limit.
+Duration tick_of(const RouterSettings& settings) {
+  const Duration shortest =
+      std::min({settings.header_timeout, settings.idle_timeout, settings.upstream_connect_timeout,
+                settings.wake_timeout, settings.body_timeout, settings.response_timeout,
+                settings.tunnel_idle_timeout, settings.upstream_idle_timeout});
+  return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds{5}, std::chrono::seconds{1});
+}
+
+struct Shared {
+  RouterSettings settings;
+  const Clock& clock;
+  RouteTable& routes;
+  ApiHandler api;
+  Router::Wake wake;
+  RouterCounters counters;
+  std::atomic<std::int64_t> open_connections{0};
+};
+
+// One thread: a loop and the sessions on it.
+class LaneThread {
+ public:
+  LaneThread(Shared& shared, ApiWorkers& workers, VariantMaker& variants)
+      : shared_(shared),
+        loop_(tick_of(shared.settings)),
+        pool_(loop_, shared.settings.upstream_idle_connections,
+              shared.settings.upstream_idle_timeout),
+        lane_{
+            .settings = shared.settings,
+            .clock = shared.clock,
+            .routes = shared.routes,
+            .api = shared.api,
+            .wake = shared.wake,
+            .workers = workers,
+            .variants = variants,
+            .counters = shared.counters,
+            .loop = loop_,
+            .pool = pool_,
+            .id_state = static_cast<std::uint64_t>(shared.clock.now().time_since_epoch().count()) *
+                            0x9e3779b97f4a7c15 ^
+                        reinterpret_cast<std::uintptr_t>(this)} {}
+
+  Loop& loop() { return loop_; }
+  void start() {
+    thread_ = std::thread([this] { loop_.run(); });
+  }
+
+  // On this lane's thread.
+  void adopt(Fd connection) {
+    if (lane_.draining) return closed_one();
+    auto session = std::make_unique<Session>(lane_, std::move(connection),
+                                             [this](Session& ended) { forget(ended); });
+    Session& reference = *session;
+    sessions_.emplace(&reference, std::move(session));
+    reference.start();
+  }
+
+  // From another thread. `ended` is called on this lane's thread once no session is left.
+  void drain(std::function<void()> ended) {
+    loop_.post([this, ended = std::move(ended)]() mutable {
+      lane_.draining = true;
+      drained_ = std::move(ended);
+      for (auto& [session, owner] : sessions_) session->drain();
+      report_if_empty();
+    });
+  }
+  void abort_all() {
+    loop_.post([this] {
+      for (auto& [session, owner] : sessions_) session->abort();
+    });
+  }
+  void finish() {
+    loop_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  void forget(Session& session) {
+    loop_.post([this, dead = &session] {
+      sessions_.erase(dead);
+      closed_one();
+      report_if_empty();
+    });
+  }
+  void closed_one() { shared_.open_connections.fetch_sub(1, std::memory_order_relaxed); }
+  void report_if_empty() {
+    if (!sessions_.empty() || !drained_) return;
+    const auto report = std::exchange(drained_, nullptr);
+    report();
+  }
+
+  Shared& shared_;
+  Loop loop_;
+  UpstreamPool pool_;
+  Lane lane_;
+  std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
+  std::function<void()> drained_;
+  std::thread thread_;
+};
+
+class RouterImpl final : public Router {
+ public:
+  RouterImpl(RouterSettings settings, const Clock& clock, RouteTable& routes, ApiHandler api,
+             Wake wake, Listener listener)
+      : shared_{.settings = std::move(settings),
+                .clock = clock,
+                .routes = routes,
+                .api = std::move(api),
+                .wake = std::move(wake)},
+        listener_(std::move(listener)),
+        workers_(shared_.settings.api_threads) {
+    for (std::uint32_t i = 0; i < std::max(shared_.settings.threads, 1u); ++i)
+      lanes_.push_back(std::make_unique<LaneThread>(shared_, workers_, variants_));
+    LaneThread& first = *lanes_.front();
+    first.loop().post([this, &first] {
+      listener_.accept(first.loop(), [this](Fd connection) { accept(std::move(connection)); });
+    });
+    for (auto& lane : lanes_) lane->start();
+  }
+
+  ~RouterImpl() override {
+    if (!stopped_) stop(Duration::zero());
+  }
+
+  [[nodiscard]] int port() const override { return listener_.port(); }
+
+  void stop(Duration grace) override {
+    stopped_ = true;
+    std::mutex mutex;
+    std::condition_variable news;
+    std::size_t left = lanes_.size();
+    const auto one_ended = [&] {
+      const std::lock_guard lock(mutex);
+      --left;
+      news.notify_all();
+    };
+    // The listener first, on its own thread, so that no connection comes between.
+    lanes_.front()->loop().post([this] { listener_.close(); });
+    for (auto& lane : lanes_) lane->drain(one_ended);
+    std::unique_lock lock(mutex);
+    if (!news.wait_for(lock, grace, [&] { return left == 0; })) {
+      for (auto& lane : lanes_) lane->abort_all();
+      // What is left are API handlers, which end by themselves.
+      news.wait(lock, [&] { return left == 0; });
+    }
+    lock.unlock();
+    workers_.stop();
+    variants_.stop();
+    for (auto& lane : lanes_) lane->finish();
+  }
+
+  [[nodiscard]] Counters counters() const override {
+    const RouterCounters& c = shared_.counters;
+    return {.requests = c.requests,
+            .errors_5xx = c.errors_5xx,
+            .bytes_in = c.bytes_in,
+            .bytes_out = c.bytes_out,
+            .connections = c.connections,
+            .wakes = c.wakes};
+  }
+
+ private:
+  // On the first lane's thread.
+  void accept(Fd connection) {
+    if (shared_.open_connections.load(std::memory_order_relaxed) >=
+        static_cast<std::int64_t>(shared_.settings.max_connections)) {
+      Stream(lanes_.front()->loop(), std::move(connection)).send_now(overload_answer);
+      return;
+    }
+    shared_.open_connections.fetch_add(1, std::memory_order_relaxed);
+    shared_.counters.connections.fetch_add(1, std::memory_order_relaxed);
+    const std::size_t target = next_lane_++ % lanes_.size();
+    if (target == 0) return lanes_.front()->adopt(std::move(connection));
+    LaneThread& lane = *lanes_[target];
+    lane.loop().post([&lane, shared = std::make_shared<Fd>(std::move(connection))] {
+      lane.adopt(std::move(*shared));
+    });
+  }
+
+  Shared shared_;
+  Listener listener_;
+  ApiWorkers workers_;
+  VariantMaker variants_;
+  std::vector<std::unique_ptr<LaneThread>> lanes_;
+  std::size_t next_lane_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Router>> Router::start(RouterSettings settings, const Clock& clock,
+                                              RouteTable& routes, ApiHandler api, Wake wake) {
+  SLIPWAY_TRY(Listener listener, Listener::listen(settings.listen_address, settings.port));
+  return std::make_unique<RouterImpl>(std::move(settings), clock, routes, std::move(api),
+                                      std::move(wake), std::move(listener));
+}
+
+}  // namespace slipway

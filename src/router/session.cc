@@ -1,0 +1,136 @@
+#include "router/session.h"
+
+#include "base/log.h"
+#include "router/responders.h"
+
+namespace slipway {
+namespace {
+
+using Expiry = Exchange::Expiry;
+constexpr Duration linger_limit = std::chrono::seconds{5};
+
+// The names of the API itself. Anything else that leads here, by DNS rebinding say, does not reach
+// it.
+bool is_api_host(std::string_view host, const RouterSettings& settings) {
+  return host == settings.domain || host == "localhost" || host == "127.0.0.1" || host == "[::1]" ||
+         host == settings.listen_address;
+}
+
+}  // namespace
+
+Session::Session(Lane& lane, Fd connection, std::function<void(Session&)> ended)
+    : lane_(lane), ended_(std::move(ended)), exchange_(lane, std::move(connection)) {}
+
+void Session::start() { activity_.start(run()); }
+
+void Session::drain() {
+  if (resting_) return exchange_.abort();
+  exchange_.keep_alive = false;
+  exchange_.signal.set();
+}
+
+Task<void> Session::run() {
+  try {
+    for (Duration patience = lane_.settings.header_timeout;;
+         patience = lane_.settings.idle_timeout) {
+      const bool complete = co_await read_head(patience);
+      if (!complete) break;
+      co_await answer();
+      count();
+      if (!exchange_.keep_alive || exchange_.client_gone()) break;
+    }
+    if (!exchange_.client_gone()) co_await linger();
+  } catch (const std::exception& error) {  // a bug costs its connection, not the router
+    log_error("a request failed inside the router", {{"error", error.what()}});
+  }
+  exchange_.abort();
+  count();
+  ended_(*this);
+}
+
+Task<bool> Session::read_head(Duration patience) {
+  Exchange& x = exchange_;
+  x.parser.reset();
+  x.client.shrink();
+  resting_ = true;
+  x.deadline(patience, Expiry::close);
+  while (x.client.input().empty()) {
+    const bool came = co_await x.client.more();
+    if (!came) co_return false;
+  }
+  resting_ = false;
+  x.deadline(lane_.settings.header_timeout, Expiry::refuse_head);
+  x.client.limit_input(
+      std::max<std::size_t>(Stream::large_buffer, lane_.settings.max_header_bytes + 1024));
+  for (;;) {
+    const HeadProgress progress = x.parser.parse_head(x.client.input());
+    if (progress == HeadProgress::complete) {
+      x.no_deadline();
+      co_return true;
+    }
+    if (progress == HeadProgress::need_more) {
+      const bool came = co_await x.client.more();
+      if (!came) co_return false;
+      continue;
+    }
+    lane_.counters.requests.fetch_add(1, std::memory_order_relaxed);
+    x.begin_refusal();
+    co_await answer_with_page(
+        x, progress == HeadProgress::too_large
+               ? error_page({.code = Errc::too_large, .message = "The request's head is too large"},
+                            PageForm::html, 431)
+               : bad_request_page(x.parser.problem(), PageForm::html));
+    co_await linger();
+    co_return false;
+  }
+}
+
+Task<void> Session::answer() {
+  Exchange& x = exchange_;
+  lane_.counters.requests.fetch_add(1, std::memory_order_relaxed);
+  const RequestHead& head = x.parser.head();
+  std::optional<std::string> host = host_name(head.authority);
+  const bool malformed = !host && !head.authority.empty();
+  x.begin(host ? *std::move(host) : std::string());
+  if (malformed || (x.host.empty() && x.minor_version >= 1)) {
+    x.keep_alive = false;
+    co_await answer_with_page(x, bad_request_page("bad Host", form_of(x)));
+  } else if (is_api_host(x.host, lane_.settings)) {
+    co_await answer_from_api(x);
+  } else if (std::optional<RouteTarget> target = lane_.routes.find(x.host); !target) {
+    co_await answer_with_page(x, unknown_host_page(x.host, form_of(x)));
+  } else if (auto* backend = std::get_if<std::shared_ptr<Backend>>(&*target)) {
+    co_await answer_from_backend(x, std::move(*backend));
+  } else if (auto* site = std::get_if<std::shared_ptr<const StaticSite>>(&*target)) {
+    co_await answer_from_site(x, std::move(*site));
+  } else {
+    const auto& status = std::get<std::shared_ptr<const StatusPage>>(*target);
+    co_await answer_with_page(x, status_page(*status, form_of(x)));
+  }
+  x.no_deadline();
+  if (x.status >= 500) lane_.counters.errors_5xx.fetch_add(1, std::memory_order_relaxed);
+}
+
+// Closing with unread input makes the kernel send a reset, which may overtake the answer: let the
+// client read that and close first.
+Task<void> Session::linger() {
+  Exchange& x = exchange_;
+  if (!x.client.open()) co_return;
+  x.client.shut_output();
+  x.deadline(linger_limit, Expiry::close);
+  for (;;) {
+    x.client.consume(x.client.input().size());
+    const bool came = co_await x.client.more();
+    if (!came) co_return;
+  }
+}
+
+void Session::count() {
+  const std::uint64_t in = exchange_.client.received(), out = exchange_.client.sent();
+  lane_.counters.bytes_in.fetch_add(in - counted_in_, std::memory_order_relaxed);
+  lane_.counters.bytes_out.fetch_add(out - counted_out_, std::memory_order_relaxed);
+  counted_in_ = in;
+  counted_out_ = out;
+}
+
+}  // namespace slipway

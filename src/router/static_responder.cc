@@ -1,0 +1,155 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "router/media_type.h"
+#include "router/query.h"
+#include "router/responders.h"
+#include "router/static_negotiation.h"
+#include "router/variants.h"
+#include "sys/files.h"
+
+namespace slipway {
+namespace {
+
+using Expiry = Exchange::Expiry;
+constexpr std::uint64_t read_at_once = 64u << 10;  // larger files go by sendfile(2)
+
+// What of the request counts for a file, kept beyond the head's views.
+struct Wish {
+  std::string path;   // decoded
+  std::string query;  // with '?', or empty
+  std::string if_none_match, if_range, range;
+  std::vector<Coding> codings;
+};
+
+std::optional<Wish> wish_of(const RequestHead& head) {
+  const std::size_t mark = head.target.find('?');
+  auto path = percent_decode(head.target.substr(0, mark));
+  if (!path || path->empty() || path->front() != '/') return std::nullopt;
+  return Wish{.path = *std::move(path),
+              .query = std::string(mark == std::string_view::npos ? "" : head.target.substr(mark)),
+              .if_none_match = std::string(head.value(FieldKind::if_none_match)),
+              .if_range = std::string(head.value(FieldKind::if_range)),
+              .range = std::string(head.value(FieldKind::range)),
+              .codings = accepted_codings(head.value(FieldKind::accept_encoding))};
+}
+
+struct Chosen {
+  Fd fd;
+  std::uint64_t size = 0;
+  std::optional<Coding> coding;
+};
+
+// The best variant that is there, or the file itself.
+Result<Chosen> choose(Exchange& x, const std::shared_ptr<const StaticSite>& site,
+                      const StaticSite::File& file, const Wish& wish, std::string_view type) {
+  if (wish.range.empty() && is_compressible(type)) {
+    for (const Coding coding : wish.codings) {
+      if (!can_make(coding)) continue;
+      const auto size = x.lane.variants.find(site, file, coding);
+      if (!size) continue;
+      if (auto fd = open_file(site->variant_path(file, coding), O_RDONLY))
+        return Chosen{.fd = *std::move(fd), .size = *size, .coding = coding};
+      // Collected with its blob's neighbours: it will be made again.
+      file.variants[static_cast<std::size_t>(coding)] = StaticSite::variant_unknown;
+    }
+  }
+  SLIPWAY_TRY(Fd fd, site->open_file(file));
+  return Chosen{.fd = std::move(fd), .size = file.size};
+}
+
+Task<void> send_file(Exchange& x, int status, std::string headers, const Chosen& chosen,
+                     ByteRange part) {
+  const std::uint64_t bytes = chosen.size == 0 ? 0 : part.last - part.first + 1;
+  if (x.unread_body) x.keep_alive = false;
+  const std::string head =
+      x.own_head(status, headers, fmt::format("Content-Length: {}\r\n", bytes));
+  x.deadline(x.lane.settings.body_timeout, Expiry::close);
+  bool sent = false;
+  if (x.is_head || bytes == 0) {
+    sent = co_await x.client.write({head});
+  } else if (bytes <= read_at_once) {
+    std::string content(bytes, '\0');
+    const ssize_t n =
+        ::pread(chosen.fd.get(), content.data(), content.size(), static_cast<off_t>(part.first));
+    if (n == static_cast<ssize_t>(content.size())) sent = co_await x.client.write({head, content});
+  } else {
+    sent = co_await x.client.write({head});
+    if (sent)
+      sent = co_await x.client.write_file(chosen.fd.get(), part.first, bytes, [&x] {
+        x.deadline(x.lane.settings.body_timeout, Expiry::close);
+      });
+  }
+  if (!sent) x.abort();
+}
+
+Task<void> send(Exchange& x, const std::shared_ptr<const StaticSite>& site, const Wish& wish,
+                const StaticSite::File& file, int status) {
+  const std::string_view type = media_type(file.path);
+  Result<Chosen> chosen = choose(x, site, file, wish, type);
+  if (!chosen) {
+    log_error("a published file cannot be read", {{"deployment", site->deployment().str()},
+                                                  {"path", file.path},
+                                                  {"error", chosen.error().message}});
+    co_return co_await answer_with_page(
+        x, error_page({.code = Errc::io, .message = "A file of this site cannot be read."},
+                      form_of(x)));
+  }
+  const std::string tag = entity_tag(file.digest, chosen->coding);
+  std::string headers = fmt::format("ETag: {}\r\nCache-Control: {}\r\n", tag,
+                                    status == 404 ? "no-cache" : cache_policy(file.path));
+  if (is_compressible(type)) headers += "Vary: Accept-Encoding\r\n";
+  if (status == 200 && !wish.if_none_match.empty() &&
+      none_match_hits(wish.if_none_match, file.digest))
+    co_return co_await x.reply(304, "", headers, "");
+  headers += fmt::format("Content-Type: {}\r\nX-Content-Type-Options: nosniff\r\n", type);
+  if (chosen->coding)
+    headers += fmt::format("Content-Encoding: {}\r\n", to_string(*chosen->coding));
+  if (status != 200)
+    co_return co_await send_file(x, status, std::move(headers), *chosen, {0, chosen->size - 1});
+  headers += "Accept-Ranges: bytes\r\n";
+  RangeAnswer range;
+  // With If-Range a part is only good if it is of the file the client knows.
+  if (!wish.range.empty() && (wish.if_range.empty() || wish.if_range == tag))
+    range = choose_range(wish.range, file.size);
+  switch (range.verdict) {
+    case RangeVerdict::unsatisfiable:
+      co_return co_await x.reply(
+          416, "", headers + fmt::format("Content-Range: bytes */{}\r\n", file.size), "");
+    case RangeVerdict::part:
+      headers += fmt::format("Content-Range: bytes {}-{}/{}\r\n", range.part.first, range.part.last,
+                             file.size);
+      co_return co_await send_file(x, 206, std::move(headers), *chosen, range.part);
+    case RangeVerdict::whole:
+      co_return co_await send_file(x, 200, std::move(headers), *chosen, {0, chosen->size - 1});
+  }
+}
+
+}  // namespace
+
+Task<void> answer_from_site(Exchange& x, std::shared_ptr<const StaticSite> site) {
+  const RequestHead& head = x.parser.head();
+  if (head.method != "GET" && head.method != "HEAD") {
+    x.drop_head();
+    co_return co_await x.reply(405, "text/plain; charset=utf-8", "Allow: GET, HEAD\r\n",
+                               "This is a static site: only GET and HEAD are answered.\n");
+  }
+  const std::optional<Wish> wish = wish_of(head);
+  x.drop_head();
+  if (!wish)
+    co_return co_await answer_with_page(x,
+                                        bad_request_page("broken escape in the path", form_of(x)));
+  const StaticSite::Found found = site->find(wish->path);
+  if (found.status == 307)
+    co_return co_await x.reply(307, "",
+                               fmt::format("Location: {}{}\r\nCache-Control: no-cache\r\n",
+                                           percent_encode_path(found.location), wish->query),
+                               "");
+  if (found.file == nullptr)
+    co_return co_await answer_with_page(x, missing_file_page(wish->path, form_of(x)));
+  co_await send(x, site, *wish, *found.file, found.status);
+}
+
+}  // namespace slipway

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "router/static_site.h"
+
+namespace slipway {
+
+// Whether this build can make the coding.
+[[nodiscard]] bool can_make(Coding coding);
+// `bytes` in the coding; nothing when that fails.
+[[nodiscard]] std::optional<std::string> compress(Coding coding, std::string_view bytes);
+
+// Makes compressed variants of static files, one at a time, on a thread of low priority, and keeps
+// them beside the blobs. Thread-safe. The destructor drops what waits.
+class VariantMaker {
+ public:
+  VariantMaker() = default;
+  ~VariantMaker();
+  VariantMaker(const VariantMaker&) = delete;
+  VariantMaker& operator=(const VariantMaker&) = delete;
+
+  // The variant's size if it is there. Otherwise sees to it that it will be, if it pays.
+  [[nodiscard]] std::optional<std::uint64_t> find(const std::shared_ptr<const StaticSite>& site,
+                                                  const StaticSite::File& file, Coding coding);
+  void stop();
+
+ private:
+  struct Job {
+    std::shared_ptr<const StaticSite> site;  // keeps `file`
+    const StaticSite::File* file;
+    Coding coding;
+  };
+  void work();
+  static void make(const Job& job);
+
+  std::mutex mutex_;
+  std::condition_variable news_;
+  std::deque<Job> jobs_;
+  bool stopping_ = false;
+  std::thread thread_;  // started on first use
+};
+
+}  // namespace slipway
