@@ -157,13 +157,17 @@ Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxS
   SLIPWAY_TRY(const Fd lock, open_file(directory(spec.id) / lock_file, O_RDWR | O_CREAT, 0600));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno(errno, "lock a sandbox");
 
+  // Not the server's own stderr: an instance's shim would hold it open long after the server.
+  SLIPWAY_TRY(const Fd errors,
+              open_file(directory(spec.id) / shim_log_file, O_WRONLY | O_CREAT | O_APPEND, 0600));
+
   SpawnOptions options;
   options.session = SpawnOptions::Session::own;
   options.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
   options.fds = {{theirs.get(), shim_control_fd},
                  {job_file.get(), shim_job_fd},
                  {lock.get(), shim_lock_fd},
-                 {STDERR_FILENO, STDERR_FILENO}};
+                 {errors.get(), STDERR_FILENO}};
   if (target.output != nullptr) options.fds.emplace_back(target.output->get(), shim_output_fd);
   const std::vector<std::string> argv{settings_.self_exe.string(), shim_command, spec.id};
   SLIPWAY_TRY(out.shim, spawn(argv, options));
@@ -205,6 +209,8 @@ Status SandboxEngine::State::finish_off(const Pidfd& shim, const SandboxMeta& me
 }
 
 Status SandboxEngine::State::dispose(const SandboxMeta& meta) {
+  if (const auto said = read_file(directory(meta.id) / shim_log_file, 4096); said && !said->empty())
+    log_warn("a sandbox's shim had trouble", {{"id", meta.id}, {"said", *said}});
   if (network_) network_->release(meta.network_slot);
   SLIPWAY_CHECK(cgroups_.remove(meta.cgroup));
   SLIPWAY_CHECK(remove_tree(settings_.state_dir / "runtime" / meta.id));

@@ -60,6 +60,7 @@ struct ShimReport {
 inline constexpr const char* meta_file = "meta.json";       // by the engine, before all else
 inline constexpr const char* lock_file = "lock";            // locked while a shim lives
 inline constexpr const char* processes_file = "processes";  // by the shim: ProcessRecord
+inline constexpr const char* shim_log_file = "shim.log";    // the shim's stderr: trouble only
 inline constexpr const char* exit_file = "exit.json";       // by the shim, durable: ExitRecord
 
 struct SandboxMeta {
