@@ -34,10 +34,12 @@ std::string steps_block(const json::object& deployment, const Style& style) {
     const std::string took =
         state == "running" ? "running"
                            : format_took(std::chrono::milliseconds(number_at(step, "took_ms")));
-    const std::string shown = state == "failed" ? style.red("failed ") : "";
-    out += fmt::format("  {} {}  {}{}\n", pad(sanitize_line(text_at(step, "name")), 9),
-                       style.dim(fmt::format("{:>7}", state == "cached" ? "cached" : took)), shown,
-                       sanitize_line(text_at(step, "detail")));
+    std::string detail = sanitize_line(text_at(step, "detail"));
+    if (state == "failed") detail = style.red("failed") + (detail.empty() ? "" : " " + detail);
+    if (!detail.empty()) detail.insert(0, "  ");
+    out +=
+        fmt::format("  {} {}{}\n", pad(sanitize_line(text_at(step, "name")), 9),
+                    style.dim(fmt::format("{:>7}", state == "cached" ? "cached" : took)), detail);
   }
   return out;
 }

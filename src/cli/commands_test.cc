@@ -233,7 +233,7 @@ TEST(Detect, WorksOnTheFolderWithoutAServer) {
   World w;
   const CliRun run = w.run({"detect", "--json"});
   ASSERT_EQ(run.code, 0) << run.err;
-  const json::array& services = array_at(parse_json(run.out)->as_object(), "services");
+  const json::array services = array_at(parse_json(run.out)->as_object(), "services");
   ASSERT_EQ(services.size(), 1u);
   EXPECT_EQ(text_at(services[0].as_object(), "provider"), "static");
   EXPECT_TRUE(w.connected_to.empty());

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <thread>
 
@@ -66,8 +67,14 @@ std::unexpected<Error> did_not_start(const CliEnvironment& env, std::string mess
               .message = std::move(message),
               .hint = fmt::format("its log is {}", (env.data_dir / "server.log").string()),
               .excerpt = std::move(excerpt)};
-  error.next = {{"slipway doctor", "to see what this machine lacks"},
-                {"slipway serve", "to run the server in the foreground and watch it"}};
+  const bool port_taken = std::ranges::any_of(
+      error.excerpt, [](const std::string& line) { return line.contains(" is in use"); });
+  if (port_taken)
+    error.next = {{"slipway serve --listen 127.0.0.1:7071",
+                   "to run it on another port; commands find it there"}};
+  else
+    error.next = {{"slipway doctor", "to see what this machine lacks"},
+                  {"slipway serve", "to run the server in the foreground and watch it"}};
   return fail(std::move(error));
 }
 

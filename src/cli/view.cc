@@ -61,9 +61,9 @@ std::string service_block(const Service& service, const Style& style) {
   add("install", service.install.value_or(""));
   add("build", service.build.value_or(""));
   add("start", service.start.value_or(""));
+  const std::string output = service.output_dir.value_or("");
   if (service.is_static)
-    add("serves",
-        service.output_dir.value_or("").empty() ? "the folder itself" : *service.output_dir + "/");
+    add("serves", output.empty() || output == "." ? "the folder itself" : output + "/");
   if (service.port) add("port", fmt::format("{}", *service.port));
   add("env", env_needs(service));
   add("database", join(service.databases, ", "));
