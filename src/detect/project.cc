@@ -10,12 +10,12 @@ namespace {
 
 bool is_manifest(std::string_view name) {
   static const std::set<std::string_view> names{
-      "package.json", "requirements.txt", "pyproject.toml", "Pipfile",       "setup.py",
-      "manage.py",    "environment.yml",  "go.mod",         "Cargo.toml",    "pom.xml",
-      "build.gradle", "build.gradle.kts", "Gemfile",        "composer.json", "mix.exs",
-      "deno.json",    "deno.jsonc",       "CMakeLists.txt", "build.sbt",     "project.clj",
-      "deps.edn",     "pubspec.yaml",     "Package.swift",  "shard.yml",     "gleam.toml",
-      "build.zig",    "stack.yaml",       "hugo.toml",      "mkdocs.yml",    "config.ru"};
+      "package.json",     "requirements.txt", "pyproject.toml", "Pipfile",     "setup.py",
+      "environment.yml",  "go.mod",           "Cargo.toml",     "pom.xml",     "build.gradle",
+      "build.gradle.kts", "Gemfile",          "composer.json",  "mix.exs",     "deno.json",
+      "deno.jsonc",       "CMakeLists.txt",   "build.sbt",      "project.clj", "deps.edn",
+      "pubspec.yaml",     "Package.swift",    "shard.yml",      "gleam.toml",  "build.zig",
+      "stack.yaml",       "hugo.toml",        "mkdocs.yml",     "config.ru"};
   if (names.contains(name)) return true;
   return name.ends_with(".csproj") || name.ends_with(".fsproj");
 }
@@ -67,18 +67,29 @@ void Project::find_roots() {
   for (const Tree::File* file : files_.own()) {
     const std::string_view path = file->path;
     const std::string_view name = base_name(path);
-    if (!is_manifest(name)) continue;
+    const bool django = name == "manage.py";
+    if (!django && !is_manifest(name)) continue;
     const std::string_view directory = directory_of(path);
     if (depth_of(path) > max_depth) continue;
     if (directory != judged) {
       judged = directory;
       aside = in_side_folder(directory);
     }
-    if (!aside) roots_.emplace_back(directory);
+    // Django's own folder often lies below the manifest that declares it.
+    if (!aside && !(django && python_above(directory))) roots_.emplace_back(directory);
   }
   std::ranges::sort(roots_);
   const auto repeated = std::ranges::unique(roots_);
   roots_.erase(repeated.begin(), repeated.end());
+}
+
+bool Project::python_above(std::string_view directory) const {
+  while (!directory.empty()) {
+    directory = directory_of(directory);
+    for (const std::string_view name : {"requirements.txt", "pyproject.toml", "Pipfile"})
+      if (files_.has(join_path(directory, name))) return true;
+  }
+  return false;
 }
 
 std::string_view Project::root_of(std::string_view path) const {

@@ -37,6 +37,7 @@ class Project {
   using Parser = std::optional<json::value> (*)(std::string_view);
   const json::value* parsed(std::string_view path, Parser parser, std::string_view kind) const;
   void find_roots();
+  [[nodiscard]] bool python_above(std::string_view directory) const;
 
   Files files_;
   std::vector<std::string> roots_;

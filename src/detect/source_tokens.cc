@@ -13,6 +13,12 @@ bool is_word(char c) {
   return is_word_start(c) || std::isdigit(static_cast<unsigned char>(c)) != 0;
 }
 
+// After these a string may follow without a blank between.
+bool is_keyword(std::string_view word) {
+  return word == "return" || word == "case" || word == "from" || word == "import" ||
+         word == "typeof" || word == "in" || word == "of" || word == "else" || word == "default";
+}
+
 class Lexer {
  public:
   Lexer(std::string_view text, Language language) : text_(text), language_(language) {
@@ -100,6 +106,12 @@ class Lexer {
         ++at_;
         return;
       }
+    }
+    // The apostrophe of "Don't" in the text of a page.
+    if (quote == '\'' && language_ == Language::javascript && at_ > 0 && is_word(text_[at_ - 1]) &&
+        !tokens_.empty() && !is_keyword(tokens_.back().text)) {
+      ++at_;
+      return;
     }
     const bool spans_lines =
         quote == '`' || language_ == Language::php || language_ == Language::ruby;

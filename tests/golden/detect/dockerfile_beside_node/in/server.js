@@ -1,0 +1,2 @@
+const a = require('express')();
+a.listen(process.env.PORT || 3000);

@@ -1,0 +1,3 @@
+from fastapi import FastAPI
+from routes import router
+app = FastAPI()

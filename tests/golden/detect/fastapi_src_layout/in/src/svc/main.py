@@ -1,0 +1,3 @@
+from fastapi import FastAPI
+from svc.db import get
+app = FastAPI()

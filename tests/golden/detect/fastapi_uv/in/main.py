@@ -1,0 +1,13 @@
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.get('/')
+def root():
+    return {'hello': 'world'}
+
+
+@app.get('/healthz')
+def health():
+    return {'ok': True}

@@ -1,0 +1,3 @@
+import type { NextConfig } from 'next'
+const c: NextConfig = { output: 'standalone' }
+export default c

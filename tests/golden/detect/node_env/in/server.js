@@ -1,0 +1,11 @@
+const express = require('express');
+const app = express();
+const port = process.env.PORT || 3000;
+app.get('/', (req, res) => res.send('hi'));
+app.get('/health', (req, res) => res.json({ ok: true }));
+app.listen(port, () => console.log(`on ${port}`));
+const { Pool } = require('pg');
+new Pool({ connectionString: process.env.DATABASE_URL });
+const level = process.env.LOG_LEVEL || 'info';
+if (process.env.DEBUG) console.log(level);
+const { API_KEY, REGION = 'eu' } = process.env;

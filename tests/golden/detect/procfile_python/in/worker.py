@@ -1,0 +1,2 @@
+import redis
+while True: pass

@@ -1,0 +1,3 @@
+import streamlit as st
+import pandas as pd
+st.write(pd.DataFrame())
