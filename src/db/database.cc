@@ -39,8 +39,9 @@ Statement::Statement(Statement&& other) noexcept
 Statement::~Statement() { sqlite3_finalize(statement_); }
 
 Statement& Statement::bind(int position, std::string_view text) {
-  sqlite3_bind_text(statement_, position, text.data(), static_cast<int>(text.size()),
-                    SQLITE_TRANSIENT);
+  // A null pointer would bind NULL; an empty view may hold one.
+  sqlite3_bind_text(statement_, position, text.empty() ? "" : text.data(),
+                    static_cast<int>(text.size()), SQLITE_TRANSIENT);
   return *this;
 }
 

@@ -102,6 +102,13 @@ TEST_F(RepositoryTest, FindsByTheStartOfAnIdAndNotByPatterns) {
   EXPECT_TRUE(repository->find_by_tail("*").value().empty());
 }
 
+TEST_F(RepositoryTest, TheNewestOfAProjectNeedsNoAlias) {
+  const Deployment older = add("shop", "main"), newer = add("shop", "preview");
+  EXPECT_EQ(repository->newest("shop").value()->id, newer.id);
+  EXPECT_EQ(repository->newest("shop", "main").value()->id, older.id);
+  EXPECT_EQ(repository->newest("other").value(), std::nullopt);
+}
+
 TEST_F(RepositoryTest, ForgetsOldUploads) {
   const Upload upload{
       .id = UploadId::random(), .project = "shop", .manifest = sha256("m"), .created_at = now};

@@ -108,7 +108,7 @@ Status Fleet::start_instance(Entry& entry, const Deployment& deployment, std::st
     stop_instance(entry);
     return fail(std::move(endpoint).error());
   }
-  entry.backend->request_ended(parts_.clock.monotonic());
+  entry.backend->touch(parts_.clock.monotonic());
   entry.backend->set_ready(*std::move(endpoint));
   return {};
 }
@@ -276,8 +276,11 @@ void Fleet::sleep_now(const std::shared_ptr<Entry>& entry, std::string_view reas
   std::lock_guard operation(entry->operation);
   if (entry->backend->state() != Backend::State::ready || entry->backend->open_requests() > 0)
     return;
-  // From here on requests wake it again (and wait for the operation lock).
+  // From here on requests wake it again (and wait for the operation lock). One that came in between
+  // has been counted before it looked for the endpoint: then the instance stays.
+  const auto endpoint = entry->backend->endpoint();
   entry->backend->set_asleep();
+  if (entry->backend->open_requests() > 0 && endpoint) return entry->backend->set_ready(*endpoint);
   stop_instance(*entry);
   {
     std::lock_guard lock(mutex_);
@@ -399,7 +402,7 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
     workers_->post([this, entry, sandbox = info.id, deployment = *known->second] {
       std::lock_guard operation(entry->operation);
       auto endpoint = wait_until_ready(sandbox, deployment, {});
-      entry->backend->request_ended(parts_.clock.monotonic());
+      entry->backend->touch(parts_.clock.monotonic());
       if (endpoint) return entry->backend->set_ready(*std::move(endpoint));
       log_warn("an instance was not adopted",
                {{"sandbox", sandbox}, {"error", endpoint.error().message}});

@@ -53,15 +53,15 @@ ino_t inode_of(const fs::path& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<LogWriter>> LogWriter::create(const fs::path& directory, const Clock& clock,
-                                                     std::uint64_t limit_bytes) {
+Result<std::unique_ptr<BuildLog>> BuildLog::create(const fs::path& directory, const Clock& clock,
+                                                   std::uint64_t limit_bytes) {
   SLIPWAY_CHECK(make_directories(directory, 0700));
   SLIPWAY_TRY(Fd fd,
               open_file(directory / "current.log", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600));
-  return std::unique_ptr<LogWriter>(new LogWriter(std::move(fd), clock, limit_bytes));
+  return std::unique_ptr<BuildLog>(new BuildLog(std::move(fd), clock, limit_bytes));
 }
 
-void LogWriter::write_line(std::string_view line) {
+void BuildLog::write_line(std::string_view line) {
   if (left_ == 0) return;
   const bool last = line.size() >= left_;
   if (last) line = "(more output was left out: the log's limit is reached)";
@@ -75,8 +75,8 @@ void LogWriter::write_line(std::string_view line) {
   if (tail_.size() > 2 * tail_bytes) tail_.erase(0, tail_.size() - tail_bytes);
 }
 
-void LogWriter::append(std::string_view bytes,
-                       const std::function<void(std::string_view line)>& on_line) {
+void BuildLog::append(std::string_view bytes,
+                      const std::function<void(std::string_view line)>& on_line) {
   std::vector<std::string> done;
   {
     std::lock_guard lock(mutex_);
@@ -102,7 +102,7 @@ void LogWriter::append(std::string_view bytes,
   for (const std::string& line : done) on_line(line);
 }
 
-void LogWriter::flush(const std::function<void(std::string_view line)>& on_line) {
+void BuildLog::flush(const std::function<void(std::string_view line)>& on_line) {
   bool unfinished = false;
   {
     std::lock_guard lock(mutex_);
@@ -111,7 +111,7 @@ void LogWriter::flush(const std::function<void(std::string_view line)>& on_line)
   if (unfinished) append("\n", on_line);
 }
 
-std::string LogWriter::tail() const {
+std::string BuildLog::tail() const {
   std::lock_guard lock(mutex_);
   return tail_.size() > tail_bytes ? tail_.substr(tail_.size() - tail_bytes) : tail_;
 }

@@ -24,9 +24,9 @@ struct LogLine {
 
 // Writes the log of a build: whole lines, up to `limit` bytes, after which one line says that more
 // was left out. Thread-safe.
-class LogWriter {
+class BuildLog {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<LogWriter>> create(
+  [[nodiscard]] static Result<std::unique_ptr<BuildLog>> create(
       const std::filesystem::path& directory, const Clock& clock, std::uint64_t limit_bytes);
   // Raw output in pieces; `on_line` gets each whole line.
   void append(std::string_view bytes, const std::function<void(std::string_view line)>& on_line);
@@ -36,7 +36,7 @@ class LogWriter {
   [[nodiscard]] std::string tail() const;
 
  private:
-  LogWriter(Fd fd, const Clock& clock, std::uint64_t limit)
+  BuildLog(Fd fd, const Clock& clock, std::uint64_t limit)
       : fd_(std::move(fd)), clock_(clock), left_(limit) {}
   void write_line(std::string_view line);  // with the lock held
 

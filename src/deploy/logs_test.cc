@@ -56,7 +56,7 @@ TEST_F(LogsTest, SkipsRecordsThatACrashCutShort) {
 
 TEST_F(LogsTest, AWriterMakesWholeLinesOfPieces) {
   const ManualClock clock;
-  const auto writer = LogWriter::create(directory.path() / "build", clock, 1 << 20).value();
+  const auto writer = BuildLog::create(directory.path() / "build", clock, 1 << 20).value();
   Lines seen;
   const auto on_line = [&](std::string_view line) { seen.emplace_back(line); };
   writer->append("added 1 pack", on_line);
@@ -70,7 +70,7 @@ TEST_F(LogsTest, AWriterMakesWholeLinesOfPieces) {
 
 TEST_F(LogsTest, AWriterStopsAtItsLimitAndSaysSo) {
   const ManualClock clock;
-  const auto writer = LogWriter::create(directory.path() / "build", clock, 10).value();
+  const auto writer = BuildLog::create(directory.path() / "build", clock, 10).value();
   writer->append("12345\n1234567\nmore\n", [](std::string_view) {});
   LogReader reader(directory.path() / "build");
   EXPECT_EQ(read_all(reader),

@@ -11,7 +11,7 @@ namespace slipway {
 // Carries what the builder tells into the journey and the build's log.
 class Pipeline::Observer final : public BuildObserver {
  public:
-  Observer(Journey& journey, LogWriter& log) : journey_(journey), log_(log) {}
+  Observer(Journey& journey, BuildLog& log) : journey_(journey), log_(log) {}
   void step_started(std::string_view name, std::string_view detail) override {
     journey_.begin(name, detail);
   }
@@ -23,7 +23,7 @@ class Pipeline::Observer final : public BuildObserver {
 
  private:
   Journey& journey_;
-  LogWriter& log_;
+  BuildLog& log_;
   std::function<void(std::string_view)> on_line_ = [this](std::string_view line) {
     journey_.log(line);
   };
@@ -124,8 +124,8 @@ void Pipeline::make(Job& job) {
   Journey journey(parts_.clock, feed, deployment.created_at);
   journey.state(deployment.state);
 
-  const auto log = LogWriter::create(parts_.settings.data / "logs" / job.id.str() / "build",
-                                     parts_.clock, parts_.settings.builds.limits.output_bytes);
+  const auto log = BuildLog::create(parts_.settings.data / "logs" / job.id.str() / "build",
+                                    parts_.clock, parts_.settings.builds.limits.output_bytes);
   std::vector<LayerStore::Pin> pins;  // until the record names the layers
   Status outcome =
       log ? make_steps(deployment, journey, **log, pins, stop) : Status(fail(log.error()));
@@ -155,7 +155,7 @@ Result<std::vector<std::string>> Pipeline::source_layers(const Deployment& deplo
   return layers;
 }
 
-Status Pipeline::make_steps(Deployment& deployment, Journey& journey, LogWriter& log,
+Status Pipeline::make_steps(Deployment& deployment, Journey& journey, BuildLog& log,
                             std::vector<LayerStore::Pin>& pins, std::stop_token stop) {
   SLIPWAY_CHECK(parts_.routes.publish(deployment, "queued"));
 

@@ -68,7 +68,7 @@ class Pipeline {
   void start_jobs();  // with the lock held
   void run(const std::shared_ptr<Job>& job);
   void make(Job& job);
-  [[nodiscard]] Status make_steps(Deployment& deployment, Journey& journey, LogWriter& log,
+  [[nodiscard]] Status make_steps(Deployment& deployment, Journey& journey, BuildLog& log,
                                   std::vector<LayerStore::Pin>& pins, std::stop_token stop);
   [[nodiscard]] Result<Manifest> read_source(const Digest& digest) const;
   [[nodiscard]] Result<std::vector<std::string>> source_layers(const Deployment& deployment,
