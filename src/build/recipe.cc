@@ -68,10 +68,17 @@ std::string venv_prelude(const Ground& ground, std::string_view command) {
       seed ? " --seed" : "", python.program);
 }
 
-// Tools that uv runs from its own cache, so that nobody has to install them.
+// The resolved interpreter for uv's own commands, but not for `uv pip`, which would then install
+// into it instead of the environment. And tools that uv runs from its own cache, so that nobody has
+// to install them.
 std::string uv_functions(const Ground& ground, std::string_view command) {
   std::string out;
   if (find_tool(ground.tools, "uv") == nullptr) return out;
+  if (command.find("uv ") != std::string_view::npos)
+    out += fmt::format(
+        "uv() {{ case $1 in venv|sync|run|lock) UV_PYTHON={} command uv \"$@\" ;; "
+        "*) command uv \"$@\" ;; esac; }}\n",
+        find_tool(ground.tools, "python")->program);
   for (std::string_view tool : {"poetry", "pdm", "pipenv", "hatch"})
     if (command.find(tool) != std::string_view::npos)
       out +=
@@ -135,7 +142,7 @@ EnvVars step_environment(const Ground& ground, BuildStep step) {
     env["NG_CLI_ANALYTICS"] = "false";
     env["HUSKY"] = "0";
     env["COREPACK_ENABLE_DOWNLOAD_PROMPT"] = "0";
-    if (node->program == "/usr/bin/node") env["npm_config_nodedir"] = "/usr";
+    if (node->program == "/usr/bin/node") env["npm_package_config_node_gyp_nodedir"] = "/usr";
     if (step == BuildStep::build) env["NODE_ENV"] = "production";
   }
   if (is_python(ground)) {
@@ -151,8 +158,6 @@ EnvVars step_environment(const Ground& ground, BuildStep step) {
     env["POETRY_NO_INTERACTION"] = "1";
     env["PIPENV_VENV_IN_PROJECT"] = "1";
   }
-  if (const Toolchain* python = find_tool(ground.tools, "python"))
-    env["UV_PYTHON"] = python->program;
   if (const Toolchain* go = find_tool(ground.tools, "go")) {
     const auto range = toolchain_range("go", ground.service->runtime.version);
     env["GOTOOLCHAIN"] =
@@ -175,11 +180,10 @@ EnvVars run_environment(const Ground& ground) {
     env["npm_config_cache"] = "/tmp/.npm";
   }
   if (is_python(ground)) {
+    env["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false";
     env["UV_NO_SYNC"] = "1";  // what was installed is what runs
     env["UV_OFFLINE"] = "1";
     env["UV_CACHE_DIR"] = "/tmp/.uv";
-    if (const Toolchain* python = find_tool(ground.run_tools, "python"))
-      env["UV_PYTHON"] = python->program;
   }
   return env;
 }

@@ -63,52 +63,60 @@ std::vector<Toolchain> find_node(const EnvVars& env) {
   return found;
 }
 
-std::optional<Toolchain> ask_python(const fs::path& file, const EnvVars& env) {
-  const auto said =
-      output_lines({file.string(), "-I", "-c",
-                    "import sys,platform;print(platform.python_version());print(sys.base_prefix)"},
-                   env);
+// The Python whose base prefix is `prefix`.
+std::optional<Toolchain> read_python(const fs::path& prefix, const Version& version) {
+  Toolchain tool{.name = "python", .version = version};
+  const std::string inside = place(tool, prefix);
+  const std::string binary = fmt::format("bin/python{}.{}", version.major, version.minor);
+  const std::string library =
+      fmt::format("lib/libpython{}.{}.so.1.0", version.major, version.minor);
+  std::error_code ignored;
+  if (version.major < 3 || !fs::exists(prefix / binary, ignored)) return std::nullopt;
+  tool.program = inside + "/" + binary;
+  if (!tool.binds.empty() && fs::exists(prefix / library, ignored))
+    tool.env["LD_LIBRARY_PATH"] = inside + "/lib";  // its own run path names the host's directory
+  return tool;
+}
+
+std::optional<fs::path> add_python(const fs::path& file, const EnvVars& env,
+                                   std::vector<Toolchain>& found) {
+  const auto said = output_lines(
+      {file.string(), "-I", "-S", "-c",
+       "import sys;print('.'.join(map(str,sys.version_info[:3])));print(sys.base_prefix)"},
+      env);
   if (said.size() != 2) return std::nullopt;
   const auto version = Version::parse(said[0]);
   const auto prefix = real(said[1]);
-  if (!version || !prefix || version->major < 3) return std::nullopt;
-  Toolchain tool{.name = "python", .version = *version};
-  const std::string inside = place(tool, *prefix);
-  const std::string binary = fmt::format("bin/python{}.{}", version->major, version->minor);
-  std::error_code ignored;
-  if (!fs::exists(*prefix / binary, ignored)) return std::nullopt;
-  tool.program = inside + "/" + binary;
-  if (!tool.binds.empty() &&
-      fs::exists(*prefix / fmt::format("lib/libpython{}.{}.so.1.0", version->major, version->minor),
-                 ignored))
-    tool.env["LD_LIBRARY_PATH"] = inside + "/lib";  // its own run path names the host's directory
-  return tool;
+  if (!version || !prefix) return std::nullopt;
+  auto tool = read_python(*prefix, *version);
+  if (!tool) return std::nullopt;
+  const bool known = std::ranges::any_of(
+      found, [&](const Toolchain& other) { return other.program == tool->program; });
+  if (!known) found.push_back(*std::move(tool));
+  return prefix;
 }
 
 std::vector<Toolchain> find_python(const EnvVars& env) {
   std::vector<Toolchain> found;
   std::vector<fs::path> prefixes;
-  const auto add = [&](const fs::path& file) {
-    auto tool = ask_python(file, env);
-    if (!tool) return;
-    const fs::path prefix = tool->binds.empty() ? fs::path("/usr") : tool->binds.front().source;
-    if (std::ranges::find(prefixes, prefix) != prefixes.end()) return;
-    prefixes.push_back(prefix);
-    found.push_back(*std::move(tool));
-  };
-  for (const char* name : {"python3", "python"})
-    for (const fs::path& file : find_on_path(env, name)) add(file);
-  // What a version manager has beside the one it has chosen: siblings in ".../versions".
-  const std::vector<fs::path> chosen = prefixes;
-  for (const fs::path& prefix : chosen) {
+  for (const char* name : {"python3", "python"}) {
+    for (const fs::path& file : find_on_path(env, name))
+      if (auto prefix = add_python(file, env, found)) prefixes.push_back(*std::move(prefix));
+    if (!found.empty()) break;
+  }
+  // What a version manager has beside the one it has chosen: its directories tell their versions.
+  const std::size_t chosen = found.size();
+  for (const fs::path& prefix : prefixes) {
     std::error_code error;
     if (prefix.parent_path().filename() != "versions") continue;
-    for (const auto& entry : fs::directory_iterator(prefix.parent_path(), error))
-      if (fs::exists(entry.path() / "bin/python3", error)) add(entry.path() / "bin/python3");
+    for (const auto& entry : fs::directory_iterator(prefix.parent_path(), error)) {
+      const auto version = Version::parse(entry.path().filename().string());
+      if (!version || entry.is_symlink(error) || entry.path() == prefix) continue;
+      if (auto tool = read_python(entry.path(), *version)) found.push_back(*std::move(tool));
+    }
   }
-  if (found.size() > 1)  // the chosen one, then the newest
-    std::sort(found.begin() + 1, found.end(),
-              [](const Toolchain& a, const Toolchain& b) { return a.version > b.version; });
+  std::sort(found.begin() + static_cast<std::ptrdiff_t>(chosen), found.end(),
+            [](const Toolchain& a, const Toolchain& b) { return a.version > b.version; });
   return found;
 }
 
