@@ -38,7 +38,7 @@ _slipway() {
       *) candidates+=("${line//:/\\:}") ;;
     esac
   done < <(slipway __complete "${(@)words[2,CURRENT]}" 2>/dev/null)
-  _describe -V slipway candidates
+  _describe 'slipway' candidates
 }
 if [ "$funcstack[1]" = "_slipway" ]; then
   _slipway "$@"

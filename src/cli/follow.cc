@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
 #include <thread>
 #include <utility>
@@ -17,7 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t tail_limit = 40;
 constexpr Duration silence_limit = 30min;  // a build step may say nothing for long
-constexpr Duration outage_limit = 60s;
+constexpr Duration outage_limit = 30s;
 constexpr Duration first_pause = 100ms, longest_pause = 2s;
 
 // What the events so far amount to. A stream that is taken up again starts from the beginning:
@@ -92,6 +93,15 @@ bool may_pass(const Error& error) {
   return info(error.code).retry == ErrcInfo::Retry::yes && error.code != Errc::disk_full;
 }
 
+// The log that says more, unless the server named it already.
+void suggest_logs(Error& error, const std::string& id) {
+  const bool started = error.code == Errc::start_failed || error.phase == "start";
+  const std::string command = fmt::format("slipway logs {}{}", id, started ? "" : " --build");
+  if (std::ranges::find(error.next, command, &NextStep::command) == error.next.end())
+    error.next.push_back(
+        {command, started ? "for all that the app wrote" : "for the whole build log"});
+}
+
 std::string cache_text(const json::object& deployment) {
   const json::object& cache = object_at(deployment, "cache");
   std::vector<std::string> hits;
@@ -155,7 +165,7 @@ Result<FollowedDeployment> follow_deployment(Context& context, ApiClient& api, s
       error.next.push_back({fmt::format("slipway inspect {}", id), "to see how it went on"});
       return fail(std::move(error));
     }
-    progress.wait_for("the connection broke; trying again");
+    if (pause == first_pause) progress.note("the connection to the server broke; trying again");
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, longest_pause);
   }
@@ -186,9 +196,7 @@ int report_deployment(Context& context, const FollowedDeployment& followed, Dura
     return 0;
   }
   Error shown = *error;
-  if (!text_at(deployment, "id").empty() && text_at(deployment, "state") == "failed")
-    shown.next.push_back({fmt::format("slipway logs {} --build", text_at(deployment, "id")),
-                          "for the whole build log"});
+  if (text_at(deployment, "state") == "failed") suggest_logs(shown, text_at(deployment, "id"));
   // With --verbose the log went by in full already.
   context.console.err(
       render_error(shown, context.console.err_style(),

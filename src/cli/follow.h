@@ -17,7 +17,8 @@ struct FollowedDeployment {
 };
 
 // Shows the events of a deployment until it is settled. When the connection breaks (the server
-// restarts, say), takes up again where it was, for a minute at most.
+// restarts, say), takes up again where it was; gives up after half a minute of
+// silence.
 [[nodiscard]] Result<FollowedDeployment> follow_deployment(Context& context, ApiClient& api,
                                                            std::string_view id,
                                                            ProgressView& progress);

@@ -126,6 +126,8 @@ std::string render_error(const Error& error, const Style& style,
   }
   out += excerpt_block(error.excerpt, style);
   std::vector<std::string> tail = log_tail;
+  const auto blank = [](const std::string& line) { return trim(line).empty(); };
+  std::erase_if(tail, blank);
   const std::size_t most = error.excerpt.empty() ? tail_lines : tail_lines_after_excerpt;
   if (tail.size() > most) tail.erase(tail.begin(), tail.end() - static_cast<std::ptrdiff_t>(most));
   if (!tail.empty() && !holds_all(error.excerpt, tail)) {
