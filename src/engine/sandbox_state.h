@@ -44,6 +44,7 @@ class SandboxEngine::State {
     Pidfd shim;
     std::shared_ptr<NetnsDialer> dialer;
     std::optional<SandboxExit> exit;
+    Duration started = Duration::min() / 2;  // by Clock::monotonic(); long ago when adopted
   };
   using InstancePtr = std::shared_ptr<Instance>;
 
@@ -81,6 +82,8 @@ class SandboxEngine::State {
   [[nodiscard]] bool shim_lives(const std::string& id) const;
 
   // sandbox.cc
+  // SIGTERM, and up to `grace` for it to have effect.
+  void ask_to_end(const Instance& instance, Duration grace) const;
   void watch();
   void watch_shim(const Pidfd& shim) const;
   void wake_watcher() const;

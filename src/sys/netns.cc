@@ -162,7 +162,9 @@ Status RouteSocket::remove_link(const std::string& name) {
   ifinfomsg header{};
   header.ifi_index = *index;
   std::string message = begin(RTM_DELLINK, 0, header);
-  return request(message, "remove network device " + name);
+  Status removed = request(message, "remove network device " + name);
+  // It may go by itself between the two steps, with its peer's namespace.
+  return removed || index_of(name) ? removed : Status{};
 }
 
 Status RouteSocket::add_address(const std::string& name, std::uint32_t address, int prefix) {
