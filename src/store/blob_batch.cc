@@ -11,8 +11,8 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
 
+#include "store/threads.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -40,12 +40,7 @@ Status in_parallel(std::size_t count, const Work& work) {
       if (outcome) outcome = std::move(done);
     }
   };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < std::min<std::size_t>(16, count / 2); ++i)
-      threads.emplace_back(run);
-    run();
-  }
+  run_on_threads(std::min<std::size_t>(16, count / 2), run);
   return outcome;
 }
 

@@ -197,7 +197,7 @@ class Walker {
       type = static_cast<unsigned char>(IFTODT(info.st_mode));
     }
     const bool is_folder = type == DT_DIR;
-    if (is_excluded(path, child.name, is_folder, has)) return {};
+    if (is_excluded(path, child.name, type, has)) return {};
     if (is_ignored(path, is_folder ? IgnoreRules::Kind::directory : IgnoreRules::Kind::file))
       return {};
     if (!check_manifest_path(child.name)) {
@@ -215,12 +215,13 @@ class Walker {
   }
 
   template <class Has>
-  bool is_excluded(const std::string& path, std::string_view name, bool is_folder, const Has& has) {
+  bool is_excluded(const std::string& path, std::string_view name, unsigned char type,
+                   const Has& has) {
     if (is_env_file(name)) {
       notes_.add(env_why, path);
       return true;
     }
-    if (!is_folder && std::ranges::find(silent_files, name) != std::end(silent_files)) return true;
+    if (type == DT_REG) return std::ranges::find(silent_files, name) != std::end(silent_files);
     for (const ExcludedFolder& each : excluded_folders) {
       if (name != each.name || (!each.beside.empty() && !has(each.beside))) continue;
       // A link of that name stands for the folder as much.

@@ -348,8 +348,16 @@ Status LayerStore::flush() {
 Result<std::uint64_t> LayerStore::collect(const std::function<bool(std::string_view)>& in_use,
                                           std::chrono::seconds grace) {
   const time_t oldest = ::time(nullptr) - static_cast<time_t>(grace.count());
+  std::set<std::string, std::less<>> bases;  // of differences that stay
+  std::vector<std::string> unused;
   for (const std::string& id : ids()) {
-    if (in_use(id) || state_->was_used_after(id, oldest)) continue;
+    if (!in_use(id) && !state_->was_used_after(id, oldest))
+      unused.push_back(id);
+    else if (const DeltaKeys keys = parse_delta_layer_id(id); !keys.base.empty())
+      bases.insert(full_layer_id(keys.base));
+  }
+  for (const std::string& id : unused) {
+    if (bases.contains(id)) continue;
     const std::unique_lock lock(state_->mutex);
     if (state_->pins.contains(id) || state_->was_used_after(id, oldest)) continue;
     SLIPWAY_CHECK(state_->move_to_trash(id));

@@ -86,7 +86,8 @@ class LayerStore {
   [[nodiscard]] Status flush();
 
   // Removes layers that neither `in_use` nor a pin names and that were last used more than `grace`
-  // ago (find() and materialize() use), and what open() and abandoned drafts left behind. Uses
+  // ago (find() and materialize() use), and what open() and abandoned drafts left behind. The base
+  // of a difference that stays, stays. Uses
   // within a minute count once: a server's `grace` is some minutes. Returns bytes freed.
   [[nodiscard]] Result<std::uint64_t> collect(const std::function<bool(std::string_view)>& in_use,
                                               std::chrono::seconds grace);

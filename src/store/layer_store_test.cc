@@ -250,7 +250,10 @@ TEST_F(Layers, ADeltaWithoutItsBaseIsNoUse) {
   files["a"] = {.content = "3"};
   const Manifest second = store(files);
   ASSERT_EQ(materialize(second, &first).size(), 2u);
+  // collect() would keep it.
   ASSERT_TRUE(layers_.collect([&](std::string_view id) { return id != base[0]; }, -2s).has_value());
+  ASSERT_TRUE(layers_.find(base[0]).has_value());
+  fs::remove_all(raw(base[0]));
   EXPECT_THAT(materialize(second, &first), ElementsAre(StartsWith("source-")));
 }
 
@@ -305,6 +308,24 @@ TEST_F(Layers, AnOverlayOfADifferenceShowsTheNewTree) {
     RC_ASSERT(shown(c_ids) == third);
     RC_ASSERT(layers_.collect([](std::string_view) { return false; }, -2s).has_value());
   }));
+}
+
+TEST(LayerDiskFull, IsAnErrorThatLeavesNothing) {
+  const TempDir root = test::temp_dir();
+  test::PrivateMounts mounts;
+  if (!mounts.why().empty() || !mounts.mount("tmpfs", root.path(), "size=8m,nr_inodes=150"))
+    GTEST_SKIP() << "needs a small file system of its own: " << mounts.why();
+  BlobStore blobs = *BlobStore::open(root.path());
+  LayerStore layers = *LayerStore::open(root.path());
+  TreeFiles files;
+  for (int i = 0; i < 150; ++i) files[std::to_string(i) + "/f"] = {.content = "same"};
+  ASSERT_TRUE(blobs.put("same").has_value());
+  const auto full = layers.materialize(*manifest_of(files), "app", blobs);
+  ASSERT_FALSE(full.has_value());
+  EXPECT_EQ(full.error().code, Errc::disk_full) << full.error().message;
+  EXPECT_TRUE(fs::is_empty(root.path() / "layers"));
+  EXPECT_TRUE(
+      layers.materialize(*manifest_of({{"a", {.content = "same"}}}), "app", blobs).has_value());
 }
 
 TEST_F(Layers, AVanishedDirectoryIsOneWhiteout) {

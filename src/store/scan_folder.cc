@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "store/folder_walk.h"
 #include "store/stat_cache.h"
+#include "store/threads.h"
 #include "store/workspace.h"
 #include "sys/files.h"
 
@@ -94,9 +95,16 @@ void run_jobs(int root, std::vector<HashJob>& jobs) {
   constexpr std::size_t jobs_a_thread = 16;
   const std::size_t threads =
       std::min<std::size_t>({4, std::thread::hardware_concurrency(), jobs.size() / jobs_a_thread});
-  std::vector<std::jthread> helpers;
-  for (std::size_t i = 1; i < threads; ++i) helpers.emplace_back(work);
-  work();
+  run_on_threads(threads, work);
+}
+
+// Whether reading the changed files again next time would cost more than writing the cache now.
+bool is_worth_saving(std::size_t known_files, std::size_t changed_files,
+                     std::uint64_t changed_bytes) {
+  constexpr std::size_t many_files = 64;
+  constexpr std::uint64_t many_bytes = 1 << 20;
+  return changed_files > 0 &&
+         (known_files == 0 || changed_files > many_files || changed_bytes > many_bytes);
 }
 
 }  // namespace
@@ -138,6 +146,7 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
     }
   }
   const std::size_t reused = fresh.entries.size();
+  std::uint64_t changed_bytes = 0;
 
   run_jobs(root->get(), jobs);
   for (const HashJob& job : jobs) {
@@ -147,8 +156,10 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
     if (!*job.outcome) continue;  // gone
     const auto& [stamp, digest] = **job.outcome;
     ++out.hashed_files;
-    if (is_settled(stamp, scan_start))
+    if (is_settled(stamp, scan_start)) {
+      changed_bytes += stamp.size;
       fresh.entries.push_back({.path = job.file->path, .stamp = stamp, .digest = digest});
+    }
     entries.push_back({.path = job.file->path,
                        .mode = stamp.executable != 0 ? FileMode::executable : FileMode::regular,
                        .size = stamp.size,
@@ -156,7 +167,8 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
   }
   SLIPWAY_TRY(out.manifest, Manifest::from_entries(std::move(entries)));
 
-  if (fresh.entries.size() != reused || reused != cache.entries.size()) {
+  const std::size_t changed_files = fresh.entries.size() - reused + cache.entries.size() - reused;
+  if (is_worth_saving(cache.entries.size(), changed_files, changed_bytes)) {
     std::ranges::sort(fresh.entries, {}, &StatCache::Entry::path);
     if (Status saved = replace_file(cache_file, fresh.to_bytes()); !saved)
       out.notes.push_back(fmt::format("no stat cache, deploys take longer: {}",

@@ -100,6 +100,30 @@ TEST_F(Scan, NeverSendsDependenciesSecretsOrHistory) {
   EXPECT_THAT(scan().notes, Contains(HasSubstr("node_modules")));
 }
 
+TEST_F(Scan, FilesAreNotTakenForTheFoldersOfTheSameName) {
+  add("Cargo.toml");
+  add("target");
+  add("node_modules");
+  fs::create_directory_symlink("/", folder_ / ".venv");
+  EXPECT_THAT(paths(), ElementsAre("Cargo.toml", "node_modules", "target"));
+}
+
+TEST_F(Scan, TheCacheIsWrittenWhenReadingAgainWouldCostMore) {
+  for (int i = 0; i < 200; ++i) add("f" + std::to_string(i), std::to_string(i));
+  settle();
+  scan();
+  const std::string cache = test::slurp(cache_);
+  add("f7", "changed");
+  settle();
+  EXPECT_EQ(scan().hashed_files, 1u);
+  EXPECT_EQ(test::slurp(cache_), cache);
+  for (int i = 0; i < 100; ++i) add("f" + std::to_string(i), "changed");
+  settle();
+  EXPECT_EQ(scan().hashed_files, 100u);
+  EXPECT_NE(test::slurp(cache_), cache);
+  EXPECT_EQ(scan().hashed_files, 0u);
+}
+
 TEST_F(Scan, SlipwayignoreWinsButNotOverSecrets) {
   add(".gitignore", "dist/\n*.log\n");
   add("sub/.gitignore", "*.txt\n");
@@ -135,6 +159,7 @@ TEST_F(Scan, UnchangedFilesAreNotReadAgain) {
   EXPECT_EQ(second.hashed_files, 0u);
   EXPECT_EQ(second.manifest, first.manifest);
   add("f7", "changed");
+  settle();
   const ScannedFolder third = scan();
   EXPECT_EQ(third.hashed_files, 1u);
   EXPECT_EQ(third.manifest.find("f7")->digest, sha256("changed"));
