@@ -104,7 +104,7 @@ struct Server::Parts {
   bool stopped = false;
 
   [[nodiscard]] Status open();
-  [[nodiscard]] Status recover();
+  [[nodiscard]] Status recover() const;
   [[nodiscard]] Status listen();
   [[nodiscard]] Status announce() const;
 };
@@ -137,7 +137,7 @@ Status Server::Parts::open() {
   return {};
 }
 
-Status Server::Parts::recover() {
+Status Server::Parts::recover() const {
   SLIPWAY_TRY(const std::vector<Deployment> live,
               repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
   SLIPWAY_CHECK(fleet->adopt(live));
