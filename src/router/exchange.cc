@@ -41,6 +41,7 @@ void Exchange::begin(std::string host_of_request) {
   request_id = usable ? std::string(given) : lane.next_request_id();
   minor_version = head.minor_version;
   is_head = head.method == "HEAD";
+  client_closes = !head.keep_alive;
   keep_alive = head.keep_alive && !lane.draining;
   wants_json = prefers_json(head.value(FieldKind::accept));
   unread_body = head.has_body();
@@ -54,7 +55,7 @@ void Exchange::begin_refusal() {
   host.clear();
   request_id = lane.next_request_id();
   minor_version = 1;
-  is_head = keep_alive = wants_json = expects_continue = false;
+  is_head = keep_alive = client_closes = wants_json = expects_continue = false;
   unread_body = true;
   status = 0;
   head_dropped_ = true;  // linger() drops all there is

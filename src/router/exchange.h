@@ -58,8 +58,9 @@ class Exchange {
   std::string host;  // without port, lower case
   std::string request_id;
   int minor_version = 1;
-  bool is_head = false;     // HEAD: answers have no body
-  bool keep_alive = false;  // after this answer
+  bool is_head = false;        // HEAD: answers have no body
+  bool keep_alive = false;     // after this answer
+  bool client_closes = false;  // the client wants no further answer on this connection
   bool wants_json = false;
   bool unread_body = false;  // some of the body is still to come: linger when closing
   bool expects_continue = false;

@@ -115,9 +115,10 @@ Task<void> Session::answer() {
 // client read that and close first.
 Task<void> Session::linger() {
   Exchange& x = exchange_;
-  if (!x.client.open()) co_return;
+  // A client that asked for the end sends nothing more.
+  if (!x.client.open() || (x.client_closes && !x.unread_body)) co_return;
   x.client.shut_output();
-  x.deadline(linger_limit, Expiry::close);
+  x.deadline(lane_.draining ? linger_limit / 20 : linger_limit, Expiry::close);
   for (;;) {
     x.client.consume(x.client.input().size());
     const bool came = co_await x.client.more();

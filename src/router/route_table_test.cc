@@ -1,0 +1,70 @@
+#include "router/route_table.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace slipway {
+namespace {
+
+RouteTarget page(std::string kind) {
+  return std::make_shared<const StatusPage>(StatusPage{.kind = std::move(kind)});
+}
+std::string kind_at(const RouteTable& table, std::string_view host) {
+  const auto target = table.find(host);
+  return target ? std::get<std::shared_ptr<const StatusPage>>(*target)->kind : "";
+}
+
+TEST(RouteTable, PublishesReplacesAndRemoves) {
+  RouteTable table;
+  EXPECT_FALSE(table.find("a").has_value());
+  table.publish({{"a", page("1")}, {"b", page("2")}});
+  EXPECT_EQ(kind_at(table, "a"), "1");
+  EXPECT_EQ(table.size(), 2u);
+  table.publish({{"a", page("3")}, {"b", std::nullopt}, {"never", std::nullopt}});
+  EXPECT_EQ(kind_at(table, "a"), "3");
+  EXPECT_FALSE(table.find("b").has_value());
+  EXPECT_EQ(table.size(), 1u);
+}
+
+TEST(RouteTable, TheLastChangeOfAHostWins) {
+  RouteTable table;
+  table.publish({{"a", page("1")}, {"a", std::nullopt}, {"a", page("2")}});
+  EXPECT_EQ(kind_at(table, "a"), "2");
+  EXPECT_EQ(table.size(), 1u);
+}
+
+TEST(RouteTable, HoldsManyRoutes) {
+  RouteTable table;
+  std::vector<std::pair<std::string, std::optional<RouteTarget>>> all;
+  for (int i = 0; i < 20'000; ++i)
+    all.emplace_back("h" + std::to_string(i), page(std::to_string(i)));
+  table.publish(std::move(all));
+  EXPECT_EQ(table.size(), 20'000u);
+  for (int i = 0; i < 20'000; i += 77)
+    EXPECT_EQ(kind_at(table, "h" + std::to_string(i)), std::to_string(i));
+}
+
+TEST(RouteTable, ReadersSeeEachPublicationWholeOrNotAtAll) {
+  RouteTable table;
+  table.publish({{"one", page("0")}, {"two", page("0")}});
+  std::atomic<bool> stop{false};
+  std::atomic<int> went_back{0};
+  // Readers ask for the host that is listed last first: what it says, the other must say as well,
+  // or something newer.
+  std::thread reader([&] {
+    while (!stop) {
+      const int two = std::stoi(kind_at(table, "two"));
+      const int one = std::stoi(kind_at(table, "one"));
+      if (one < two) ++went_back;
+    }
+  });
+  for (int i = 1; i < 2000; ++i)
+    table.publish({{"one", page(std::to_string(i))}, {"two", page(std::to_string(i))}});
+  stop = true;
+  reader.join();
+  EXPECT_EQ(went_back, 0);
+}
+
+}  // namespace
+}  // namespace slipway
