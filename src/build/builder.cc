@@ -161,8 +161,18 @@ class Run {
 
   EnvVars keyed_env(BuildStep step) const {
     EnvVars env = step_environment(ground_, step);
+    // Yarn's own default (no node_modules) is for apps that ask for it: their start would have to
+    // load its loader.
+    if (service_.package_manager == "yarn" && !has_file(".yarnrc.yml"))
+      env["YARN_NODE_LINKER"] = "node-modules";
     for (const auto& [name, value] : request_.build_env) env[name] = value;
     return env;
+  }
+
+  bool has_file(std::string_view name) const {
+    return std::ranges::any_of(source_.entries, [&](const ManifestEntry& entry) {
+      return entry.path == name || entry.path.ends_with(fmt::format("/{}", name));
+    });
   }
 
   // The caches and scratch space of the steps that really run; made when the first one does.

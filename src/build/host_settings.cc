@@ -133,20 +133,31 @@ void add_ca_bundle(const EnvVars& host_env, HostSettings& settings) {
   for (std::string_view name : ca_targets) settings.env[std::string(name)] = bundle;
 }
 
+struct HostPort {
+  std::string_view host, port;
+};
+// Of "http://user:pw@proxy:3128/path", also without the scheme. No IPv6.
+HostPort host_port(std::string_view url) {
+  if (const auto at = url.find("://"); at != std::string_view::npos) url.remove_prefix(at + 3);
+  url = url.substr(0, url.find('/'));
+  if (const auto at = url.rfind('@'); at != std::string_view::npos) url.remove_prefix(at + 1);
+  const auto colon = url.rfind(':');
+  return {url.substr(0, colon),
+          colon == std::string_view::npos ? std::string_view{} : url.substr(colon + 1)};
+}
+
+bool is_host_name(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-';
+  });
+}
+
 // Turns "http://user:pw@proxy:3128" into JVM flags; user and password cannot be said that way.
 std::string java_proxy(std::string_view url, std::string_view scheme) {
-  if (const auto at = url.find("://"); at != std::string_view::npos) url.remove_prefix(at + 3);
-  if (const auto at = url.rfind('@'); at != std::string_view::npos) url.remove_prefix(at + 1);
-  url = url.substr(0, url.find('/'));
-  const auto colon = url.rfind(':');
-  const std::string_view host = url.substr(0, colon);
-  const std::string_view port = colon == std::string_view::npos ? "80" : url.substr(colon + 1);
-  const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '-';
-  };
-  if (host.empty() || !std::ranges::all_of(host, plain) || !std::ranges::all_of(port, plain))
-    return {};
-  return fmt::format(" -D{0}.proxyHost={1} -D{0}.proxyPort={2}", scheme, host, port);
+  const auto [host, port] = host_port(url);
+  const std::string_view number = port.empty() ? "80" : port;
+  if (!is_host_name(host) || !is_host_name(number)) return {};
+  return fmt::format(" -D{0}.proxyHost={1} -D{0}.proxyPort={2}", scheme, host, number);
 }
 
 std::string java_flags(const EnvVars& env) {
@@ -193,7 +204,31 @@ void read_config_files(const EnvVars& host_env, const fs::path& etc, HostSetting
   settings.maven_settings = maven_settings(text_of(home / ".m2/settings.xml"));
 }
 
+void add_hosts(std::string_view text, std::vector<std::string>& hosts) {
+  // Values are one URL, or several between commas, bars and blanks (GOPROXY, PIP_EXTRA_INDEX_URL).
+  while (!text.empty()) {
+    const auto end = text.find_first_of(" ,|\t\n\"'");
+    const std::string_view word = text.substr(0, end);
+    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+    const auto scheme = word.find("://");
+    if (scheme == std::string_view::npos) continue;
+    const std::string host(host_port(word).host);
+    if (is_host_name(host) && std::ranges::find(hosts, host) == hosts.end()) hosts.push_back(host);
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> registry_hosts(const HostSettings& settings) {
+  std::vector<std::string> hosts;
+  for (const auto& [name, value] : settings.env) add_hosts(value, hosts);
+  add_hosts(settings.cargo_config, hosts);
+  std::string xml = settings.maven_settings;
+  std::ranges::replace(xml, '<', ' ');
+  std::ranges::replace(xml, '>', ' ');
+  add_hosts(xml, hosts);
+  return hosts;
+}
 
 EnvVars npm_settings(std::string_view npmrc) {
   EnvVars env;

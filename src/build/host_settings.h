@@ -26,6 +26,10 @@ struct HostSettings {
 [[nodiscard]] HostSettings read_host_settings(const EnvVars& host_env,
                                               const std::filesystem::path& etc = "/etc");
 
+// The hosts (names or addresses) that these settings send builds to: proxies, mirrors, registries.
+// For SandboxSettings::registry_hosts, as they may be private.
+[[nodiscard]] std::vector<std::string> registry_hosts(const HostSettings& settings);
+
 // The pieces, as pure functions: from the text of a configuration file to what a sandbox gets.
 [[nodiscard]] EnvVars npm_settings(std::string_view npmrc);           // npm_config_registry=...
 [[nodiscard]] EnvVars pip_settings(std::string_view conf);            // PIP_INDEX_URL=...

@@ -68,6 +68,18 @@ TEST(HostSettings, EveryToolTrustsTheHostsBundleAndTokensStay) {
             std::string::npos);
 }
 
+TEST(HostSettings, NamesTheHostsThatBuildsAreSentTo) {
+  HostSettings settings;
+  settings.env = {{"GOPROXY", "https://go.corp.example:8443/x,https://b.example,direct"},
+                  {"HTTPS_PROXY", "http://user:p@ss@10.0.0.7:3128"},
+                  {"GOFLAGS", "-mod=mod"}};
+  settings.cargo_config = "registry = \"sparse+https://crates.corp.example/\"\n";
+  settings.maven_settings = "<mirror><url>https://mvn.corp.example/m2</url></mirror>";
+  EXPECT_EQ(registry_hosts(settings),
+            (std::vector<std::string>{"go.corp.example", "b.example", "10.0.0.7",
+                                      "crates.corp.example", "mvn.corp.example"}));
+}
+
 TEST(HostSettings, NothingSetGivesNothing) {
   const HostSettings settings = read_host_settings({}, "/nonexistent");
   EXPECT_TRUE(settings.env.empty());

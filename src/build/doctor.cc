@@ -1,0 +1,94 @@
+#include "build/doctor.h"
+
+#include <fmt/format.h>
+
+#include <future>
+
+#include "base/text.h"
+#include "build/host_command.h"
+#include "build/toolchain_host.h"
+
+namespace slipway {
+namespace {
+
+struct ToolCheck {
+  std::string_view tool, without, fix;
+};
+constexpr ToolCheck tools[] = {
+    {"node", "Node apps cannot be built, and neither Node nor its package managers can be fetched",
+     "install Node.js with npm"},
+    {"python", "Python apps cannot be built", "install python3 with pip"},
+    {"uv", "it is fetched when a Python app is deployed, which takes some seconds once",
+     "pip install uv"},
+    {"go", "Go apps cannot be built", "install Go (https://go.dev/dl)"},
+    {"rust", "Rust apps cannot be built", "install Rust (https://rustup.rs)"},
+    {"java", "Java apps cannot be built",
+     "install a JDK, for example apt install default-jdk-headless"},
+    {"maven", "Java apps without the Maven wrapper cannot be built", "apt install maven"},
+};
+
+// Asks a registry the smallest question through its own client.
+struct RegistryCheck {
+  std::string_view name, tool;
+  std::vector<std::string> arguments;
+};
+std::vector<RegistryCheck> registries() {
+  return {{"registry npm", "npm", {"ping", "--no-update-notifier"}},
+          {"registry pypi",
+           "python3",
+           {"-m", "pip", "index", "versions", "--disable-pip-version-check", "pip"}},
+          {"registry go", "go", {"list", "-m", "-versions", "golang.org/x/text"}},
+          {"registry crates", "cargo", {"search", "--quiet", "--limit", "1", "itoa"}}};
+}
+
+HostCheck check_registry(const RegistryCheck& check, const std::string& program,
+                         const EnvVars& host_env, Duration time_limit) {
+  HostCheck out{.name = std::string(check.name)};
+  std::vector<std::string> argv = {program};
+  argv.insert(argv.end(), check.arguments.begin(), check.arguments.end());
+  if (host_output(argv, host_env, time_limit)) {
+    out.detail = fmt::format("{} reaches it", check.tool);
+    return out;
+  }
+  out.state = HostCheck::State::warn;
+  out.detail = fmt::format("{} does not reach it", check.tool);
+  out.fix = fmt::format(
+      "try `{} {}`; behind a proxy set HTTPS_PROXY and SSL_CERT_FILE for `slipway serve`",
+      check.tool, join(check.arguments, " "));
+  return out;
+}
+
+}  // namespace
+
+std::vector<HostCheck> check_toolchains(const EnvVars& host_env) {
+  std::vector<HostCheck> checks;
+  for (const ToolCheck& row : tools) {
+    HostCheck check{.name = "toolchain " + std::string(row.tool)};
+    const auto found = find_host_toolchains(row.tool, host_env);
+    std::vector<std::string> versions;
+    for (const Toolchain& tool : found) versions.push_back(tool.version.str());
+    check.detail = join(versions, ", ");
+    if (found.empty()) {
+      check.state = HostCheck::State::warn;
+      check.detail = fmt::format("not found: {}", row.without);
+      check.fix = row.fix;
+    }
+    checks.push_back(std::move(check));
+  }
+  return checks;
+}
+
+std::vector<HostCheck> check_registries(const EnvVars& host_env, Duration time_limit) {
+  std::vector<std::future<HostCheck>> running;
+  for (RegistryCheck& check : registries()) {
+    const auto found = find_on_path(host_env, check.tool);
+    if (found.empty()) continue;
+    running.push_back(std::async(std::launch::async, check_registry, std::move(check),
+                                 found.front().string(), host_env, time_limit));
+  }
+  std::vector<HostCheck> checks;
+  for (auto& one : running) checks.push_back(one.get());
+  return checks;
+}
+
+}  // namespace slipway
