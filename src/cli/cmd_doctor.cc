@@ -1,62 +1,93 @@
 // slipway doctor: is this machine fit, is the server well, and what to do if not.
+//
+// The host is looked at only where its answers count: when the server is, or would be, a local one.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/text.h"
 #include "cli/server.h"
 #include "cli/view.h"
+#include "engine/doctor.h"
 
 namespace slipway::cli {
 namespace {
 
-struct Check {
-  std::string name, state, detail, mend;  // state: ok | warn | fail
-};
+using State = HostCheck::State;
 
-Check check_server(Context& context) {
-  Check check{.name = "server"};
+std::string_view name_of(State state) {
+  switch (state) {
+    case State::ok:
+      return "ok";
+    case State::warn:
+      return "warn";
+    case State::fail:
+      return "fail";
+  }
+  return "fail";
+}
+
+HostCheck check_server(Context& context) {
+  HostCheck check{.name = "server"};
   Result<std::unique_ptr<ApiClient>> api = connect_running_server(context);
   if (!api) {
-    check.state = "warn";
+    check.state = State::warn;
     check.detail = api.error().message;
-    check.mend = "a local one starts with the first deployment; or run: slipway serve";
+    check.fix = "a local one starts with the first deployment; or run: slipway serve";
     return check;
   }
   const Result<json::object> me = (*api)->get("/v1/whoami");
   if (!me) {
-    check.state = "fail";
+    check.state = State::fail;
     check.detail = me.error().message;
-    check.mend = me.error().hint;
+    check.fix = me.error().hint;
     return check;
   }
-  check.state = "ok";
   check.detail =
       fmt::format("{} version {}", (*api)->server(), text_at(object_at(*me, "server"), "version"));
   return check;
 }
 
-Result<int> doctor(Context& context) {
-  std::vector<Check> checks;
+Result<std::vector<HostCheck>> all_checks(Context& context) {
+  SLIPWAY_TRY(const std::optional<Credentials> credentials,
+              load_credentials(context.env.config_dir));
+  std::vector<HostCheck> checks;
+  const ServerChoice choice = choose_server(context.common, context.env, credentials);
+  if (choice.start == ServerChoice::Start::when_down)
+    checks = check_host({.state_dir = context.env.data_dir / "engine",
+                         .self_exe = context.env.self,
+                         .runtime = "",
+                         .dns_upstreams = {},
+                         .registry_hosts = {}});
   checks.push_back(check_server(context));
+  return checks;
+}
+
+std::string line_of(const HostCheck& check, const Style& style) {
+  const std::string state = pad(name_of(check.state), 5);
+  std::string out = fmt::format("{} {} {}\n",
+                                check.state == State::ok     ? style.green(state)
+                                : check.state == State::warn ? style.yellow(state)
+                                                             : style.red(state),
+                                pad(sanitize_line(check.name), 16), sanitize_line(check.detail));
+  if (!check.fix.empty())
+    out += fmt::format("      {}\n", style.cyan("mend: " + sanitize_line(check.fix)));
+  return out;
+}
+
+Result<int> doctor(Context& context) {
+  SLIPWAY_TRY(const std::vector<HostCheck> checks, all_checks(context));
   const Style style = context.console.out_style();
-  bool failed = false;
+  const bool failed = std::ranges::count(checks, State::fail, &HostCheck::state) > 0;
   json::array rows;
   std::string out;
-  for (const Check& check : checks) {
-    failed = failed || check.state == "fail";
+  for (const HostCheck& check : checks) {
     rows.push_back(json::object{{"name", check.name},
-                                {"state", check.state},
+                                {"state", name_of(check.state)},
                                 {"detail", check.detail},
-                                {"mend", check.mend}});
-    const std::string state = pad(check.state, 5);
-    out += fmt::format("{} {} {}\n",
-                       check.state == "ok"     ? style.green(state)
-                       : check.state == "warn" ? style.yellow(state)
-                                               : style.red(state),
-                       pad(sanitize_line(check.name), 14), sanitize_line(check.detail));
-    if (!check.mend.empty())
-      out += fmt::format("      {} {}\n", style.dim("mend:"), sanitize_line(check.mend));
+                                {"fix", check.fix}});
+    out += line_of(check, style);
   }
   context.console.out(
       context.common.json ? printable_json(json::object{{"ok", !failed}, {"checks", rows}}) : out);

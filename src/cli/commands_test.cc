@@ -239,6 +239,32 @@ TEST(Detect, WorksOnTheFolderWithoutAServer) {
   EXPECT_TRUE(w.connected_to.empty());
 }
 
+TEST(Doctor, LooksAtTheHostForALocalServerOnly) {
+  World w;
+  w.server.on_json("GET /v1/whoami", 200, R"({"server":{"version":"0.1.0"}})");
+  const CliRun remote = w.run({"doctor"});
+  EXPECT_EQ(remote.code, 0);
+  EXPECT_EQ(remote.out, "ok    server           http://test version 0.1.0\n");
+
+  w.env.variables.clear();
+  const CliRun local = w.run({"doctor", "--json"});
+  const json::object answer = parse_json(local.out)->as_object();
+  EXPECT_GT(array_at(answer, "checks").size(), 1u);
+  EXPECT_EQ(local.code, answer.at("ok").as_bool() ? 0 : 4);
+  const json::object last = array_at(answer, "checks").back().as_object();
+  EXPECT_EQ(text_at(last, "name"), "server");
+  EXPECT_EQ(text_at(last, "state"), "warn");
+  EXPECT_THAT(text_at(last, "fix"), HasSubstr("slipway serve"));
+}
+
+TEST(Doctor, FailsWhenTheServerDoesNotKnowUs) {
+  World w;
+  w.server.on_json("GET /v1/whoami", 401, R"({"code":"unauthenticated","message":"no"})");
+  const CliRun run = w.run({"doctor"});
+  EXPECT_EQ(run.code, 4);
+  EXPECT_THAT(run.out, HasSubstr("slipway login --server http://test"));
+}
+
 TEST(Serve, HandsItsOptionsOver) {
   World w;
   ServeOptions seen;
