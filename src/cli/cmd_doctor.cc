@@ -4,9 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
+#include <iterator>
 #include <memory>
 
 #include "base/text.h"
+#include "build/doctor.h"
 #include "cli/server.h"
 #include "cli/view.h"
 #include "engine/doctor.h"
@@ -49,17 +52,33 @@ HostCheck check_server(Context& context) {
   return check;
 }
 
+constexpr Duration registry_limit = std::chrono::seconds{10};
+
+std::vector<HostCheck> check_this_host(Context& context) {
+  // The tools and the registries take seconds to answer: both are asked at once.
+  auto registries =
+      std::async(std::launch::async, check_registries, context.env.variables, registry_limit);
+  std::vector<HostCheck> checks = check_host({.state_dir = context.env.data_dir / "engine",
+                                              .self_exe = context.env.self,
+                                              .runtime = "",
+                                              .dns_upstreams = {},
+                                              .registry_hosts = {}});
+  std::ranges::move(check_toolchains(context.env.variables), std::back_inserter(checks));
+  std::ranges::move(registries.get(), std::back_inserter(checks));
+  return checks;
+}
+
 Result<std::vector<HostCheck>> all_checks(Context& context) {
   SLIPWAY_TRY(const std::optional<Credentials> credentials,
               load_credentials(context.env.config_dir));
   std::vector<HostCheck> checks;
   const ServerChoice choice = choose_server(context.common, context.env, credentials);
-  if (choice.start == ServerChoice::Start::when_down)
-    checks = check_host({.state_dir = context.env.data_dir / "engine",
-                         .self_exe = context.env.self,
-                         .runtime = "",
-                         .dns_upstreams = {},
-                         .registry_hosts = {}});
+  if (choice.start == ServerChoice::Start::when_down) {
+    const bool live = context.console.err_style().live && !context.common.quiet;
+    if (live) context.console.err("looking at this machine ...");
+    checks = check_this_host(context);
+    if (live) context.console.err("\r\x1b[K");
+  }
   checks.push_back(check_server(context));
   return checks;
 }
@@ -70,7 +89,7 @@ std::string line_of(const HostCheck& check, const Style& style) {
                                 check.state == State::ok     ? style.green(state)
                                 : check.state == State::warn ? style.yellow(state)
                                                              : style.red(state),
-                                pad(sanitize_line(check.name), 16), sanitize_line(check.detail));
+                                pad(sanitize_line(check.name), 17), sanitize_line(check.detail));
   if (!check.fix.empty())
     out += fmt::format("      {}\n", style.cyan("mend: " + sanitize_line(check.fix)));
   return out;

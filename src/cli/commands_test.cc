@@ -244,7 +244,7 @@ TEST(Doctor, LooksAtTheHostForALocalServerOnly) {
   w.server.on_json("GET /v1/whoami", 200, R"({"server":{"version":"0.1.0"}})");
   const CliRun remote = w.run({"doctor"});
   EXPECT_EQ(remote.code, 0);
-  EXPECT_EQ(remote.out, "ok    server           http://test version 0.1.0\n");
+  EXPECT_EQ(remote.out, "ok    server            http://test version 0.1.0\n");
 
   w.env.variables.clear();
   const CliRun local = w.run({"doctor", "--json"});
