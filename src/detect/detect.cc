@@ -118,6 +118,10 @@ class Arbiter {
 
  private:
   void whole() {
+    if (const std::string folder = only_folder(); !folder.empty()) {
+      Verdict verdict = judge(Root(project_, folder), options_);
+      if (verdict.winner) return take(std::move(verdict));
+    }
     Verdict top = judge(Root(project_, ""), options_);
     const bool certain = top.winner && top.winner->service.confidence >= sure &&
                          top.winner->service.provider != "dockerfile";
@@ -148,6 +152,34 @@ class Arbiter {
       for (Verdict& verdict : inner)
         if (verdict.winner && plan_.services.empty()) take(std::move(verdict));
     if (plan_.services.empty()) loose_folder();
+  }
+
+  // The one folder that holds every source when no manifest is anywhere and nothing to run lies at
+  // the top; "" otherwise. A package that is imported by its own name stays where it is.
+  [[nodiscard]] std::string only_folder() const {
+    if (!project_.roots().empty()) return {};
+    std::string_view only;
+    for (const Tree::File* file : project_.files().own()) {
+      const std::string_view path = file->path;
+      const std::string_view name = base_name(path);
+      const bool top = path.find('/') == std::string_view::npos;
+      const bool counts = language_of(path) != Language::none ||
+                          (top && (name == "index.html" || name == "Dockerfile" ||
+                                   name == "Procfile" || name.ends_with(".sh")));
+      if (!counts) continue;
+      const std::size_t slash = path.find('/');
+      const std::string_view folder = path.substr(0, slash == std::string_view::npos ? 0 : slash);
+      if (folder.empty() || (!only.empty() && folder != only)) return {};
+      only = folder;
+    }
+    if (only.empty() || project_.files().has(join_path(only, "__init__.py"))) return {};
+    for (const std::string_view name :
+         {"public", "src", "dist", "build", "out", "site", "www", "docs"})
+      if (only == name) return {};
+    for (const SourceFacts* facts : Root(project_, "").sources(Language::python))
+      for (const Import& import : facts->imports)
+        if (import.module.starts_with(std::string(only) + ".")) return {};
+    return std::string(only);
   }
 
   // Nothing at the top and no manifests: one folder further down, of sources or pages alone.

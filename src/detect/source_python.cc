@@ -103,21 +103,19 @@ class Scanner {
   // Whether calling a function without arguments would fail. `open` is its "(".
   [[nodiscard]] bool needs_arguments(std::size_t open) const {
     const std::size_t close = at(open).partner;
-    bool needed = false;
+    int bare = 0;  // parameters seen so far
     for (std::size_t i = open + 1; i < close; ++i) {
       if (at(i).partner > i) {
         i = at(i).partner;
-      } else if (at(i).word() && (at(i - 1).is("(") || at(i - 1).is(","))) {
-        needed = true;  // until a default is seen
       } else if (at(i).is("*")) {
-        needed = false;
         break;
+      } else if (at(i).word() && (at(i - 1).is("(") || at(i - 1).is(","))) {
+        ++bare;
       } else if (at(i).is("=")) {
-        needed = false;
-        break;  // what follows a default has one too
+        return bare > 1;  // this one has a default, and so has what follows
       }
     }
-    return needed;
+    return bare > 0;
   }
 
   void import(std::size_t i) {

@@ -386,6 +386,11 @@ std::optional<Proposal> detect_node(const Root& root) {
     }
     if (!framework->cache.empty()) service.cache_dirs.emplace_back(framework->cache);
     if (framework->shape == Shape::worker) service.kind = "worker";
+    // An MCP server over standard input and output listens to nothing.
+    const bool listens =
+        std::ranges::any_of(root.sources(Language::javascript),
+                            [](const SourceFacts* facts) { return !facts->listens.empty(); });
+    if (framework->name == "mcp" && !listens) service.kind = "worker";
   }
   if (package.manifest != nullptr) {
     const bool dependencies = !package.runtime.empty() || !package.development.empty() ||

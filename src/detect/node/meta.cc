@@ -48,7 +48,9 @@ void plan_next(const Context& context) {
   } else if (!context.start.entry.empty() && context.start.tool == "node" &&
              !context.start.command.empty() && root.has(context.start.entry) &&
              !context.start.script.empty()) {
-    service.start = "NODE_ENV=production " + context.start.command;  // a custom server
+    service.start = context.start.command;  // a custom server
+    if (service.start->find("NODE_ENV=") == std::string::npos)
+      service.start = "NODE_ENV=production " + *service.start;
   }
   for (const std::string& file : root.files())
     for (const std::string_view route : {"health", "healthz"})

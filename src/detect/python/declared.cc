@@ -132,6 +132,7 @@ std::optional<Requirement> parse_requirement(std::string_view text) {
   if (const std::size_t hash = text.find(" --hash"); hash != std::string_view::npos)
     text = trim(text.substr(0, hash));
   if (text.ends_with('\\')) text = trim(text.substr(0, text.size() - 1));
+  if (text.starts_with('-') || text.starts_with('.')) return std::nullopt;
   std::size_t end = 0;
   while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) != 0 ||
                                text[end] == '-' || text[end] == '_' || text[end] == '.'))

@@ -1,0 +1,3 @@
+import chainlit as cl
+@cl.on_message
+async def m(x): ...

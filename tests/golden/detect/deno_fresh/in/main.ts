@@ -1,0 +1,2 @@
+import { start } from '$fresh/server.ts';
+await start();

@@ -1,0 +1,6 @@
+from litestar import Litestar, get
+
+@get('/')
+async def index() -> str: return 'x'
+
+app = Litestar([index])

@@ -1,0 +1,2 @@
+from sanic import Sanic
+app = Sanic('x')

@@ -1,0 +1,1 @@
+module.exports = { root: '.', build: { outDir: 'www' } }
