@@ -324,6 +324,8 @@ void report(const ShimReport& what) {
 int shim_main(int /*argc*/, char** /*argv*/) {
   for (const int fd : {shim_control_fd, shim_job_fd, shim_lock_fd, shim_output_fd})
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  // Whatever the server's own parent forgot to close.
+  ::close_range(shim_output_fd + 1, ~0u, 0);
   std::ignore = ::chdir("/");
   Result<ShimJob> job = read_job();
   if (!job) {
@@ -336,6 +338,7 @@ int shim_main(int /*argc*/, char** /*argv*/) {
     return 70;
   }
   const ShimJob::Kind kind = job->kind;
+  if (kind == ShimJob::Kind::instance) ::close(shim_output_fd);
   Shim shim(std::move(*job), *cgroups);
   if (Status started = shim.start(); !started) {
     shim.finish();

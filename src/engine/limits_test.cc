@@ -1,0 +1,180 @@
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include <thread>
+
+#include "base/text.h"
+#include "engine/test_support.h"
+#include "sys/cgroup.h"
+#include "sys/netns.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+class Limits : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string reason = EngineBench::why_not(); !reason.empty()) GTEST_SKIP() << reason;
+    bench_ = std::make_unique<EngineBench>();
+  }
+  EngineBench& bench() { return *bench_; }
+  Result<StepRunner::Outcome> run(const SandboxSpec& spec, Duration time, std::uint64_t output,
+                                  std::stop_token stop = {}) {
+    return bench_->engine().run(
+        spec, time, output, [this](std::string_view bytes) { output_ += bytes; }, stop);
+  }
+  const std::string& output() { return output_; }
+  // No process of the sandbox is left, nor its group.
+  bool gone(const SandboxSpec& spec) {
+    return !CgroupTree::open().value().exists("slipway/" + spec.cgroup + "/" + spec.id);
+  }
+
+ private:
+  std::unique_ptr<EngineBench> bench_;
+  std::string output_;
+};
+
+TEST_F(Limits, TimeEndsAStepAndItsWholeTree) {
+  const SandboxSpec spec = bench().shell("echo begun; setsid sleep 1000 & sleep 1000");
+  const auto outcome = run(spec, 500ms, 1 << 20);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_TRUE(outcome->timed_out);
+  EXPECT_EQ(outcome->exit.signal, SIGKILL);
+  EXPECT_EQ(output(), "begun\n");
+  EXPECT_TRUE(gone(spec));
+}
+
+TEST_F(Limits, AStopRequestEndsAStepAtOnce) {
+  const SandboxSpec spec =
+      bench().shell("trap '' TERM INT; setsid sleep 1000 & while :; do sleep 1; done");
+  std::stop_source stop;
+  std::jthread canceler([&] {
+    (void)eventually([&] { return !gone(spec); });
+    stop.request_stop();
+  });
+  const auto outcome = run(spec, 1min, 1 << 20, stop.get_token());
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().code, Errc::canceled);
+  EXPECT_TRUE(gone(spec));
+}
+
+TEST_F(Limits, MoreOutputThanAllowedEndsAStep) {
+  const auto outcome = run(bench().shell("yes"), 30s, 100'000);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_TRUE(outcome->output_limit);
+  EXPECT_EQ(output().size(), 100'000u);
+}
+
+TEST_F(Limits, MoreDiskThanAllowedEndsAStep) {
+  SandboxSpec spec = bench().shell("while :; do head -c 4194304 /dev/zero >> /app/big; done");
+  spec.limits.disk_bytes = 16u << 20;
+  const auto outcome = run(spec, 30s, 1 << 20);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_TRUE(outcome->disk_limit);
+}
+
+TEST_F(Limits, TooMuchMemoryIsReportedAsThat) {
+  SandboxSpec spec = bench().shell("");
+  spec.argv = {"/usr/bin/python3", "-c", "x = bytearray(1 << 30)"};
+  spec.limits.memory_bytes = 64u << 20;
+  const auto outcome = run(spec, 30s, 1 << 20);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_TRUE(outcome->exit.out_of_memory);
+  EXPECT_EQ(outcome->exit.signal, SIGKILL);
+  EXPECT_GE(outcome->usage.oom_kills, 1u);
+  EXPECT_LE(outcome->usage.memory_peak_bytes, 64u << 20);
+}
+
+TEST_F(Limits, AMemoryFileSystemCountsAsMemory) {
+  SandboxSpec spec = bench().shell("head -c 100000000 /dev/zero > /tmp/x && echo wrote");
+  spec.limits.memory_bytes = 64u << 20;
+  const auto outcome = run(spec, 30s, 1 << 20);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ(output().find("wrote"), std::string::npos);
+}
+
+TEST_F(Limits, AForkBombStaysInItsBox) {
+  SandboxSpec spec = bench().shell("b() { b | b & }; b; sleep 1000");
+  spec.limits.pids = 64;
+  const auto outcome = run(spec, 1s, 1 << 20);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_TRUE(gone(spec));
+}
+
+TEST_F(Limits, CpuTimeIsCappedAndCounted) {
+  SandboxSpec spec = bench().shell("while :; do :; done");
+  spec.limits.cpu_millis = 200;
+  const auto outcome = run(spec, 1500ms, 1 << 20);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_GT(outcome->usage.cpu_micros, 50'000u);
+  EXPECT_LT(outcome->usage.cpu_micros, 700'000u);
+}
+
+TEST_F(Limits, RcLimitsAreSet) {
+  SandboxSpec spec = bench().shell("ulimit -n; ulimit -c; cat /proc/self/oom_score_adj");
+  spec.limits.open_files = 777;
+  ASSERT_TRUE(run(spec, 30s, 1 << 20).has_value());
+  EXPECT_EQ(output(), "777\n0\n500\n");
+}
+
+// A stand-in for the internet: a host behind a device of ours, with an address that is not private.
+class Internet {
+ public:
+  Internet() {
+    home_ = current_netns().value();
+    std::thread([this] {  // a namespace is a thread's; the sockets made in it keep it
+      if (::unshare(CLONE_NEWNET) != 0) return;
+      auto inside = RouteSocket::open();
+      socket_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_port = htons(port);
+      if (!inside || !inside->add_veth("eth0", device_, home_) || !inside->set_up("eth0") ||
+          !inside->add_address("eth0", address_, 32) || !inside->add_link_route("eth0", 0, 0) ||
+          ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+          ::listen(socket_.get(), 8) != 0)
+        return;
+      netns_ = current_netns().value();
+      ready_ = true;
+    })
+        .join();
+    auto outside = RouteSocket::open();
+    ready_ = ready_ && outside && outside->set_up(device_) &&
+             outside->add_link_route(device_, address_, 32);
+  }
+  ~Internet() {
+    if (auto outside = RouteSocket::open()) std::ignore = outside->remove_link(device_);
+  }
+  [[nodiscard]] bool ready() const { return ready_; }
+  [[nodiscard]] std::string address() const { return format_ipv4(address_); }
+  static constexpr int port = 8443;
+
+ private:
+  // TEST-NET-2, which is nobody's and not among the private ranges.
+  const std::uint32_t address_ =
+      0xC6336400u + 1 + static_cast<std::uint32_t>(std::hash<std::string>{}(random_id()) % 250);
+  const std::string device_ = "swt" + random_id().substr(0, 8);
+  Fd home_, netns_, socket_;
+  bool ready_ = false;
+};
+
+TEST_F(Limits, PublicAddressesAreReachableWithEgressAndOnlyThen) {
+  const Internet internet;
+  ASSERT_TRUE(internet.ready());
+  const std::string knock = fmt::format(
+      "timeout 3 bash -c 'echo > /dev/tcp/{}/{}' 2>/dev/null && echo open || echo closed",
+      internet.address(), Internet::port);
+  EXPECT_EQ(bench().run(knock, Egress::internet).output, "open\n");
+  EXPECT_EQ(bench().run(knock, Egress::registries).output, "open\n");
+  EXPECT_EQ(bench().run(knock, Egress::none).output, "closed\n");
+}
+
+}  // namespace
+}  // namespace slipway

@@ -1,0 +1,144 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sys/cgroup.h"
+#include "sys/files.h"
+#include "sys/mounts.h"
+#include "sys/netns.h"
+#include "sys/process.h"
+
+namespace slipway {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+class Sys : public ::testing::Test {
+ protected:
+  const fs::path& path() const { return directory_.path(); }
+  void write(const std::string& name, std::string_view text) {
+    ASSERT_TRUE(make_directories((path() / name).parent_path()).has_value());
+    ASSERT_TRUE(write_file_atomic(path() / name, text).has_value());
+  }
+
+ private:
+  TempDir directory_ = TempDir::create(fs::temp_directory_path(), "slipway-sys-").value();
+};
+
+TEST_F(Sys, CommandsGetInputAndGiveOutputAndStatus) {
+  const std::vector<std::string> argv{"/bin/sh", "-c", "cat; echo err >&2; exit 3"};
+  const auto done = run_command(argv, std::string(200'000, 'x'), 10s);
+  ASSERT_TRUE(done.has_value());
+  EXPECT_EQ(done->exit.code, 3);
+  EXPECT_GE(done->output.size(), 64u << 10);
+}
+
+TEST_F(Sys, ACommandThatDoesNotEndIsKilled) {
+  const std::vector<std::string> argv{"/bin/sh", "-c", "exec sleep 1000"};
+  EXPECT_EQ(run_command(argv, "", 50ms).error().code, Errc::deadline_exceeded);
+}
+
+TEST_F(Sys, AMissingProgramIsNotFound) {
+  const std::vector<std::string> argv{"/nowhere/program"};
+  EXPECT_EQ(run_command(argv, "", 1s).error().code, Errc::not_found);
+}
+
+TEST_F(Sys, ASpawnedProcessGetsNoneOfOurDescriptorsButThoseNamed) {
+  write("secret", "x");
+  write("shown", "y");
+  const Fd secret = open_file(path() / "secret", O_RDONLY).value();
+  const Fd shown = open_file(path() / "shown", O_RDONLY).value();
+  write("out", "");
+  const Fd out = open_file(path() / "out", O_WRONLY).value();
+  const std::vector<std::string> argv{"/bin/sh", "-c", "ls -l /proc/$$/fd"};
+  const auto process =
+      spawn(argv, {.fds = {{shown.get(), 7}, {out.get(), 1}}, .env = {"PATH=/usr/bin:/bin"}});
+  ASSERT_TRUE(process.has_value());
+  ASSERT_TRUE(process->wait_exit(10s));
+  std::ignore = process->reap();
+  const std::string listing = read_file(path() / "out").value();
+  EXPECT_EQ(listing.find("/secret"), std::string::npos) << listing;
+  EXPECT_NE(listing.find(" 7 -> " + (path() / "shown").string()), std::string::npos) << listing;
+}
+
+TEST_F(Sys, AProcessIsKnownByItsStartTimeToo) {
+  const auto start = process_start_time(::getpid());
+  ASSERT_TRUE(start.has_value());
+  EXPECT_TRUE(Pidfd::open(::getpid(), *start).has_value());
+  EXPECT_EQ(Pidfd::open(::getpid(), *start + 1).error().code, Errc::not_found);
+  EXPECT_EQ(Pidfd::open(-1).error().code, Errc::not_found);
+}
+
+TEST_F(Sys, AProcessDescriptorTellsAndReapsTheEnd) {
+  const std::vector<std::string> argv{"/bin/sh", "-c", "exec sleep 1000"};
+  const auto process = spawn(argv, {});
+  ASSERT_TRUE(process.has_value());
+  EXPECT_FALSE(process->wait_exit(0us));
+  ASSERT_TRUE(process->signal(SIGTERM).has_value());
+  ASSERT_TRUE(process->wait_exit(10s));
+  EXPECT_EQ(process->reap()->signal, SIGTERM);
+  EXPECT_TRUE(process->signal(SIGTERM).has_value()) << "a gone process is fine";
+}
+
+TEST_F(Sys, OpenBeneathFollowsNoLinkAndStaysBelow) {
+  write("a/b", "x");
+  ASSERT_EQ(::symlink("/etc", (path() / "link").c_str()), 0);
+  const Fd root = open_file(path(), O_PATH | O_DIRECTORY).value();
+  EXPECT_TRUE(open_beneath(root, "a/b").has_value());
+  EXPECT_TRUE(open_beneath(root, "/a/b").has_value()) << "absolute is taken relative";
+  EXPECT_EQ(open_beneath(root, "link").error().code, Errc::invalid_argument);
+  EXPECT_EQ(open_beneath(root, "link/passwd").error().code, Errc::invalid_argument);
+  EXPECT_EQ(open_beneath(root, "../etc").error().code, Errc::invalid_argument);
+  EXPECT_EQ(open_beneath(root, "a/none").error().code, Errc::not_found);
+}
+
+TEST_F(Sys, CountersOfControlGroupsV2) {
+  write("cgroup.controllers", "cpuset cpu io memory pids\n");
+  write("g/cpu.stat", "usage_usec 1234\nuser_usec 1000\n");
+  write("g/memory.current", "4096\n");
+  write("g/memory.peak", "8192\n");
+  write("g/memory.events", "low 0\noom 2\noom_kill 1\n");
+  write("g/cgroup.procs", "");
+  const auto tree = CgroupTree::open(path()).value();
+  EXPECT_EQ(tree.layout(), CgroupLayout::v2);
+  EXPECT_TRUE(tree.has("memory"));
+  EXPECT_FALSE(tree.has("mem"));
+  const auto counters = tree.counters("g").value();
+  EXPECT_EQ(counters.cpu_micros, 1234u);
+  EXPECT_EQ(counters.memory_bytes, 4096u);
+  EXPECT_EQ(counters.memory_peak_bytes, 8192u);
+  EXPECT_EQ(counters.oom_kills, 1u);
+  EXPECT_TRUE(tree.kill("g", 1s).has_value()) << "an empty group";
+  EXPECT_EQ(tree.counters("none").error().code, Errc::not_found);
+}
+
+TEST_F(Sys, CountersOfControlGroupsV1) {
+  write("memory/g/memory.usage_in_bytes", "4096\n");
+  write("memory/g/memory.max_usage_in_bytes", "9000\n");
+  write("memory/g/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n");
+  write("cpuacct/g/cpuacct.usage", "5000000\n");
+  const auto tree = CgroupTree::open(path()).value();
+  EXPECT_EQ(tree.layout(), CgroupLayout::v1);
+  const auto counters = tree.counters("g").value();
+  EXPECT_EQ(counters.cpu_micros, 5000u);
+  EXPECT_EQ(counters.memory_peak_bytes, 9000u);
+  EXPECT_EQ(counters.oom_kills, 3u);
+  write("unified/cgroup.procs", "");
+  EXPECT_EQ(CgroupTree::open(path()).value().layout(), CgroupLayout::hybrid);
+}
+
+TEST_F(Sys, AGroupsPathCannotLeaveTheTree) {
+  write("cgroup.controllers", "");
+  EXPECT_FALSE(CgroupTree::open(path()).value().remove("../x").has_value());
+}
+
+TEST(Ipv4, ParsesWhatItPrints) {
+  EXPECT_EQ(format_ipv4(parse_ipv4("198.19.0.1").value()), "198.19.0.1");
+  EXPECT_FALSE(parse_ipv4("198.19.0").has_value());
+}
+
+}  // namespace
+}  // namespace slipway
