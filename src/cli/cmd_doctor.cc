@@ -1,6 +1,7 @@
 // slipway doctor: is this machine fit, is the server well, and what to do if not.
 //
-// The host is looked at only where its answers count: when the server is, or would be, a local one.
+// The host is looked at only where its answers count: when the server is, or would be, on this
+// machine.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -73,7 +74,7 @@ Result<std::vector<HostCheck>> all_checks(Context& context) {
               load_credentials(context.env.config_dir));
   std::vector<HostCheck> checks;
   const ServerChoice choice = choose_server(context.common, context.env, credentials);
-  if (choice.start == ServerChoice::Start::when_down) {
+  if (choice.start == ServerChoice::Start::when_down || is_loopback(choice.url)) {
     const bool live = context.console.err_style().live && !context.common.quiet;
     if (live) context.console.err("looking at this machine ...");
     checks = check_this_host(context);

@@ -25,14 +25,6 @@ std::string normalized(std::string_view url) {
   return text.find("://") == std::string::npos ? "http://" + text : text;
 }
 
-bool is_loopback(std::string_view url) {
-  const auto scheme = url.find("://");
-  if (scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
-  const std::string_view host =
-      url.substr(0, url.starts_with('[') ? url.find(']') + 1 : url.find_first_of(":/"));
-  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
-}
-
 Result<std::unique_ptr<HttpTransport>> open_transport(Context& context, std::string_view url) {
   return context.env.connect ? context.env.connect(url) : connect_http(url);
 }
@@ -92,6 +84,14 @@ Result<std::unique_ptr<ApiClient>> connect_chosen(Context& context, const Server
 }
 
 }  // namespace
+
+bool is_loopback(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme != std::string_view::npos) url.remove_prefix(scheme + 3);
+  const std::string_view host =
+      url.substr(0, url.starts_with('[') ? url.find(']') + 1 : url.find_first_of(":/"));
+  return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
+}
 
 ServerChoice choose_server(const CommonOptions& options, const CliEnvironment& env,
                            const std::optional<Credentials>& credentials) {

@@ -26,6 +26,9 @@ struct ServerChoice {
 [[nodiscard]] ServerChoice choose_server(const CommonOptions& options, const CliEnvironment& env,
                                          const std::optional<Credentials>& credentials);
 
+// Whether a URL leads to this machine itself.
+[[nodiscard]] bool is_loopback(std::string_view url);
+
 // What a running server says of itself in "<data_dir>/server.json".
 struct ServerFile {
   std::string url, token;
