@@ -1,0 +1,61 @@
+// Slipway's router alone, as bench/router measures it: one thread, "app.localhost" proxied to a
+// port of this host. Prints its port; ends with its standard input.
+//
+//     bench_router UPSTREAM_PORT
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "router/router.h"
+
+namespace {
+
+class LocalDialer final : public slipway::Dialer {
+ public:
+  [[nodiscard]] slipway::Result<slipway::Fd> dial(int port, bool) const override {
+    slipway::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
+        errno != EINPROGRESS)
+      return slipway::fail_errno(errno, "connect");
+    return fd;
+  }
+  [[nodiscard]] slipway::Result<std::vector<int>> listening_ports() const override {
+    return std::vector<int>{};
+  }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fmt::print(stderr, "usage: bench_router UPSTREAM_PORT\n");
+    return 2;
+  }
+  const slipway::SystemClock clock;
+  slipway::RouteTable routes;
+  const auto backend = std::make_shared<slipway::Backend>(slipway::DeploymentId::random());
+  backend->set_ready({.dialer = std::make_shared<LocalDialer>(), .port = std::atoi(argv[1])});
+  routes.publish({{"app.localhost", slipway::RouteTarget(backend)}});
+  auto router = slipway::Router::start(
+      {.port = 0}, clock, routes,
+      [](slipway::ApiRequest&) { return slipway::ApiResponse{.status = 404}; },
+      [](const std::shared_ptr<slipway::Backend>&) {});
+  if (!router) {
+    fmt::print(stderr, "{}\n", router.error().message);
+    return 1;
+  }
+  fmt::print("{}\n", (*router)->port());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+  (*router)->stop(std::chrono::seconds{1});
+  return 0;
+}
