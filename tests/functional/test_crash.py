@@ -115,7 +115,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_is_said_and_mended(make_slipway, project, small_disk):
     slipway = make_slipway({"gc": {"min_free_disk": "32MB", "interval": "1s", "keep_removed": "1s"}}, data=small_disk)
     small = slipway.deploy(project({"index.html": "small"}))
-    folder = project({"index.html": "big", "noise.bin": os.urandom(150 << 20)})
+    folder = project({"index.html": "big", "noise.bin": os.urandom(200 << 20)})
     ran = slipway.cli("deploy", folder, "--json")
     assert ran.code not in (0, 70), str(ran)
     error = ran.json().get("error") or ran.json()
