@@ -113,6 +113,7 @@ class Run {
     SLIPWAY_CHECK(resolve_toolchains());
     SLIPWAY_CHECK(install());
     SLIPWAY_CHECK(compile());
+    SLIPWAY_CHECK(trim_caches());
     if (service_.is_static) return publish_output();
     return finish();
   }
@@ -193,6 +194,14 @@ class Run {
     if (!settings_.cargo_config.empty())
       SLIPWAY_CHECK(write_file_atomic(scratch_->path() / "cargo.toml", settings_.cargo_config));
     return {};
+  }
+
+  // Only after steps that may have downloaded much: counting files is not free.
+  Status trim_caches() {
+    if (!lease_) return {};
+    lease_.reset();  // or it could not empty what this build alone holds
+    if (outcome_.cache_install == "hit") return {};
+    return caches_.trim(request_.project, cache_limit_bytes);
   }
 
   SandboxSpec make_spec(std::string_view step, const std::vector<std::string>& lowers,
@@ -293,8 +302,7 @@ class Run {
     SLIPWAY_CHECK(run_step(job, runner_, observer_, stop_));
     if (inputs != nullptr) open_directories(draft.path(), *inputs, "app");
     SLIPWAY_CHECK(keep_app_only(draft.path()));
-    SLIPWAY_CHECK(draft.commit());
-    return caches_.trim(request_.project, cache_limit_bytes);
+    return draft.commit();
   }
 
   Status compile() {
@@ -479,6 +487,11 @@ Result<std::vector<BindMount>> Builder::toolchain_binds(const Artifact& artifact
     binds.insert(binds.end(), tool.binds.begin(), tool.binds.end());
   }
   return binds;
+}
+
+void Builder::prepare() {
+  for (const char* tool : {"node", "python", "go", "rust", "java"})
+    static_cast<void>(state_->toolchains.on_host(tool));
 }
 
 Status Builder::remove_caches(std::string_view project) { return state_->caches.remove(project); }

@@ -76,6 +76,9 @@ class Builder {
                                            std::stop_token stop);
   // The directories to bind read-only into an instance of `artifact`, and where.
   [[nodiscard]] Result<std::vector<BindMount>> toolchain_binds(const Artifact& artifact) const;
+  // Asks the host for its common toolchains, so that the first build need not wait for the answers.
+  // Optional; blocks up to some seconds, so for a background thread.
+  void prepare();
   // Forgets the caches of a deleted project.
   [[nodiscard]] Status remove_caches(std::string_view project);
 

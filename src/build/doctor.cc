@@ -38,7 +38,7 @@ std::vector<RegistryCheck> registries() {
            "python3",
            {"-m", "pip", "index", "versions", "--disable-pip-version-check", "pip"}},
           {"registry go", "go", {"list", "-m", "-versions", "golang.org/x/text"}},
-          {"registry crates", "cargo", {"search", "--quiet", "--limit", "1", "itoa"}}};
+          {"registry crates", "cargo", {"info", "--quiet", "itoa"}}};
 }
 
 HostCheck check_registry(const RegistryCheck& check, const std::string& program,

@@ -74,7 +74,7 @@ std::vector<ToolchainNeed> toolchain_needs(const Service& service) {
   const auto add = [&](std::string_view name, Use use) {
     const auto known = std::ranges::find(needs, name, &ToolchainNeed::name);
     if (known != needs.end()) {
-      if (use == Use::build_and_run) known->use = use;
+      if (use == Use::build_and_run || known->use == Use::build_if_present) known->use = use;
       return;
     }
     ToolchainNeed need{.name = std::string(name), .use = use};
