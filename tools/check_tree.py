@@ -5,7 +5,9 @@
 
 - no path of a machine, no unfinished word, no sleep in a test;
 - lockfiles name only the public default registry of their language, never a mirror;
-- examples hold no dependencies folder and nothing large.
+- examples hold no dependencies folder and nothing large;
+- no two classes of one namespace share a name: the linker would take either, and a program that holds both
+  breaks where it hurts (the one-definition rule, C++ [basic.def.odr]).
 
 Prints one line for each problem and exits 1 when there is one.
 """
@@ -58,6 +60,32 @@ def check_text(path, text, machine_paths):
                     yield f"{where}: names the registry {match[1]}"
 
 
+NAMESPACE = re.compile(r"^(?:inline )?namespace(?: ([\w:]+))? \{")
+CLASS = re.compile(r"^(?:class|struct) (\w+)(?: final)?(?: :[^;]*)?\s*\{")
+
+
+def check_class_names():
+    """Classes at namespace level of src/ and apps/, without those of anonymous namespaces and test files."""
+    seen = {}
+    for path in tracked_files():
+        if path.parts[0] not in ("src", "apps") or path.suffix not in (".h", ".cc") or is_test(path):
+            continue
+        if not (TOP / path).is_file():
+            continue
+        scopes = []
+        for number, line in enumerate((TOP / path).read_text().splitlines(), 1):
+            if opened := NAMESPACE.match(line):
+                scopes.append(opened[1])
+            elif line.startswith("}  // namespace"):
+                scopes = scopes[:-1]
+            elif (found := CLASS.match(line)) and None not in scopes:
+                name = "::".join(scopes + [found[1]])
+                where = f"{path}:{number}"
+                if name in seen:
+                    yield f"{where}: {name} is also defined at {seen[name]}"
+                seen.setdefault(name, where)
+
+
 def check_tree():
     top = str(TOP.resolve())
     # A short path such as /app would accuse the innocent.
@@ -79,7 +107,7 @@ def check_tree():
 
 
 def main():
-    problems = list(check_tree())
+    problems = list(check_tree()) + list(check_class_names())
     print("\n".join(problems) if problems else "tree: clean")
     return 1 if problems else 0
 
