@@ -15,10 +15,7 @@ std::optional<Proposal> detect_deno(const Root& root) {
   };
   const SourceFacts* user = nullptr;
   for (const SourceFacts* facts : sources)
-    if (user == nullptr &&
-        (std::ranges::any_of(facts->calls,
-                             [](const std::string& call) { return call.starts_with("Deno."); }) ||
-         std::ranges::any_of(facts->imports, deno_import)))
+    if (user == nullptr && (facts->uses_deno || std::ranges::any_of(facts->imports, deno_import)))
       user = facts;
   if (document == nullptr && (user == nullptr || root.has("package.json"))) return std::nullopt;
   Proposal proposal;

@@ -160,9 +160,6 @@ SourceFacts scan_source(std::string_view path, std::string_view text) {
       scan_others(tokens, facts);
       break;
   }
-  std::ranges::sort(facts.calls);
-  const auto repeated = std::ranges::unique(facts.calls);
-  facts.calls.erase(repeated.begin(), repeated.end());
   for (const EnvRead& read : facts.env) facts.reads_port |= read.name == "PORT";
   return facts;
 }

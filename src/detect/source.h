@@ -81,9 +81,9 @@ struct SourceFacts {
   std::vector<Listen> listens;
   std::vector<Route> routes;
   std::vector<AppObject> apps;
-  std::vector<std::string> calls;  // dotted names called, unique: "uvicorn.run", "app.listen"
-  bool has_main = false;           // func main, fn main, __main__ guard, public static void main
-  bool reads_port = false;         // PORT from the environment, anywhere
+  bool uses_bun = false, uses_deno = false;  // calls Bun.x(), Deno.x()
+  bool has_main = false;    // func main, fn main, __main__ guard, public static void main
+  bool reads_port = false;  // PORT from the environment, anywhere
   int main_line = 0;
 };
 [[nodiscard]] SourceFacts scan_source(std::string_view path, std::string_view text);

@@ -103,16 +103,14 @@ class Scanner {
   void call(std::size_t i) {
     const std::string_view name = tokens_[i].text;
     const bool member = before(i, 1).is(".");
-    const std::string owner = member ? std::string(before(i, 2).text) : std::string();
-    if (facts_.calls.size() < 2000)
-      facts_.calls.push_back(member ? owner + "." + std::string(name) : std::string(name));
-    if ((member && name == "listen") ||
-        (name == "serve" && (!member || owner == "Bun" || owner == "Deno"))) {
-      if (name == "listen" || !member || owner == "Bun" || owner == "Deno") {
-        Listen listen = read_listen(tokens_, i + 1);
-        if (owner == "Deno" && !listen.port && !listen.from_env) listen.port = 8000;
-        facts_.listens.push_back(std::move(listen));
-      }
+    const std::string_view owner = member ? before(i, 2).text : std::string_view{};
+    facts_.uses_bun |= owner == "Bun";
+    facts_.uses_deno |= owner == "Deno";
+    const bool runtime = owner == "Bun" || owner == "Deno";
+    if ((member && name == "listen") || (name == "serve" && (!member || runtime))) {
+      Listen listen = read_listen(tokens_, i + 1);
+      if (owner == "Deno" && !listen.port && !listen.from_env) listen.port = 8000;
+      facts_.listens.push_back(std::move(listen));
     }
     static const std::set<std::string_view> verbs{"get", "all", "use", "route", "head", "post"};
     if (member && verbs.contains(name) && at(i + 2).string()) route(at(i + 2));
@@ -124,7 +122,6 @@ class Scanner {
       if (tokens_[k].is("fetch") &&
           (at(k + 1).is(":") || at(k + 1).is(",") || at(k + 1).is("(") || at(k + 1).is("}"))) {
         facts_.listens.push_back(read_listen(tokens_, open));
-        facts_.calls.emplace_back("export default.fetch");
         return;
       }
   }

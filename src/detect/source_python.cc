@@ -177,13 +177,10 @@ class Scanner {
 
   void call(std::size_t i) {
     const std::string_view name = tokens_[i].text;
-    std::string dotted(name);
     std::size_t start = i;
-    while (start >= 2 && tokens_[start - 1].is(".") && tokens_[start - 2].word()) {
-      start -= 2;
-      dotted = std::string(tokens_[start].text) + "." + dotted;
-    }
-    if (facts_.calls.size() < 2000) facts_.calls.push_back(dotted);
+    while (start >= 2 && tokens_[start - 1].is(".") && tokens_[start - 2].word()) start -= 2;
+    const char* const from = tokens_[start].text.data();
+    const std::string_view dotted(from, static_cast<std::size_t>(name.data() + name.size() - from));
     const Token& argument = at(i + 2);
     if (argument.string()) {
       const bool os_get = dotted == "os.environ.get" || dotted == "os.getenv" ||

@@ -286,9 +286,7 @@ bool wants_bun(const Package& package, const Start& start) {
   if (start.command.starts_with("bun ")) return true;
   const SourceFacts* facts = start.entry.empty() ? nullptr : package.root->source(start.entry);
   if (facts == nullptr) return false;
-  const bool calls = std::ranges::any_of(
-      facts->calls, [](const std::string& call) { return call.starts_with("Bun."); });
-  return calls || std::ranges::any_of(facts->imports, [](const Import& import) {
+  return facts->uses_bun || std::ranges::any_of(facts->imports, [](const Import& import) {
            return import.module == "bun" || import.module.starts_with("bun:");
          });
 }
@@ -437,6 +435,14 @@ std::optional<Proposal> detect_node(const Root& root) {
       }
     if (root.has("prisma/migrations/migration_lock.toml"))
       service.release = package.execute("prisma migrate deploy");
+  }
+  if (framework == nullptr && service.start && !context.start.entry.empty()) {
+    // A program that is all here and listens nowhere answers no request.
+    const std::vector<const SourceFacts*>& all = root.sources(Language::javascript);
+    const bool here = root.source(context.start.entry) != nullptr;
+    if (here &&
+        std::ranges::none_of(all, [](const SourceFacts* facts) { return !facts->listens.empty(); }))
+      service.kind = "worker";
   }
   service.confidence = confidence(context, framework);
   if (service.confidence <= 0) return std::nullopt;
