@@ -15,13 +15,15 @@ namespace slipway {
 namespace {
 
 constexpr std::size_t log_limit = 256u << 10;
+// Of an app that ran: what it logged long before it ended is not why it ended.
+constexpr std::size_t app_log_limit = 16u << 10;
 constexpr std::size_t line_limit = 300;
 constexpr std::size_t excerpt_before = 2, excerpt_after = 7, excerpt_tail = 8;
 
 // The end of the log as plain text: no colours, no progress bars drawn over each other.
-std::string plain(std::string_view log) {
-  if (log.size() > log_limit) {
-    log.remove_prefix(log.size() - log_limit);
+std::string plain(std::string_view log, std::size_t limit) {
+  if (log.size() > limit) {
+    log.remove_prefix(log.size() - limit);
     log.remove_prefix(std::min(log.find('\n') + 1, log.size()));
   }
   std::string text(log);
@@ -172,6 +174,16 @@ std::string add_command(std::string_view package, const Service& service) {
   return {};
 }
 
+bool runs_the_app(const FailureFacts& facts) {
+  return facts.phase == "start" || facts.phase == "run";
+}
+
+// What failed, as a sentence has it after "the".
+std::string subject_of(const FailureFacts& facts) {
+  if (runs_the_app(facts)) return "app";
+  return facts.phase.empty() ? "step" : facts.phase;
+}
+
 // Puts the match's groups and the facts into one of a rule's texts.
 class Filler {
  public:
@@ -191,7 +203,7 @@ class Filler {
     };
     put("{add}", add_command(package_, service_));
     put("{package}", shown(package_));
-    put("{phase}", facts_.phase.empty() ? "step" : facts_.phase);
+    put("{phase}", subject_of(facts_));
     put("{1}", shown(subject_));
     put("{2}", shown(group(2)));
     put("{3}", shown(group(3)));
@@ -240,19 +252,22 @@ std::vector<std::string> last_lines(std::string_view text) {
 bool explain_by_limits(const FailureFacts& facts, Error& error) {
   if (facts.timed_out) {
     error.cause = "timeout";
-    error.message = fmt::format("the {} took longer than it may and was stopped", facts.phase);
+    error.message =
+        fmt::format("the {} took longer than it may and was stopped", subject_of(facts));
     error.hint = "look at the end of the log for what it waited for; a step must not ask questions";
   } else if (facts.disk_limit) {
     error.cause = "disk_full";
-    error.message = fmt::format("the {} wrote more files than it may and was stopped", facts.phase);
+    error.message =
+        fmt::format("the {} wrote more files than it may and was stopped", subject_of(facts));
     error.hint = "write less, or raise the disk limit of builds";
   } else if (facts.output_limit) {
     error.cause = "output_limit";
-    error.message = fmt::format("the {} printed more than it may and was stopped", facts.phase);
+    error.message =
+        fmt::format("the {} printed more than it may and was stopped", subject_of(facts));
     error.hint = "print less: a loop may be logging";
   } else if (facts.exit.out_of_memory) {
     error.cause = "out_of_memory";
-    error.message = fmt::format("the {} ran out of memory and was stopped", facts.phase);
+    error.message = fmt::format("the {} ran out of memory and was stopped", subject_of(facts));
     error.hint = "let it use less memory, or raise the memory limit";
   } else {
     return false;
@@ -263,7 +278,8 @@ bool explain_by_limits(const FailureFacts& facts, Error& error) {
 void explain_by_exit(const FailureFacts& facts, Error& error) {
   if (facts.exit.signal != 0) {
     error.cause = facts.exit.signal == 9 ? "out_of_memory" : "crash";
-    error.message = fmt::format("the {} was killed by signal {}", facts.phase, facts.exit.signal);
+    error.message =
+        fmt::format("the {} was killed by signal {}", subject_of(facts), facts.exit.signal);
     error.hint = facts.exit.signal == 9 ? "it probably used too much memory"
                                         : "a program in it crashed; look at the end of the log";
   } else if (facts.exit.code == 127) {
@@ -280,7 +296,7 @@ void explain_by_exit(const FailureFacts& facts, Error& error) {
         facts.phase == "start"
             ? fmt::format("the app ended with exit code {}", facts.exit.code)
             : fmt::format("the {} command failed with exit code {}", facts.phase, facts.exit.code);
-    error.hint = facts.phase == "start" && facts.exit.code == 0
+    error.hint = runs_the_app(facts) && facts.exit.code == 0
                      ? "the app ended by itself: a web service has to keep listening on $PORT"
                      : "the reason is in the log above";
   }
@@ -318,11 +334,11 @@ bool explain_by_log(const std::string& text, const FailureFacts& facts, const Se
 }  // namespace
 
 Error explain_failure(const FailureFacts& facts, const Service& service) {
-  Error error{.code = facts.phase == "start" ? Errc::start_failed : Errc::build_failed};
+  Error error{.code = runs_the_app(facts) ? Errc::start_failed : Errc::build_failed};
   error.phase = facts.phase;
   error.command = facts.command;
   if (!facts.timed_out) error.exit_code = facts.exit.code;
-  const std::string text = plain(facts.log);
+  const std::string text = plain(facts.log, runs_the_app(facts) ? app_log_limit : log_limit);
   if (explain_by_limits(facts, error)) {
     error.excerpt = last_lines(text);
     return error;

@@ -15,7 +15,7 @@ namespace slipway {
 // short excerpt and a hint with the next command. Pure. The log is untrusted: what is quoted from
 // it is sanitized.
 struct FailureFacts {
-  std::string phase;  // install | build | start
+  std::string phase;  // install | build | start | run
   std::string command;
   SandboxExit exit;
   bool timed_out = false;

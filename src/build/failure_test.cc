@@ -219,6 +219,22 @@ TEST(Failure, PythonPackagesHaveOtherNamesThanTheirModules) {
       "echo 'pillow' >> requirements.txt");
 }
 
+TEST(Failure, AnAppThatRanIsExplainedByItsLastWords) {
+  FailureFacts facts;
+  facts.phase = "run";
+  facts.exit.code = 1;
+  std::string log = "retrying: connect ETIMEDOUT 1.2.3.4:443\n";
+  for (int i = 0; i < 2000; ++i) log += "GET / 200 in 3 ms\n";
+  log += "/app/server.js:9\n\nTypeError: x is undefined\n    at f (/app/server.js:9:3)\n";
+  facts.log = log;
+  const Error error = explain_failure(facts, service_of("node", "npm"));
+  EXPECT_EQ(error.code, Errc::start_failed);
+  EXPECT_EQ(error.cause, "crash");
+  EXPECT_EQ(error.line, 9);
+  facts.log = "";
+  EXPECT_EQ(explain_failure(facts, {}).message, "the app ended with exit code 1");
+}
+
 TEST(Failure, AHugeLogIsReadFromItsEnd) {
   std::string log(3u << 20, 'x');
   log += "\nError: Cannot find module 'express'\n";
