@@ -291,7 +291,7 @@ void explain_by_exit(const FailureFacts& facts, Error& error) {
     error.message = fmt::format("a program of the {} command is not executable", facts.phase);
     error.hint = "make it executable (chmod +x) and deploy again";
   } else {
-    error.cause = facts.phase == "start" ? "crash" : "unknown";
+    error.cause = runs_the_app(facts) ? "crash" : "unknown";
     error.message =
         facts.phase == "start"
             ? fmt::format("the app ended with exit code {}", facts.exit.code)
