@@ -1,5 +1,5 @@
 // What a sandbox costs: median and 90th percentile of starting, stopping, running a step and
-// dialing, beside a bare process. Needs root. usage: bench_engine [ROUNDS]
+// dialing, beside a bare process. Needs root. usage: bench_engine [ROUNDS [RUNTIME]]
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -27,13 +27,14 @@ void print(std::string_view what, std::vector<Duration> times) {
              ms(times[times.size() * 9 / 10]));
 }
 
-int bench(int rounds) {
+int bench(int rounds, std::string runtime) {
   const SystemClock clock;
   auto directory = TempDir::create("/tmp", "slipway-bench-");
   if (!directory) return 1;
   SandboxSettings settings;
   settings.state_dir = directory->path() / "state";
   settings.self_exe = std::filesystem::canonical("/proc/self/exe");
+  settings.runtime = std::move(runtime);
   auto opened = SandboxEngine::open(settings, clock);
   if (!opened) {
     fmt::print(stderr, "{}\n", opened.error().message);
@@ -107,5 +108,5 @@ int main(int argc, char** argv) {
     const std::string_view text = argv[1];
     std::from_chars(text.data(), text.data() + text.size(), rounds);
   }
-  return slipway::bench(std::max(rounds, 1));
+  return slipway::bench(std::max(rounds, 1), argc > 2 ? argv[2] : "");
 }

@@ -10,10 +10,8 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "engine/oci_config.h"
 #include "engine/sandbox_state.h"
 #include "sys/files.h"
@@ -153,40 +151,20 @@ Status SandboxEngine::State::start(const SandboxSpec& spec, const fs::path& log_
   return {};
 }
 
-namespace {
-
-// Whether process `pid` would do anything about SIGTERM: as the first of its namespace it is deaf
-// until it catches the signal, or blocks it in order to wait for it.
-bool hears_sigterm(pid_t pid) {
-  const Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid), 8192);
-  if (!status) return true;  // it is gone
-  std::uint64_t heard = 0;
-  for (const std::string_view line : lines(*status))
-    if (line.starts_with("SigBlk:") || line.starts_with("SigCgt:")) {
-      const std::string_view digits = trim(line.substr(7));
-      std::uint64_t mask = 0;
-      std::from_chars(digits.data(), digits.data() + digits.size(), mask, 16);
-      heard |= mask;
-    }
-  return (heard >> (SIGTERM - 1) & 1) != 0;
-}
-
-}  // namespace
-
 void SandboxEngine::State::ask_to_end(const Instance& instance, Duration grace) const {
   const Pidfd& init = instance.dialer->init();
   const Deadline deadline = Deadline::after(clock_, grace);
-  // One that has only just been started first has to get ready.
-  constexpr Duration ready_wait = 1s, ready_step = 2ms, young = 1s, again_after = 250ms;
-  const Deadline ready = Deadline::after(clock_, std::min(grace, ready_wait));
-  while (!hears_sigterm(init.pid()) && !ready.passed(clock_))
-    if (instance.shim.wait_exit(ready_step)) return;
-  std::ignore = init.signal(SIGTERM);
-  // The init may have had nobody to pass it on to yet.
+  constexpr Duration young = 1s, ready_step = 2ms, again_after = 250ms;
   if (clock_.monotonic() - instance.started < young) {
-    if (instance.shim.wait_exit(std::min(grace, again_after))) return;
+    // The first process of a sandbox is deaf until it has set itself up. An init is ready when it
+    // has started the app, but may for an instant have nobody to pass the signal on to.
+    while (!init_.empty() && cgroups_.processes(instance.meta.cgroup).size() < 2 &&
+           clock_.monotonic() - instance.started < young && !deadline.passed(clock_))
+      if (instance.shim.wait_exit(ready_step)) return;
     std::ignore = init.signal(SIGTERM);
+    if (instance.shim.wait_exit(std::min(deadline.left(clock_), again_after))) return;
   }
+  std::ignore = init.signal(SIGTERM);
   std::ignore = instance.shim.wait_exit(deadline.left(clock_));
 }
 
