@@ -293,7 +293,7 @@ void explain_by_exit(const FailureFacts& facts, Error& error) {
   } else {
     error.cause = runs_the_app(facts) ? "crash" : "unknown";
     error.message =
-        facts.phase == "start"
+        runs_the_app(facts)
             ? fmt::format("the app ended with exit code {}", facts.exit.code)
             : fmt::format("the {} command failed with exit code {}", facts.phase, facts.exit.code);
     error.hint = runs_the_app(facts) && facts.exit.code == 0
