@@ -22,6 +22,20 @@ json::object mount(std::string_view target, std::string_view type,
           {"options", strings(std::vector<std::string>(options))}};
 }
 
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view digits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t have = std::min<std::size_t>(3, bytes.size() - i);
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k)
+      group = group << 8 | (k < have ? static_cast<std::uint8_t>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k) out += k <= have ? digits[group >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
+}
+
 json::object process(const SandboxSpec& spec, const OciSettings& settings) {
   std::vector<std::string> argv;
   // -g: signals reach the whole group that the init started, so that `sh -c "npm start"` stops too.
@@ -111,10 +125,14 @@ std::string make_oci_config(const SandboxSpec& spec, const OciSettings& settings
                 "/proc/modules", "/proc/sysrq-trigger"})},
       {"readonlyPaths", strings({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"})}};
   if (!settings.seccomp.empty()) linux_part["seccomp"] = json::parse(settings.seccomp);
+  json::object annotations;
+  if (!settings.seccomp_program.empty())
+    annotations["run.oci.seccomp_bpf_data"] = base64(settings.seccomp_program);
   const json::object config{{"ociVersion", "1.0.2"},
                             {"process", process(spec, settings)},
                             {"root", {{"path", settings.rootfs}, {"readonly", false}}},
                             {"hostname", spec.hostname},
+                            {"annotations", std::move(annotations)},
                             {"mounts", std::move(mounts)},
                             {"linux", std::move(linux_part)}};
   return json::serialize(config);

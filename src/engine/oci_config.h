@@ -18,7 +18,8 @@ struct OciSettings {
   std::string rootfs;  // absolute path of the assembled root, read-only where it has to be
   std::string cgroup;  // absolute path within the hierarchies
   std::uint32_t id_base = 0;
-  std::string seccomp;  // see make_seccomp(); "" for none
+  std::string seccomp;          // see make_seccomp(); "" for none
+  std::string seccomp_program;  // what compile_seccomp() made of it; "" leaves that to the runtime
   bool swap_accounting = false;
   bool cgroup_v2 = false;
   std::string init;                      // a minimal init inside the sandbox, "" for none
@@ -30,5 +31,9 @@ struct OciSettings {
 // golang-github-containers-common): for a process without capabilities on this architecture, minus
 // what GOVERNANCE.md takes away. Errors: corrupt.
 [[nodiscard]] Result<std::string> make_seccomp(std::string_view containers_common_list);
+
+// The filter program for it (struct sock_filter[]), so that crun need not compile the same rules at
+// every start. Errors: corrupt, internal.
+[[nodiscard]] Result<std::string> compile_seccomp(std::string_view oci_seccomp);
 
 }  // namespace slipway

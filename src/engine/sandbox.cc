@@ -64,6 +64,12 @@ Status SandboxEngine::State::open() {
                 "no list of allowed system calls: " + list.error().message,
                 "apt-get install golang-github-containers-common");
   SLIPWAY_TRY(seccomp_, make_seccomp(*list));
+  if (auto program = compile_seccomp(seccomp_)) {
+    seccomp_program_ = std::move(*program);
+  } else {
+    log_warn("the OCI runtime has to compile the system call filter at every start",
+             {{"error", program.error().message}});
+  }
   for (const char* path : {"/usr/bin/tini-static", "/usr/bin/tini"})
     if (init_.empty() && ::access(path, X_OK) == 0) init_ = path;
   if (init_.empty())

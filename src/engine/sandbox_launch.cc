@@ -142,6 +142,7 @@ Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxS
                   .cgroup = "/" + meta.cgroup,
                   .id_base = job.id_base,
                   .seccomp = seccomp_,
+                  .seccomp_program = seccomp_program_,
                   .swap_accounting = swap_accounting_,
                   .cgroup_v2 = cgroups_.layout() == CgroupLayout::v2,
                   .init = init_,

@@ -94,7 +94,7 @@ class SandboxEngine::State {
   const Clock& clock_;
   CgroupTree cgroups_;
   std::string runtime_;
-  std::string seccomp_;
+  std::string seccomp_, seccomp_program_;
   std::string init_;
   bool swap_accounting_ = false;
   std::uint64_t open_files_ceiling_ = 0;
