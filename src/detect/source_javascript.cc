@@ -11,6 +11,9 @@ bool env_name(std::string_view text) {
                               std::string_view::npos;
 }
 
+// A router may be mounted below another path, so that its own paths say little.
+bool is_router(std::string_view name) { return name.find("outer") != std::string_view::npos; }
+
 class Scanner {
  public:
   Scanner(const std::vector<Token>& tokens, SourceFacts& facts) : tokens_(tokens), facts_(facts) {}
@@ -113,7 +116,7 @@ class Scanner {
       facts_.listens.push_back(std::move(listen));
     }
     static const std::set<std::string_view> verbs{"get", "all", "use", "route", "head", "post"};
-    if (member && verbs.contains(name) && at(i + 2).string()) route(at(i + 2));
+    if (member && verbs.contains(name) && at(i + 2).string() && !is_router(owner)) route(at(i + 2));
   }
 
   void exported_server(std::size_t open) {

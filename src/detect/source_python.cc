@@ -198,7 +198,11 @@ class Scanner {
     }
     app_object(start, i, name);
     listen(i, name, dotted);
-    route(i, name);
+    const std::string_view owner = tokens_[start].text;
+    const bool mounted = owner.find("outer") != std::string_view::npos ||
+                         owner.find("bp") != std::string_view::npos ||
+                         owner.find("blueprint") != std::string_view::npos;
+    if (!mounted || dotted.ends_with("router.add_get")) route(i, name);
   }
 
   void app_object(std::size_t start, std::size_t i, std::string_view name) {

@@ -174,7 +174,12 @@ void plan_start(const Context& context, const Framework* framework) {
     return;
   }
   if (framework != nullptr && framework->shape == Shape::meta) {
-    if (framework->start.starts_with("node "))
+    // The project's own start of what its build makes: `node .output/server/index.mjs`.
+    const bool own = start.tool == "node" && !start.entry.empty() && !start.script.empty() &&
+                     !start.development && !package.root->has(start.entry);
+    if (own)
+      service.start = start.command;
+    else if (framework->start.starts_with("node "))
       service.start = std::string(framework->start);
     else if (!framework->start.empty())
       service.start = package.execute(framework->start);
@@ -335,7 +340,7 @@ double confidence(const Context& context, const Framework* framework) {
     return listens || framework->shape == Shape::worker || framework->name == "nest" ? 0.97 : 0.9;
   if (context.package.manifest == nullptr) return listens ? 0.9 : 0.3;
   if (listens) return 0.95;
-  return context.start.script.empty() ? 0.5 : 0.8;
+  return context.start.script.empty() ? 0.4 : 0.8;
 }
 
 }  // namespace

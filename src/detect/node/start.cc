@@ -80,6 +80,11 @@ Start parse(const Package& package, std::string_view script, std::string_view na
   const bool background =
       last.find(" & ") != std::string_view::npos || last.find(" | ") != std::string_view::npos;
   std::vector<std::string_view> words = words_of(last);
+  // A .env file is never uploaded; its variables are set in the environment instead.
+  std::erase_if(words, [](std::string_view word) { return word.starts_with("--env-file"); });
+  if (!words.empty() && (words.front() == "dotenv" || words.front() == "dotenvx"))
+    if (const auto end = std::ranges::find(words, "--"); end != words.end())
+      words.erase(words.begin(), end + 1);
   std::string prefix;  // assignments, kept before the command
   while (!words.empty() &&
          (is_assignment(words.front()) || words.front() == "cross-env" || words.front() == "env" ||
@@ -218,6 +223,11 @@ Start find_start(const Package& package) {
     if (Start dev = read_script(package, "dev"); !dev.entry.empty()) development = std::move(dev);
   // A development command that names a file tells which file to run without it.
   const auto start_file = [&](std::string_view file, std::string_view script) {
+    if (development.tool == "bun")
+      return Start{.command = "bun " + std::string(file),
+                   .entry = std::string(file),
+                   .tool = "bun",
+                   .script = std::string(script)};
     Start start{.entry = std::string(file), .tool = "node", .script = std::string(script)};
     const std::string made =
         extension_of(file).ends_with("ts") ? compiled(package, file) : std::string();

@@ -1,0 +1,1 @@
+module.exports = async (f) => { f.get('/', async () => ({ root: true })) }

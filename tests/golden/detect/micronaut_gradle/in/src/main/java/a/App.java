@@ -1,0 +1,2 @@
+package a;
+class App { public static void main(String[] a) {} }
