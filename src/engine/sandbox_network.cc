@@ -161,12 +161,11 @@ Result<std::unique_ptr<SandboxNetwork>> SandboxNetwork::open(const SandboxSettin
 }
 
 Status SandboxNetwork::install(const SandboxSettings& settings) {
-  std::string nft;
   for (const char* path : {"/usr/sbin/nft", "/usr/bin/nft", "/sbin/nft"})
-    if (nft.empty() && ::access(path, X_OK) == 0) nft = path;
-  if (nft.empty())
+    if (nft_.empty() && ::access(path, X_OK) == 0) nft_ = path;
+  if (nft_.empty())
     return fail(Errc::failed_precondition, "nft was not found", "apt-get install nftables");
-  const std::vector<std::string> argv{nft, "-f", "-"};
+  const std::vector<std::string> argv{nft_, "-f", "-"};
   SLIPWAY_TRY(
       const CommandOutput done,
       run_command(argv, filter_rules(block_, base_ + 1, resolve(settings.registry_hosts)), 30s));
@@ -180,7 +179,13 @@ Status SandboxNetwork::install(const SandboxSettings& settings) {
   return write_all(forward.get(), "1\n");
 }
 
-SandboxNetwork::~SandboxNetwork() = default;
+SandboxNetwork::~SandboxNetwork() {
+  // Instances outlive the server, and so must their filter. Without any, nothing is to stay behind.
+  if (!taken_.empty() || nft_.empty()) return;
+  const std::vector<std::string> argv{nft_, "delete", "table", "inet",
+                                      fmt::format("slipway{}", block_)};
+  std::ignore = run_command(argv, "", 5s);
+}
 
 Result<int> SandboxNetwork::take() {
   const std::lock_guard lock(mutex_);

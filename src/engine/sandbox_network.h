@@ -41,6 +41,7 @@ class SandboxNetwork {
 
   Fd claim_;  // locked while this server runs
   int block_;
+  std::string nft_;     // the program
   std::uint32_t base_;  // first address of the block
   std::unique_ptr<DnsForwarder> dns_;
   std::mutex mutex_;
