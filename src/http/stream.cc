@@ -53,6 +53,11 @@ struct Stream::Impl {
 
   std::size_t space() {
     if (begin == end) begin = end = 0;
+    const bool grow = end == 0 && filled && capacity < large_buffer && limit >= large_buffer;
+    if (grow) {
+      buffer.reset(new char[large_buffer]);
+      capacity = large_buffer;
+    }
     if (end < capacity) return capacity - end;
     if (begin > 0) {
       std::memmove(buffer.get(), buffer.get() + begin, end - begin);
@@ -88,8 +93,7 @@ struct Stream::Impl {
     } else {
       end += n;
       received += n;
-      // The peer sends faster than a small buffer holds: read in larger pieces from now on.
-      if (n == room && capacity < large_buffer) limit = std::max(limit, large_buffer);
+      filled = n == room;  // the peer sends faster than the buffer holds: take larger pieces
     }
     if (auto waiter = std::exchange(reader, {}))
       waiter.resume();
@@ -102,6 +106,7 @@ struct Stream::Impl {
   std::size_t capacity = 0, begin = 0, end = 0;
   std::size_t limit = large_buffer;
   bool reading = false;
+  bool filled = false;  // by the latest read
   bool ended = false;   // no more input
   bool failed = false;  // the end was not an orderly one
   bool write_failed = false;

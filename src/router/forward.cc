@@ -64,7 +64,7 @@ void append_client_head(const ResponseHead& answer, const AnswerFacts& facts, st
   char status[4];
   std::to_chars(status, status + sizeof status, answer.status);
   out.append("HTTP/1.1 ").append(status, 3).append(1, ' ').append(answer.reason).append("\r\n");
-  bool has_request_id = false;
+  bool has_request_id = false, has_date = false;
   for (const HeadField& field : answer.fields) {
     if (hop_by_hop(answer, field)) continue;
     switch (field.kind) {
@@ -80,11 +80,15 @@ void append_client_head(const ResponseHead& answer, const AnswerFacts& facts, st
       case FieldKind::request_id:
         has_request_id = true;
         break;
+      case FieldKind::date:
+        has_date = true;
+        break;
       default:
         break;
     }
     append(out, field.name, field.value);
   }
+  if (!has_date && !facts.date.empty()) append(out, "Date", facts.date);
   if (facts.framing == BodyFraming::chunked) out += "Transfer-Encoding: chunked\r\n";
   if (!has_request_id) append(out, "X-Request-Id", facts.request_id);
   if (!facts.upgrade.empty()) {

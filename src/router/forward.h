@@ -31,6 +31,7 @@ struct AnswerFacts {
   std::string_view host;    // of the request, without port
   std::string_view domain;  // of the platform
   std::string_view request_id;
+  std::string_view date;     // added when the app sent none
   std::string_view upgrade;  // for a 101
 };
 // Appends the head that the client gets. A cookie that the app sets for the platform's domain, or

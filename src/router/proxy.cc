@@ -382,6 +382,7 @@ Task<void> ProxyRun::relay() {
                       .host = x_.host,
                       .domain = x_.lane.settings.domain,
                       .request_id = x_.request_id,
+                      .date = upgraded ? std::string_view() : http_date(),
                       .upgrade = upgraded ? head.value(FieldKind::upgrade) : std::string_view()},
                      x_.client_head);
   upstream_->consume(answer_.head_bytes());
