@@ -165,7 +165,8 @@ std::string add_command(std::string_view package, const Service& service) {
                           {"pdm", "pdm add {}"},     {"pipenv", "pipenv install {}"},
                           {"cargo", "cargo add {}"}, {"pip", "echo '{}' >> requirements.txt"}};
   std::string_view manager = service.package_manager;
-  if (manager.empty()) manager = service.provider == "python" ? "pip" : "npm";
+  if (manager.empty() && service.provider == "python") manager = "pip";
+  if (manager.empty() && service.provider == "node") manager = "npm";
   for (const Row& row : rows)
     if (row.manager == manager) {
       std::string out(row.command);

@@ -34,6 +34,17 @@ constexpr ToolRow tools[] = {
     {"java", RangeStyle::minimum, R"(\bjava\b|\bmvnw?\b|\bgradlew?\b)"},
     {"ruby", RangeStyle::npm, R"(\b(ruby|bundle|rails|rackup)\b)"},
     {"php", RangeStyle::npm, R"(\b(php|composer)\b)"},
+    {"composer", RangeStyle::npm, R"(\bcomposer\b)"},
+    {"hugo", RangeStyle::minimum, R"((^|[;&|(]\s*)hugo\b)"},
+    {"zola", RangeStyle::minimum, R"((^|[;&|(]\s*)zola\b)"},
+    {"elixir", RangeStyle::minimum, R"((^|[;&|(]\s*)(mix|elixir|iex)\b)"},
+    {"dotnet", RangeStyle::minimum, R"((^|[;&|(]\s*)dotnet\b)"},
+    {"swift", RangeStyle::minimum, R"((^|[;&|(]\s*)swift\b)"},
+    {"dart", RangeStyle::minimum, R"((^|[;&|(]\s*)dart\b)"},
+    {"crystal", RangeStyle::minimum, R"((^|[;&|(]\s*)(crystal|shards)\b)"},
+    {"gleam", RangeStyle::minimum, R"((^|[;&|(]\s*)gleam\b)"},
+    {"zig", RangeStyle::minimum, R"((^|[;&|(]\s*)zig\b)"},
+    {"cmake", RangeStyle::minimum, R"((^|[;&|(]\s*)cmake\b)"},
 };
 
 const ToolRow* find_tool(std::string_view name) {

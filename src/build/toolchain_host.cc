@@ -223,12 +223,19 @@ std::vector<Toolchain> find_by_jar(std::string_view name, std::string_view comma
 std::vector<Toolchain> find_plain(std::string_view name, const EnvVars& env) {
   std::vector<Toolchain> found;
   for (const fs::path& file : find_on_path(env, name)) {
-    const auto said = output_lines({file.string(), "--version"}, env);
     const auto program = real(file);
-    std::string text;
-    if (said.empty() || !program || !RE2::PartialMatch(said[0], R"((\d+\.\d+(?:\.\d+)?))", &text))
-      continue;
-    Toolchain tool{.name = std::string(name), .version = *Version::parse(text)};
+    if (!program) continue;
+    Toolchain tool{.name = std::string(name)};
+    // Some say it in the second line, some call it "version", some are shy: a tool is one all the
+    // same.
+    for (const char* question : {"--version", "version"}) {
+      std::string text;
+      if (RE2::PartialMatch(join(output_lines({file.string(), question}, env), "\n"),
+                            R"((\d+\.\d+(?:\.\d+)?))", &text)) {
+        tool.version = Version::parse(text).value_or(Version{});
+        break;
+      }
+    }
     const fs::path directory = program->parent_path();
     if (directory.filename() == "bin" && program->filename() == name) {
       place(tool, directory.parent_path());
