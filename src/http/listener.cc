@@ -81,16 +81,16 @@ void Listener::accept(Loop& loop, std::function<void(Fd)> accepted) {
 }
 
 void Listener::close() {
-  boost::system::error_code ignored;
-  if (impl_->pause) impl_->pause->cancel();
-  if (impl_->acceptor) impl_->acceptor->close(ignored);
+  // Now, and not with the last reference: the loop may be gone by then.
+  impl_->pause.reset();
+  impl_->acceptor.reset();
   impl_->fd.reset();
 }
 
 void Listener::Impl::wait() {
   acceptor->async_wait(Acceptor::wait_read,
                        [self = shared_from_this()](boost::system::error_code error) {
-                         if (!error && self->acceptor->is_open()) self->take_all();
+                         if (!error && self->acceptor) self->take_all();
                        });
 }
 
@@ -101,7 +101,7 @@ void Listener::Impl::take_all() {
         ::accept4(acceptor->native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connection.valid()) {
       accepted(std::move(connection));
-      if (!acceptor->is_open()) return;
+      if (!acceptor) return;
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -109,7 +109,7 @@ void Listener::Impl::take_all() {
     log_warn("accepting is paused", {{"error", fail_errno(errno, "accept").error().message}});
     pause->expires_after(std::chrono::milliseconds{100});
     pause->async_wait([self = shared_from_this()](boost::system::error_code error) {
-      if (!error && self->acceptor->is_open()) self->take_all();
+      if (!error && self->acceptor) self->take_all();
     });
     return;
   }

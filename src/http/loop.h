@@ -97,7 +97,8 @@ class Signal {
   std::coroutine_handle<> waiter_;
 };
 
-// A listening TCP socket. accept() hands out connections as they come, on the loop's thread.
+// A listening TCP socket. accept() hands out connections as they come, on the loop's thread; then
+// close() is due on that thread, too, before the loop ends.
 class Listener {
  public:
   // `address` is numeric, or "localhost". Errors: conflict when the port is taken,

@@ -13,6 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 using namespace slipway::testing;
+using namespace std::string_literals;
 using std::chrono::milliseconds;
 
 class Refusal : public ::testing::Test {
@@ -89,7 +90,7 @@ TEST_F(Refusal, MalformedHeads) {
            "\x16\x03\x01\x02\x00\x01\r\n\r\n",
        })
     expect_refused(head);
-  expect_refused(std::string("GET / HTTP/1.1\r\nHost: app.localhost\r\nX: a\0b\r\n\r\n", 52));
+  expect_refused("GET / HTTP/1.1\r\nHost: app.localhost\r\nX: a\0b\r\n\r\n"s);
 }
 
 TEST_F(Refusal, HostsThatAreMissingRepeatedOrContradicted) {
