@@ -240,6 +240,44 @@ TEST_F(BuildSandbox, AFailureIsExplained) {
   EXPECT_EQ(error_->phase, "build");
 }
 
+TEST_F(BuildSandbox, ACanceledStepEndsAtOnceAndLeavesNoLayer) {
+  add("package.json", "{}");
+  service_ = {.provider = "shell", .build = "echo ready; sleep 60", .start = "true"};
+  class Canceler final : public BuildObserver {
+   public:
+    std::stop_source stop;
+    void step_started(std::string_view, std::string_view) override {}
+    void step_ended(std::string_view, std::string_view, Duration) override {}
+    void output(std::string_view) override { stop.request_stop(); }
+  } canceler;
+  BuildRequest request;
+  request.project = "demo";
+  request.service = &service_;
+  request.source = &source_;
+  request.uid_slot = 7;
+  const Duration started = clock_.monotonic();
+  const auto outcome = builder_->build(request, canceler, canceler.stop.get_token());
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, Errc::canceled);
+  EXPECT_LT(clock_.monotonic() - started, 30s);
+  for (const std::string& id : layers_->ids()) EXPECT_FALSE(id.starts_with("build-")) << id;
+}
+
+TEST_F(BuildSandbox, AStepThatTakesTooLongIsStopped) {
+  add("package.json", "{}");
+  service_ = {.provider = "shell", .build = "sleep 60", .start = "true"};
+  BuildRequest request;
+  request.project = "demo";
+  request.service = &service_;
+  request.source = &source_;
+  request.uid_slot = 7;
+  request.limits.step_time = 1s;
+  const auto outcome = builder_->build(request, printer_, {});
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().cause, "timeout");
+  EXPECT_EQ(outcome.error().code, Errc::build_failed);
+}
+
 }  // namespace
 }  // namespace slipway
 
