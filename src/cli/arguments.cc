@@ -32,14 +32,13 @@ std::string shown(const Arguments::Option& option) {
 }
 
 Status store(const Arguments::Option& option, std::string value) {
-  if (auto* const* text = std::get_if<std::string*>(&option.target)) **text = std::move(value);
-  if (auto* const* maybe = std::get_if<std::optional<std::string>*>(&option.target)) {
-    if ((*maybe)->has_value())
-      return fail(Errc::invalid_argument, fmt::format("{} is given twice", shown(option)));
-    **maybe = std::move(value);
-  }
-  if (auto* const* all = std::get_if<std::vector<std::string>*>(&option.target))
+  if (auto* const* all = std::get_if<std::vector<std::string>*>(&option.target)) {
     (*all)->push_back(std::move(value));
+    return {};
+  }
+  std::optional<std::string>& target = *std::get<std::optional<std::string>*>(option.target);
+  if (target) return fail(Errc::invalid_argument, fmt::format("{} is given twice", shown(option)));
+  target = std::move(value);
   return {};
 }
 
@@ -152,7 +151,7 @@ Status Arguments::parse_long(const std::vector<std::string>& words, std::size_t&
 }
 
 Status Arguments::parse_letters(const std::vector<std::string>& words, std::size_t& at) {
-  const std::string word = words[at];
+  const std::string& word = words[at];
   for (std::size_t i = 1; i < word.size(); ++i) {
     const Option* option = find(std::string{'-', word[i]});
     if (option == nullptr) return unknown_option(i == 1 ? word : fmt::format("-{}", word[i]));

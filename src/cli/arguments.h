@@ -21,8 +21,7 @@ enum class Presence { optional, required };
 // `--name=value`, `-n value`, `-nvalue`, `-abc`, and `--` ends options. Not thread-safe.
 class Arguments {
  public:
-  using Target =
-      std::variant<bool*, std::string*, std::optional<std::string>*, std::vector<std::string>*>;
+  using Target = std::variant<bool*, std::optional<std::string>*, std::vector<std::string>*>;
   struct Option {
     char letter = 0;          // 'e', or 0
     std::string name;         // "env"

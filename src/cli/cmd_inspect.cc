@@ -35,8 +35,8 @@ std::string steps_block(const json::object& deployment, const Style& style) {
         state == "running" ? "running"
                            : format_took(std::chrono::milliseconds(number_at(step, "took_ms")));
     std::string detail = sanitize_line(text_at(step, "detail"));
-    if (state == "failed") detail = style.red("failed") + (detail.empty() ? "" : " " + detail);
     if (!detail.empty()) detail.insert(0, "  ");
+    if (state == "failed") detail.insert(0, "  " + style.red("failed"));
     out +=
         fmt::format("  {} {}{}\n", pad(sanitize_line(text_at(step, "name")), 9),
                     style.dim(fmt::format("{:>7}", state == "cached" ? "cached" : took)), detail);

@@ -31,7 +31,8 @@ void open_browser(const CliEnvironment& env, const std::string& url) {
   if (!url.starts_with("http://") && !url.starts_with("https://")) return;
   SpawnOptions options;
   options.session = SpawnOptions::Session::own;
-  for (const auto& [name, value] : env.variables) options.env.push_back(name + "=" + value);
+  for (const auto& [name, value] : env.variables)
+    options.env.push_back(fmt::format("{}={}", name, value));
   const std::vector<std::string> argv{opener->string(), url};
   [[maybe_unused]] const Result<Pidfd> browser = spawn(argv, options);
 }

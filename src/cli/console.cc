@@ -77,7 +77,7 @@ void Console::out(std::string_view text) {
   if (!out_closed_ && !write_all(env_.out, text)) out_closed_ = true;
 }
 
-void Console::err(std::string_view text) {
+void Console::err(std::string_view text) const {
   // There is nowhere left to tell that stderr is gone.
   [[maybe_unused]] const Status status = write_all(env_.err, text);
 }
@@ -94,7 +94,7 @@ Style Console::err_style() const {
   return style;
 }
 
-std::optional<std::string> Console::read_line() {
+std::optional<std::string> Console::read_line() const {
   std::string line;
   for (char c = 0;;) {
     const ssize_t got = ::read(env_.in, &c, 1);
@@ -105,7 +105,7 @@ std::optional<std::string> Console::read_line() {
   }
 }
 
-bool Console::confirm(std::string_view question) {
+bool Console::confirm(std::string_view question) const {
   err(std::string(question) + " [y/N] ");
   const std::string answer = to_lower(trim(read_line().value_or("")));
   return answer == "y" || answer == "yes";
@@ -158,7 +158,7 @@ std::string table(const std::vector<std::string>& header,
     return out;
   };
   std::string out = style.dim(line(header)) + "\n";
-  for (const auto& row : rows) out += line(row) + "\n";
+  for (const auto& row : rows) out += line(row).append("\n");
   return out;
 }
 

@@ -35,7 +35,7 @@ class Console {
   explicit Console(const CliEnvironment& env);
 
   void out(std::string_view text);
-  void err(std::string_view text);
+  void err(std::string_view text) const;
   // Nobody reads stdout any more: time to stop.
   [[nodiscard]] bool out_closed() const { return out_closed_; }
   // As of now: the width follows the window.
@@ -43,9 +43,9 @@ class Console {
   [[nodiscard]] Style err_style() const;
 
   // A line from stdin without its end; nothing at the end of input.
-  [[nodiscard]] std::optional<std::string> read_line();
+  [[nodiscard]] std::optional<std::string> read_line() const;
   // Asks on stderr. Anything but y or yes is a no.
-  [[nodiscard]] bool confirm(std::string_view question);
+  [[nodiscard]] bool confirm(std::string_view question) const;
 
  private:
   const CliEnvironment& env_;

@@ -107,7 +107,7 @@ std::string command_help(const Command& command, const Arguments& arguments, con
   if (!command.details.empty()) {
     const auto width = static_cast<std::size_t>(std::clamp(style.width, 40, 90));
     for (const std::string_view paragraph : lines(command.details))
-      if (!paragraph.empty()) out += "\n" + wrap(paragraph, width, 0) + "\n";
+      if (!paragraph.empty()) out += fmt::format("\n{}\n", wrap(paragraph, width, 0));
   }
   Rows positionals, own, common;
   for (const Arguments::Positional& spec : arguments.positional_specs())

@@ -190,7 +190,7 @@ void ProgressView::draw() {
   std::string out = drawn_ > 0 ? fmt::format("\x1b[{}A\r", drawn_) : "";
   const std::vector<std::string> lines_now =
       render_live(model_, clock_.monotonic(), console_.err_style());
-  for (const std::string& line : lines_now) out += "\x1b[2K" + line + "\n";
+  for (const std::string& line : lines_now) out.append("\x1b[2K").append(line).append("\n");
   out += "\x1b[J";
   drawn_ = lines_now.size();
   console_.err(out);

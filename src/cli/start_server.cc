@@ -28,7 +28,8 @@ Result<Pidfd> spawn_server(const CliEnvironment& env, const std::filesystem::pat
   SpawnOptions options;
   options.fds = {{output.get(), 1}, {output.get(), 2}};
   options.session = SpawnOptions::Session::own;
-  for (const auto& [name, value] : env.variables) options.env.push_back(name + "=" + value);
+  for (const auto& [name, value] : env.variables)
+    options.env.push_back(fmt::format("{}={}", name, value));
   const std::vector<std::string> argv{env.self.string(), "serve", "--data", env.data_dir.string()};
   return spawn(argv, options);
 }

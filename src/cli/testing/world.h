@@ -167,7 +167,7 @@ data: {"name":"start","state":"done","started_ms":0,"took_ms":12,"detail":"stati
   }
 
   // A file of the folder that is deployed.
-  void write(const std::string& path, std::string_view text) {
+  void write(const std::string& path, std::string_view text) const {
     ASSERT_TRUE(make_directories((env.cwd / path).parent_path()));
     ASSERT_TRUE(write_file_atomic(env.cwd / path, text));
   }
