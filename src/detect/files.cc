@@ -142,6 +142,13 @@ Files::Range Files::below(std::string_view directory) const {
           .last = static_cast<std::size_t>(last - own_.begin())};
 }
 
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+=,-";
+  const bool safe = !text.empty() && text.find_first_not_of(plain) == std::string_view::npos;
+  return safe ? std::string(text) : shell_quote(text);
+}
+
 std::string join_path(std::string_view directory, std::string_view name) {
   return resolve_path(directory, name).value_or(std::string(name));
 }

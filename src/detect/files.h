@@ -65,6 +65,8 @@ class Files {
 [[nodiscard]] std::string_view relative_to(std::string_view path, std::string_view root);
 [[nodiscard]] bool is_within(std::string_view path, std::string_view root);
 [[nodiscard]] std::size_t depth_of(std::string_view path);
+// As one word of a shell; plain names stay as they are.
+[[nodiscard]] std::string shell_word(std::string_view text);
 // A stable sort for the short lists that detection orders.
 template <class Items, class Key>
 void stable_order(Items& items, Key key) {

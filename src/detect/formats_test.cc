@@ -23,12 +23,34 @@ TEST(Toml, BecomesTheSameKindOfValueAsJson) {
       parse_toml("[tool.poetry]\nname = \"x\"\n[[bin]]\nname = 'a'\nsize = 3\non = true\n");
   ASSERT_TRUE(value);
   EXPECT_EQ(string_at(*value, {"tool", "poetry", "name"}), "x");
-  EXPECT_EQ(json::serialize(*find(*value, {"bin"})), R"([{"name":"a","on":true,"size":3}])");
+  EXPECT_EQ(json::serialize(*find(*value, {"bin"})), R"([{"name":"a","size":3,"on":true}])");
 }
 
 TEST(Toml, RefusesWhatIsBroken) {
   EXPECT_FALSE(parse_toml("a = "));
   EXPECT_FALSE(parse_toml("a = " + std::string(5000, '[')));
+}
+
+TEST(Toml, ReadsEveryKindOfValue) {
+  const auto value = parse_toml(
+      "# c\r\ntitle = \"a \\u00e9\\n\" # c\n\"quoted key\".inner = 'raw \\n'\nn = 1_000\nf = "
+      "1.5\nwhen = 2024-01-02T03:04:05Z\n"
+      "list = [\n  \"x\", # c\n  { a = 1, b.c = 'y' },\n]\nmany = \"\"\"\none \\\n   "
+      "two\"\"\"\n[a.b]\nc = true\n[[p.q]]\nx = 1\n[[p.q]]\nx = 2\n[p.q.r]\ny = 3\n");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(json::serialize(*value),
+            "{\"title\":\"a \xC3\xA9\\n\",\"quoted key\":{\"inner\":\"raw "
+            "\\\\n\"},\"n\":1000,\"f\":1.5E0,"
+            "\"when\":\"2024-01-02T03:04:05Z\",\"list\":[\"x\",{\"a\":1,\"b\":{\"c\":\"y\"}}],"
+            "\"many\":\"one two\","
+            "\"a\":{\"b\":{\"c\":true}},\"p\":{\"q\":[{\"x\":1},{\"x\":2,\"r\":{\"y\":3}}]}}");
+}
+
+// Found by fuzzing: toml++ 3.3 aborted on these, which is why the reader is our own.
+TEST(Toml, SurvivesBrokenHeaders) {
+  for (const std::string_view text : {"[\x04module]\n", "[[.env]\n", "[]", "[a", "[[a]\n", "[a.]\n",
+                                      "a.b = 1\na = 2\na.c = 3\n", "= 1"})
+    EXPECT_FALSE(parse_toml(text)) << text;
 }
 
 TEST(Yaml, ReadsMapsListsAndFlow) {

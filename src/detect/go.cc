@@ -176,7 +176,7 @@ std::optional<Proposal> detect_go(const Root& root) {
       question.choices.push_back(other.directory.empty() ? "." : "./" + other.directory);
     proposal.questions.push_back(std::move(question));
   }
-  const std::string package = main.directory.empty() ? "." : "./" + main.directory;
+  const std::string package = main.directory.empty() ? "." : shell_word("./" + main.directory);
   const bool vendored = root.project().files().has(root.path("vendor/modules.txt"));
   std::set<std::string> foreign;
   for (const SourceFacts* facts : sources)

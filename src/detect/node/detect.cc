@@ -408,6 +408,11 @@ std::optional<Proposal> detect_node(const Root& root) {
     plan_without_manifest(without);
   }
   plan_start(context, framework);
+  // Only a build, and a page beside what it makes: `tailwindcss -o public/out.css`.
+  if (framework == nullptr && !service.start && service.build && root.has("public/index.html")) {
+    make_static(service, "public", StaticFallback::not_found_page);
+    proposal.because(root.path("public/index.html"), 0, "a page to serve after the build");
+  }
   if (framework != nullptr && framework->plan != nullptr) framework->plan(context);
   plan_workspace_build(context);
   if (wants_bun(package, start) && !service.is_static) {

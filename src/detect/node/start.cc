@@ -172,11 +172,11 @@ std::string run_file(const Package& package, std::string_view file) {
       extension == ".ts" || extension == ".mts" || extension == ".cts" || extension == ".tsx";
   const bool jsx = extension == ".jsx";
   if (package.manager.name == "bun" && package.manifest != nullptr && typescript)
-    return "bun " + std::string(file);
+    return "bun " + shell_word(file);
   if (typescript || jsx)
     for (const std::string_view tool : {"tsx", "ts-node"})
-      if (package.has(tool)) return package.execute(std::string(tool) + " " + std::string(file));
-  return "node " + std::string(file);
+      if (package.has(tool)) return package.execute(std::string(tool) + " " + shell_word(file));
+  return "node " + shell_word(file);
 }
 
 // The compiled file of a TypeScript entry, when the build compiles: src/server.ts ->

@@ -62,12 +62,17 @@ std::string file_of(const Root& root, const Framework& framework) {
 }
 
 std::string filled(std::string_view command, const Entry& entry, const std::string& file) {
-  std::string out(command);
-  for (const auto& [mark, value] : {std::pair<std::string_view, std::string>{"{file}", file},
-                                    {"{module}", entry.module},
-                                    {"{object}", entry.object}})
-    for (std::size_t at = out.find(mark); at != std::string::npos; at = out.find(mark))
-      out.replace(at, mark.size(), value);
+  std::string out;
+  while (!command.empty()) {
+    const std::size_t open = std::min(command.find('{'), command.size());
+    out += command.substr(0, open);
+    command.remove_prefix(open);
+    const std::size_t close = command.find('}');
+    if (close == std::string_view::npos) break;
+    const std::string_view mark = command.substr(0, close + 1);
+    out += shell_word(mark == "{file}" ? file : mark == "{module}" ? entry.module : entry.object);
+    command.remove_prefix(close + 1);
+  }
   return out;
 }
 
@@ -142,8 +147,7 @@ void plan_start(const Context& context, const Match& found, std::vector<std::str
                                   : (gunicorn ? "--chdir " : "--app-dir ") + entry.directory + " ";
       if (gunicorn) {
         const std::string target = entry.module + ":" + entry.object;
-        service.start = "gunicorn " + where + (entry.factory ? shell_quote(target) : target) +
-                        " -b 0.0.0.0:$PORT";
+        service.start = "gunicorn " + where + shell_word(target) + " -b 0.0.0.0:$PORT";
         if (context.declared.has("flask-socketio")) *service.start += " --threads 100";
       } else {
         std::string object = entry.object;
@@ -171,15 +175,15 @@ void plan_start(const Context& context, const Match& found, std::vector<std::str
           script && (file.empty() || (entry.file.empty() ? false : !entry.runs_itself)))
         file = script->file;
       if (file.empty()) break;
-      service.start =
-          framework.command.empty() ? "python " + file : filled(framework.command, entry, file);
+      service.start = framework.command.empty() ? "python " + shell_word(file)
+                                                : filled(framework.command, entry, file);
       if (framework.serve == Serve::worker) service.kind = "worker";
       return;
     }
   }
   // No application object to hand to a server: the file itself.
   if (const std::optional<Entry> script = entry.file.empty() ? find_script(root) : found.entry)
-    service.start = "python " + script->file;
+    service.start = "python " + shell_word(script->file);
 }
 
 void plan_port(const Root& root, Proposal& proposal) {
@@ -187,7 +191,8 @@ void plan_port(const Root& root, Proposal& proposal) {
   if (!service.start || service.start->find("$PORT") != std::string::npos) return;
   const std::size_t at = service.start->rfind("python ");
   if (at == std::string::npos) return;
-  const std::string file = service.start->substr(at + 7);
+  std::string file = service.start->substr(at + 7);
+  if (file.size() > 1 && file.front() == '\'') file = file.substr(1, file.size() - 2);
   const SourceFacts* facts = root.source(file);
   if (facts == nullptr) return;
   for (const Listen& listen : facts->listens) {
@@ -306,7 +311,7 @@ std::optional<Proposal> detect_python(const Root& root) {
       const bool package =
           !script->directory.empty() || script->file.find('/') == std::string::npos;
       service.start =
-          package ? "python " + script->file
+          package ? "python " + shell_word(script->file)
           : base_name(script->file) == "__main__.py"
               ? "python -m " + std::string(without_extension(directory_of(script->file)))
               : "python -m " + script->module;
