@@ -121,22 +121,19 @@ def test_an_app_that_does_not_go_is_killed_after_its_grace(make_slipway, probe):
     wait_until(lambda: len(slipway.processes()) == 1, 15, "only the server to be left")
 
 
-def test_garbage_goes_and_what_is_used_stays(make_slipway, project):
+def test_what_was_removed_is_forgotten_after_its_time_and_what_is_used_stays(make_slipway, probe):
     slipway = make_slipway({"gc": {"interval": "1s", "keep_removed": "1s"}})
-    big = os.urandom(8 << 20)
-    folder = project({"index.html": "page", "big.bin": big + b"gone"})
+    folder = probe()
     gone = slipway.deploy(folder)
-    (folder / "big.bin").write_bytes(big + b"kept")
+    change(folder / "server.js", "probe one", "probe two")
     kept = slipway.deploy(folder)
-
-    def blobs():
-        return sum(path.stat().st_size for path in slipway.data.glob("**/*") if path.is_file() and not path.is_symlink()
-                   and path.stat().st_size > 4 << 20)
-
+    logs = slipway.data / "logs" / gone["id"]
+    assert logs.exists()
     slipway.ok("rm", gone["id"], "-y")
-    full = blobs()
-    wait_until(lambda: blobs() < full, 30, "the removed site's file to be collected")
-    assert http.get(kept["url"] + "/big.bin").body == big + b"kept"
+    wait_until(lambda: slipway.api("GET", f"/v1/deployments/{gone['id']}").status == 404, 30, "its record to go")
+    wait_until(lambda: not logs.exists(), 10, "its logs to go")
+    assert slipway.cli("undo", gone["id"]).code == 3
+    assert http.get(kept["url"]).text == "probe two\n"
 
 
 def test_twenty_deploys_at_once(make_slipway, project):

@@ -84,12 +84,16 @@ class Slipway:
                        if not key.startswith(("SLIPWAY_", "XDG_"))}
         environment.update(HOME=str(self.home), XDG_CONFIG_HOME=str(self.home / ".config"),
                            XDG_CACHE_HOME=str(self.home / ".cache"), SLIPWAY_DATA=str(self.data))
-        # The host's settings of package managers are part of what is tested; they lie in the real home.
-        for name in (".npmrc", ".cargo", ".m2", ".config/pip", ".config/uv"):
-            real, link = pathlib.Path(os.environ.get("HOME", "/")) / name, self.home / name
-            if real.exists() and not link.exists() and name != ".cargo":
+        # The host's settings of package managers and its toolchains are part of what is tested; they lie in the
+        # real home.
+        real_home = pathlib.Path(os.environ.get("HOME", "/"))
+        for name in (".npmrc", ".m2/settings.xml", ".config/pip", ".config/uv", ".cargo/config.toml"):
+            real, link = real_home / name, self.home / name
+            if real.exists() and not link.exists():
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(real)
+        if (real_home / ".rustup").exists():
+            environment.setdefault("RUSTUP_HOME", str(real_home / ".rustup"))
         return environment
 
     def start(self):
