@@ -68,6 +68,8 @@ Verdict judge(const Root& root, const DetectOptions& options) {
 
 // Which of several services people mean first: the site before the API before the rest.
 int rank_of(const Service& service) {
+  // What lies at the top is what the folder is about.
+  if (service.root.empty() && (service.kind == "web" || service.kind == "static")) return -1;
   constexpr std::array names{
       std::string_view("web"),     std::string_view("frontend"), std::string_view("client"),
       std::string_view("site"),    std::string_view("www"),      std::string_view("ui"),
@@ -264,7 +266,11 @@ class Arbiter {
                                  .default_choice = webs.front(),
                                  .flag = "--service"});
     if (!options_.service.empty()) choose_service();
+    if (plan_.services.empty() && !options_.start.empty()) plan_.services.push_back(as_told());
     for (Service& service : plan_.services) apply(service);
+    const std::size_t told = plan_.warnings.size();
+    if (plan_.services.empty()) name_unplanned();
+    const bool named = plan_.warnings.size() > told;
     for (const Warning& warning : project_.warnings()) plan_.warnings.push_back(warning);
     tree_warnings();
     if (plan_.services.empty() && plan_.warnings.empty())
@@ -274,12 +280,45 @@ class Arbiter {
                                 .line = 0,
                                 .fix = "add an index.html, a package.json with a start script, an "
                                        "app.py, or a Procfile; or give --start"});
-    else if (plan_.services.empty())
+    else if (plan_.services.empty() && !named)
       plan_.warnings.push_back({.code = "nothing_to_run",
                                 .message = "no folder here has an application to run",
                                 .file = {},
                                 .line = 0,
                                 .fix = "add a start script or a Procfile; or give --start"});
+  }
+
+  // Nothing was recognized, but the start was given.
+  [[nodiscard]] Service as_told() const {
+    Service service{.name = "web", .provider = "shell", .confidence = 1};
+    service.root = resolve_path("", options_.root).value_or("");
+    service.runtime.source = "default";
+    service.evidence = {{.file = {}, .line = 0, .fact = "--start"}};
+    return service;
+  }
+
+  // Languages that are known but have no plan of their own.
+  void name_unplanned() {
+    constexpr std::array known{
+        std::pair{std::string_view("build.sbt"), std::string_view("Scala")},
+        std::pair{std::string_view("project.clj"), std::string_view("Clojure")},
+        std::pair{std::string_view("deps.edn"), std::string_view("Clojure")},
+        std::pair{std::string_view("Package.swift"), std::string_view("Swift")},
+        std::pair{std::string_view("shard.yml"), std::string_view("Crystal")},
+        std::pair{std::string_view("gleam.toml"), std::string_view("Gleam")},
+        std::pair{std::string_view("pubspec.yaml"), std::string_view("Dart")},
+        std::pair{std::string_view("build.zig"), std::string_view("Zig")},
+        std::pair{std::string_view("stack.yaml"), std::string_view("Haskell")}};
+    for (const std::string& root : project_.roots())
+      for (const auto& [file, language] : known)
+        if (const std::string path = join_path(root, file); project_.files().has(path))
+          plan_.warnings.push_back(
+              {.code = "no_plan_for_language",
+               .message =
+                   path + ": a " + std::string(language) + " project, which has no plan of its own",
+               .file = path,
+               .line = 0,
+               .fix = "give --build and --start, or add a Procfile or a Dockerfile"});
   }
 
   void unique_names() {

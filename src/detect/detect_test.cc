@@ -70,6 +70,17 @@ TEST(Detect, AServiceAskedForIsTheOnlyOneKept) {
   EXPECT_TRUE(plan.questions.empty());
 }
 
+TEST(Detect, AStartThatIsGivenNeedsNothingRecognized) {
+  MemoryTree tree;
+  tree.add("server.lua", "print(1)");
+  const Plan plan = detect(tree, {.build = "make", .start = "lua server.lua"});
+  ASSERT_EQ(plan.services.size(), 1u);
+  EXPECT_EQ(plan.services[0].provider, "shell");
+  EXPECT_EQ(plan.services[0].start, "lua server.lua");
+  EXPECT_EQ(plan.services[0].build, "make");
+  EXPECT_TRUE(detect(tree).services.empty());
+}
+
 TEST(Detect, DependencyFoldersAreNeverTheProject) {
   MemoryTree tree;
   tree.add("node_modules/express/package.json", std::string(express_manifest));

@@ -1,0 +1,3 @@
+module a.b/c
+
+go 1.22

@@ -1,0 +1,1 @@
+export default defineNuxtConfig({ nitro: { preset: 'static' } })

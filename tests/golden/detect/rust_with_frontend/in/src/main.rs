@@ -1,0 +1,1 @@
+fn main() { let p = std::env::var("PORT").unwrap(); TcpListener::bind(p); }
