@@ -14,6 +14,7 @@
 #include "api/metrics.h"
 #include "base/log.h"
 #include "build/builder.h"
+#include "build/host_settings.h"
 #include "db/repository.h"
 #include "deploy/fair_gate.h"
 #include "deploy/housekeeping.h"
@@ -101,6 +102,7 @@ struct Server::Parts {
   std::unique_ptr<ApiContext> context;
   std::unique_ptr<ApiDispatcher> dispatcher;
   std::unique_ptr<Router> router;
+  std::jthread preparation;  // asks for toolchains while nobody waits yet
   bool stopped = false;
 
   [[nodiscard]] Status open();
@@ -123,9 +125,12 @@ Status Server::Parts::open() {
   blobs = std::make_unique<BlobStore>(std::move(opened_blobs));
   SLIPWAY_TRY(LayerStore opened_layers, LayerStore::open(store));
   layers = std::make_unique<LayerStore>(std::move(opened_layers));
-  SLIPWAY_TRY(engine, SandboxEngine::open(
-                          {.state_dir = settings.data / "engine", .self_exe = environment.self_exe},
-                          clock));
+  SLIPWAY_TRY(engine,
+              SandboxEngine::open(
+                  {.state_dir = settings.data / "engine",
+                   .self_exe = environment.self_exe,
+                   .registry_hosts = registry_hosts(read_host_settings(environment.host_env))},
+                  clock));
   const std::uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
   gate = std::make_unique<FairGate>(settings.builds.concurrency > 0 ? settings.builds.concurrency
                                                                     : cores);
@@ -165,6 +170,7 @@ Status Server::Parts::listen() {
   wanted.listen_address = settings.listen_address;
   wanted.port = settings.port;
   wanted.domain = settings.domain;
+  wanted.spool_directory = settings.data / "scratch";
   wanted.wake_timeout = settings.instances.start_timeout + 5s;
   const ApiHandler api = [this](ApiRequest& request) { return (*dispatcher)(request); };
   const Router::Wake wake = [this](const std::shared_ptr<Backend>& backend) {
@@ -233,6 +239,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                                       .repository = *p.repository,
                                                                       .blobs = *p.blobs,
                                                                       .layers = *p.layers,
+                                                                      .builder = *p.builder,
                                                                       .fleet = *p.fleet,
                                                                       .service = *p.service});
   p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
@@ -251,6 +258,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   SLIPWAY_CHECK(p.listen());
   p.housekeeping->start();
   SLIPWAY_CHECK(p.announce());
+  p.preparation = std::jthread([&p] { p.builder->prepare(); });
   log_info(
       "listening",
       {{"url", p.url}, {"address", p.settings.listen_address}, {"data", p.settings.data.string()}});
@@ -273,6 +281,8 @@ int Server::port() const { return parts_->settings.port; }
 const std::string& Server::url() const { return parts_->url; }
 
 int run_server(Settings settings, ServerEnvironment environment) {
+  // Not the caller's folder: a server that it started may outlive it.
+  if (::chdir("/") != 0) return info(Errc::io).exit_code;
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);

@@ -110,7 +110,15 @@ class Run {
       SLIPWAY_TRY(source_layers_, layers_.materialize(source_, "app", blobs_));
     }
     const auto pin = layers_.pin(source_layers_);
-    SLIPWAY_CHECK(resolve_toolchains());
+    const RuntimeNeed& runtime = service_.runtime;
+    SLIPWAY_CHECK(observed("toolchain",
+                           runtime.version.empty()
+                               ? runtime.name
+                               : fmt::format("{} {}", runtime.name, runtime.version),
+                           [this]() -> Result<std::string_view> {
+                             SLIPWAY_CHECK(resolve_toolchains());
+                             return "done";
+                           }));
     SLIPWAY_CHECK(install());
     SLIPWAY_CHECK(compile());
     SLIPWAY_CHECK(trim_caches());
@@ -256,7 +264,11 @@ class Run {
     const Duration started = clock_.monotonic();
     observer_.step_started(name, detail);
     const Result<std::string_view> state = work();
-    observer_.step_ended(name, state ? *state : "failed", clock_.monotonic() - started);
+    observer_.step_ended(name,
+                         state                                  ? *state
+                         : state.error().code == Errc::canceled ? "canceled"
+                                                                : "failed",
+                         clock_.monotonic() - started);
     if (!state) return fail(state.error());
     return {};
   }

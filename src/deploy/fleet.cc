@@ -19,6 +19,7 @@ constexpr std::size_t crash_limit = 5;
 constexpr Duration crash_window = 2min;
 // How long a failed wake shows its error before the next request may try again.
 constexpr auto wake_retry = 15s;
+constexpr Duration disk_check_interval = 10s;
 
 std::string label(const SandboxInfo& info, std::string_view name) {
   for (const auto& [key, value] : info.labels)
@@ -323,10 +324,11 @@ void Fleet::handle_exit(const std::string& sandbox, const SandboxExit& exit) {
   }
   exited_.notify_all();
   if (entry->backend->state() == Backend::State::ready)
-    workers_->post([this, entry, exit] { handle_crash(entry, exit); });
+    workers_->post([this, entry, exit] { handle_crash(entry, exit, Cause::ended); });
 }
 
-void Fleet::handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit& exit) {
+void Fleet::handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit& exit,
+                         Cause cause) {
   std::lock_guard operation(entry->operation);
   if (entry->backend->state() != Backend::State::ready) return;
   entry->backend->set_waking();
@@ -351,12 +353,16 @@ void Fleet::handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit&
   const std::string log = log_tail(log_directory(entry->id), 64u << 10);
   const auto lost = parts_.repository.update(entry->id, [&](Deployment& change) -> Status {
     const Service service = change.plan.services.empty() ? Service{} : change.plan.services.front();
-    Error error = explain_failure(
-        {.phase = "run", .command = change.artifact.start, .exit = exit, .log = log}, service);
+    Error error = explain_failure({.phase = "run",
+                                   .command = change.artifact.start,
+                                   .exit = exit,
+                                   .disk_limit = cause == Cause::disk_full,
+                                   .log = log},
+                                  service);
     error.code = Errc::start_failed;
     error.message = fmt::format("crashed {} times within {}: {}", recent,
                                 format_duration(crash_window), error.message);
-    if (!exit.out_of_memory) error.cause = "crash_loop";
+    if (!exit.out_of_memory && cause == Cause::ended) error.cause = "crash_loop";
     change.state = DeploymentState::failed;
     change.state_reason = "crash loop";
     change.error = std::move(error);
@@ -423,19 +429,37 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
   return {};
 }
 
+void Fleet::check_disk(const std::shared_ptr<Entry>& entry) {
+  std::string sandbox;
+  {
+    std::lock_guard lock(mutex_);
+    sandbox = entry->sandbox;
+  }
+  const std::uint64_t limit = parts_.settings.instances.limits.disk_bytes;
+  if (sandbox.empty() || limit == 0) return;
+  if (disk_usage(parts_.settings.data / "instances" / sandbox / "upper", limit) <= limit) return;
+  log_warn("an instance outgrew its disk", {{"deployment", entry->id.str()}, {"limit", limit}});
+  handle_crash(entry, {.code = 137, .signal = 9}, Cause::disk_full);
+}
+
 void Fleet::tick() {
-  std::vector<std::shared_ptr<Entry>> idle;
+  std::vector<std::shared_ptr<Entry>> idle, to_measure;
   const Duration now = parts_.clock.monotonic();
   {
     std::lock_guard lock(mutex_);
     if (running_ == 0) return;
+    const bool measure = now - last_disk_check_ >= disk_check_interval;
+    if (measure) last_disk_check_ = now;
     for (const auto& [id, entry] : entries_) {
       if (entry->sandbox.empty() || entry->backend->state() != Backend::State::ready) continue;
+      if (measure) to_measure.push_back(entry);
       const Duration used = std::max(entry->backend->last_request(), entry->started);
       if (entry->backend->open_requests() == 0 && now - used >= parts_.settings.previews.idle)
         idle.push_back(entry);
     }
   }
+  for (const std::shared_ptr<Entry>& entry : to_measure)
+    workers_->post([this, entry] { check_disk(entry); });
   for (const std::shared_ptr<Entry>& entry : idle)
     workers_->post([this, entry] { sleep_now(entry, "idle"); });
 }

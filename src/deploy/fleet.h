@@ -67,7 +67,7 @@ class Fleet {
   // that belong to nothing live.
   [[nodiscard]] Status adopt(const std::vector<Deployment>& live);
 
-  // Once a second: sleep what is idle.
+  // Once a second: put to sleep what is idle; now and then, end what outgrew its disk.
   void tick();
 
   struct Counts {
@@ -92,7 +92,9 @@ class Fleet {
   void wake_now(const std::shared_ptr<Entry>& entry);
   void sleep_now(const std::shared_ptr<Entry>& entry, std::string_view reason);
   void handle_exit(const std::string& sandbox, const SandboxExit& exit);
-  void handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit& exit);
+  enum class Cause { ended, disk_full };
+  void handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit& exit, Cause cause);
+  void check_disk(const std::shared_ptr<Entry>& entry);
   [[nodiscard]] Result<SandboxSpec> sandbox_spec(const Deployment& deployment,
                                                  const std::string& sandbox) const;
   [[nodiscard]] Result<Backend::Endpoint> wait_until_ready(const std::string& sandbox,
@@ -109,6 +111,7 @@ class Fleet {
   std::unordered_map<std::string, SandboxExit> exits_;  // of sandboxes that are being started
   std::uint64_t wakes_ = 0, crashes_ = 0, sleeps_ = 0;
   std::size_t running_ = 0;
+  Duration last_disk_check_{};
   std::unique_ptr<Workers> workers_;
 };
 

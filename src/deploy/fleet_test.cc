@@ -232,6 +232,19 @@ TEST_F(FleetTest, ACrashLoopIsGivenUpAndRecorded) {
   EXPECT_EQ(state_of(deployment), Backend::State::crashed);
 }
 
+TEST_F(FleetTest, AnInstanceThatOutgrowsItsDiskIsStartedAfresh) {
+  settings.instances.limits.disk_bytes = 4096;
+  const Deployment deployment = add();
+  ASSERT_TRUE(fleet.start(deployment, {}));
+  const std::string first = engine.running().at(0);
+  const auto upper = settings.data / "instances" / first / "upper";
+  ASSERT_TRUE(make_directories(upper));
+  ASSERT_TRUE(write_file_atomic(upper / "flood", std::string(100'000, 'x')));
+  fleet.tick();
+  eventually([&] { return !engine.running().empty() && engine.running().at(0) != first; });
+  EXPECT_FALSE(std::filesystem::exists(upper));
+}
+
 TEST_F(FleetTest, RemovingStopsTheInstance) {
   const Deployment deployment = add();
   ASSERT_TRUE(fleet.start(deployment, {}));

@@ -89,7 +89,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
   SLIPWAY_CHECK(parts_.repository.remove_uploads_before(now - upload_life));
 
   std::unordered_set<Digest> manifests, blobs;
-  std::unordered_set<std::string> layers, known;
+  std::unordered_set<std::string> layers, projects_in_use;
   std::vector<DeploymentId> forgotten;
   SLIPWAY_CHECK(parts_.repository.each([&](const Deployment& deployment) {
     const bool deleted = deployment.state == DeploymentState::deleted;
@@ -97,7 +97,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
       forgotten.push_back(deployment.id);
       return;
     }
-    known.insert(deployment.id.str());
+    projects_in_use.insert(deployment.project);
     // The source stays as long as the deployment is listed (redeploy needs it); an expired one's
     // layers do not.
     manifests.insert(deployment.source);
@@ -125,6 +125,9 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     SLIPWAY_CHECK(parts_.repository.purge(id));
     SLIPWAY_CHECK(remove_tree(parts_.settings.data / "logs" / id.str()));
   }
+  for (const Project& project : projects)
+    if (!projects_in_use.contains(project.name))
+      SLIPWAY_CHECK(parts_.builder.remove_caches(project.name));
   SLIPWAY_TRY(
       const std::uint64_t layer_bytes,
       parts_.layers.collect([&](std::string_view id) { return layers.contains(std::string(id)); },

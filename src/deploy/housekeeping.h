@@ -25,6 +25,7 @@ class Housekeeping {
     Repository& repository;
     BlobStore& blobs;
     LayerStore& layers;
+    Builder& builder;
     Fleet& fleet;
     DeployService& service;
   };

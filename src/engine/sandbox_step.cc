@@ -21,23 +21,6 @@ using namespace std::chrono_literals;
 constexpr Duration disk_check_interval = 2s;
 constexpr Duration kill_patience = 15s;
 
-// Bytes of disk below `root`, without following links; a file with several names counts once. Stops
-// early once above `enough`.
-std::uint64_t disk_usage(const fs::path& root, std::uint64_t enough) {
-  std::uint64_t total = 0;
-  std::set<ino_t> seen;
-  std::error_code error;
-  fs::recursive_directory_iterator it(root, fs::directory_options::skip_permission_denied, error);
-  for (const fs::recursive_directory_iterator end; !error && it != end && total <= enough;
-       it.increment(error)) {
-    struct stat info{};
-    if (::lstat(it->path().c_str(), &info) != 0) continue;
-    if (!S_ISDIR(info.st_mode) && info.st_nlink > 1 && !seen.insert(info.st_ino).second) continue;
-    total += static_cast<std::uint64_t>(info.st_blocks) * 512;
-  }
-  return total;
-}
-
 // Hands what a pipe holds to the sink, up to the limit of all output.
 class OutputPump {
  public:

@@ -297,6 +297,9 @@ Result<std::uint64_t> BlobStore::collect(const std::function<bool(const Digest&)
       std::string_view name = entry->d_name;
       const bool twin = name.ends_with(executable_suffix);
       if (twin) name.remove_suffix(executable_suffix.size());
+      // What the router packed for browsers goes with its blob.
+      for (const std::string_view packed : {".br", ".zst", ".gz"})
+        if (name.ends_with(packed)) name.remove_suffix(packed.size());
       const auto digest = Digest::parse(name);
       if (!digest) continue;
       const bool used = in_use(*digest);

@@ -134,6 +134,18 @@ TEST_F(Blobs, CollectTakesWhatIsOldAndUnused) {
   EXPECT_FALSE(store_.contains(unused));
 }
 
+TEST_F(Blobs, CollectTakesWhatTheRouterPackedWithTheBlob) {
+  const Digest used = store_.put("used").value(), unused = store_.put("unused").value();
+  const fs::path kept = store_.path_of(used).string() + ".br";
+  const fs::path gone = store_.path_of(unused).string() + ".zst";
+  ASSERT_TRUE(write_file_atomic(kept, "packed"));
+  ASSERT_TRUE(write_file_atomic(gone, "packed"));
+  const auto in_use = [&](const Digest& digest) { return digest == used; };
+  ASSERT_TRUE(store_.collect(in_use, -2s).has_value());
+  EXPECT_TRUE(fs::exists(kept));
+  EXPECT_FALSE(fs::exists(gone));
+}
+
 TEST_F(Blobs, CollectTakesExecutableTwinsThatNoTreeLinks) {
   const TempDir tree = test::temp_dir();
   const Fd directory = *open_file(tree.path(), O_RDONLY | O_DIRECTORY);

@@ -56,7 +56,7 @@ constexpr ExcludedFolder excluded_folders[] = {
 constexpr std::string_view silent_files[] = {".git", ".DS_Store",
                                              "Thumbs.db"};  // .git: a worktree's
 constexpr std::string_view harmless_env_files[] = {".env.example", ".env.sample", ".env.template"};
-constexpr std::string_view env_why = "secrets are set with `slipway env`";
+constexpr std::string_view env_why = "give an app its secrets with `slipway deploy -e NAME=value`";
 
 bool is_env_file(std::string_view name) {
   return (name == ".env" || name == ".envrc" || name.starts_with(".env.")) &&

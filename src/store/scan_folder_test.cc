@@ -96,7 +96,7 @@ TEST_F(Scan, NeverSendsDependenciesSecretsOrHistory) {
   EXPECT_THAT(paths(), ElementsAre(".env.example", "Cargo.toml", "dist/kept.js", "index.js",
                                    "sub/target/kept", "venv/kept.py"));
   EXPECT_THAT(scan().notes,
-              Contains(AllOf(HasSubstr(".env"), HasSubstr("3 more"), HasSubstr("slipway env"))));
+              Contains(AllOf(HasSubstr(".env"), HasSubstr("3 more"), HasSubstr("deploy -e"))));
   EXPECT_THAT(scan().notes, Contains(HasSubstr("node_modules")));
 }
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <set>
 
 namespace slipway {
 namespace fs = std::filesystem;
@@ -145,6 +146,21 @@ Result<std::uint64_t> free_bytes(const fs::path& path) {
   struct statvfs info{};
   if (::statvfs(path.c_str(), &info) != 0) return fail_errno(errno, "statvfs " + path.string());
   return std::uint64_t{info.f_bavail} * info.f_frsize;
+}
+
+std::uint64_t disk_usage(const fs::path& root, std::uint64_t enough) {
+  std::uint64_t total = 0;
+  std::set<ino_t> seen;
+  std::error_code error;
+  fs::recursive_directory_iterator it(root, fs::directory_options::skip_permission_denied, error);
+  for (const fs::recursive_directory_iterator end; !error && it != end && total <= enough;
+       it.increment(error)) {
+    struct stat info{};
+    if (::lstat(it->path().c_str(), &info) != 0) continue;
+    if (!S_ISDIR(info.st_mode) && info.st_nlink > 1 && !seen.insert(info.st_ino).second) continue;
+    total += static_cast<std::uint64_t>(info.st_blocks) * 512;
+  }
+  return total;
 }
 
 Result<TempDir> TempDir::create(const fs::path& parent, std::string_view prefix) {

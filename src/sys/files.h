@@ -28,6 +28,10 @@ namespace slipway {
 // Free bytes that an ordinary process may use on the file system of `path`.
 [[nodiscard]] Result<std::uint64_t> free_bytes(const std::filesystem::path& path);
 
+// Bytes of disk below `root`, without following links; a file with several names counts once. Stops
+// early once above `enough`; what vanishes meanwhile does not count.
+[[nodiscard]] std::uint64_t disk_usage(const std::filesystem::path& root, std::uint64_t enough);
+
 // A directory that is removed, with all in it, at the end of its owner's life.
 class TempDir {
  public:
