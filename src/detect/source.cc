@@ -46,14 +46,18 @@ bool is_port_read(const std::vector<Token>& tokens, std::size_t at) {
   return token.is("PORT") && at >= 2 && tokens[at - 1].is(".") && tokens[at - 2].is("env");
 }
 
-constexpr int max_lookups = 3;
+constexpr int max_depth = 3;             // names behind names
+constexpr int max_lookups = 16;          // a call
+constexpr std::size_t max_listens = 16;  // a file
+constexpr std::size_t max_range = 60;    // tokens of an assignment
 
 void read_range(const std::vector<Token>& tokens, std::size_t from, std::size_t to, int depth,
-                Listen& into);
+                int& lookups, Listen& into);
 
 // What a name stands for: its last assignment before `before`, else the first one after it.
 void read_name(const std::vector<Token>& tokens, std::string_view name, std::size_t before,
-               int depth, Listen& into) {
+               int depth, int& lookups, Listen& into) {
+  if (--lookups < 0) return;
   std::size_t found = 0;
   for (std::size_t i = 0; i + 2 < tokens.size(); ++i) {
     if (!tokens[i].word() || tokens[i].text != name) continue;
@@ -72,16 +76,17 @@ void read_name(const std::vector<Token>& tokens, std::string_view name, std::siz
   if (found == 0) return;
   std::size_t end = found;
   const int line = tokens[found].line;
-  while (end < tokens.size() && !tokens[end].is(";") && tokens[end].line <= line + 2 &&
+  while (end < tokens.size() && end < found + max_range && !tokens[end].is(";") &&
+         tokens[end].line <= line + 2 &&
          (tokens[end].line == line || tokens[end].column > tokens[found].column ||
           tokens[end - 1].partner != 0 || tokens[end].is("|") || tokens[end].is("?") ||
           tokens[end].is("(")))
     ++end;
-  read_range(tokens, found, end, depth + 1, into);
+  read_range(tokens, found, end, depth + 1, lookups, into);
 }
 
 void read_range(const std::vector<Token>& tokens, std::size_t from, std::size_t to, int depth,
-                Listen& into) {
+                int& lookups, Listen& into) {
   for (std::size_t i = from; i < to; ++i) {
     const Token& token = tokens[i];
     if (is_port_read(tokens, i)) {
@@ -98,10 +103,10 @@ void read_range(const std::vector<Token>& tokens, std::size_t from, std::size_t 
     } else if (token.is("{") && token.partner != 0 && depth == 0 && i > from && i + 1 < to &&
                tokens[i - 1].is(">")) {
       i = token.partner;  // a callback's body
-    } else if (token.word() && depth < max_lookups && !(i + 1 < to && tokens[i + 1].is("(")) &&
+    } else if (token.word() && depth < max_depth && !(i + 1 < to && tokens[i + 1].is("(")) &&
                !(i > from && tokens[i - 1].is("."))) {
       if (!(i + 1 < to && (tokens[i + 1].is(":") || tokens[i + 1].is("="))))
-        read_name(tokens, token.text, i, depth, into);
+        read_name(tokens, token.text, i, depth, lookups, into);
     }
   }
 }
@@ -109,11 +114,16 @@ void read_range(const std::vector<Token>& tokens, std::size_t from, std::size_t 
 }  // namespace
 
 Listen read_listen(const std::vector<Token>& tokens, std::size_t open) {
+  int lookups = max_lookups;
   Listen found{.line = tokens[open].line};
   const std::size_t end =
       tokens[open].partner != 0 ? tokens[open].partner : std::min(open + 40, tokens.size());
-  read_range(tokens, open + 1, std::min(end, open + 120), 0, found);
+  read_range(tokens, open + 1, std::min(end, open + 120), 0, lookups, found);
   return found;
+}
+
+void add_listen(const std::vector<Token>& tokens, std::size_t open, SourceFacts& facts) {
+  if (facts.listens.size() < max_listens) facts.listens.push_back(read_listen(tokens, open));
 }
 
 Language language_of(std::string_view path) {

@@ -99,5 +99,7 @@ void scan_others(const std::vector<Token>& tokens, SourceFacts& facts);
 // Of the call whose '(' is at `open`: the literal port and host among its arguments, and whether
 // PORT is read for it (directly, or through a name that `facts` knows).
 [[nodiscard]] Listen read_listen(const std::vector<Token>& tokens, std::size_t open);
+// The same, kept among the facts; past a file's first few there is nothing to learn.
+void add_listen(const std::vector<Token>& tokens, std::size_t open, SourceFacts& facts);
 
 }  // namespace slipway::detection

@@ -111,9 +111,9 @@ class Scanner {
     facts_.uses_deno |= owner == "Deno";
     const bool runtime = owner == "Bun" || owner == "Deno";
     if ((member && name == "listen") || (name == "serve" && (!member || runtime))) {
-      Listen listen = read_listen(tokens_, i + 1);
+      add_listen(tokens_, i + 1, facts_);
+      Listen& listen = facts_.listens.back();
       if (owner == "Deno" && !listen.port && !listen.from_env) listen.port = 8000;
-      facts_.listens.push_back(std::move(listen));
     }
     static const std::set<std::string_view> verbs{"get", "all", "use", "route", "head", "post"};
     if (member && verbs.contains(name) && at(i + 2).string() && !is_router(owner)) route(at(i + 2));
@@ -124,7 +124,7 @@ class Scanner {
     for (std::size_t k = open + 1; k < end; ++k)
       if (tokens_[k].is("fetch") &&
           (at(k + 1).is(":") || at(k + 1).is(",") || at(k + 1).is("(") || at(k + 1).is("}"))) {
-        facts_.listens.push_back(read_listen(tokens_, open));
+        add_listen(tokens_, open, facts_);
         return;
       }
   }

@@ -68,11 +68,10 @@ void scan_go(const std::vector<Token>& tokens, SourceFacts& facts) {
     } else if ((token.text == "Getenv" || token.text == "LookupEnv") && at(tokens, i + 1).is("(")) {
       add_env(tokens, i, facts, false);
     } else if (token.text == "Addr" && at(tokens, i + 1).is(":")) {
-      facts.listens.push_back(read_listen(tokens, i + 1));
+      add_listen(tokens, i + 1, facts);
     } else if (at(tokens, i + 1).is("(")) {
       const bool member = i > 0 && tokens[i - 1].is(".");
-      if (member && listens.contains(token.text))
-        facts.listens.push_back(read_listen(tokens, i + 1));
+      if (member && listens.contains(token.text)) add_listen(tokens, i + 1, facts);
       if (member && routes.contains(token.text) && at(tokens, i + 2).string())
         add_route(at(tokens, i + 2), facts);
     }
@@ -159,8 +158,7 @@ void scan_others(const std::vector<Token>& tokens, SourceFacts& facts) {
       const Token& path = at(tokens, named ? argument + 2 : argument);
       if (path.string()) add_route(path, facts);
     }
-    if (listens.contains(token.text) && next.is("("))
-      facts.listens.push_back(read_listen(tokens, i + 1));
+    if (listens.contains(token.text) && next.is("(")) add_listen(tokens, i + 1, facts);
     if (token.text == "set" && next.is(":") && at(tokens, i + 2).is("port") &&
         at(tokens, i + 4).kind == Token::Kind::number) {
       std::vector<Token> argument{next, at(tokens, i + 4)};

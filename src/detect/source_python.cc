@@ -246,7 +246,7 @@ class Scanner {
     if (name == "run" && (dotted == "run" || dotted == "subprocess.run" ||
                           dotted == "asyncio.run" || dotted.ends_with("loop.run")))
       return;
-    facts_.listens.push_back(read_listen(tokens_, i + 1));
+    add_listen(tokens_, i + 1, facts_);
   }
 
   void route(std::size_t i, std::string_view name) {

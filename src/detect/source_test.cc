@@ -145,6 +145,15 @@ TEST(Routes, AreFoundInEveryLanguage) {
   EXPECT_THAT(paths("a.rb", "get '/health' do\nend\n"), ElementsAre("/health"));
 }
 
+// Names that stand for long lines of names, over and over: work is bounded, not quadratic.
+TEST(Tokens, NamesBehindNamesAreFollowedOnlySoFar) {
+  std::string text = "a = ";
+  for (int i = 0; i < 20'000; ++i) text += "a b c ";
+  text += "\nb = a\nc = b\n";
+  for (int i = 0; i < 500; ++i) text += "app.listen(a, b, c, a, b, c, a, b, c);\n";
+  EXPECT_LE(scan_source("a.js", text).listens.size(), 16u);
+}
+
 TEST(Tokens, HostileTextEndsInTime) {
   for (const char c : {'"', '\'', '`', '/', '(', '{', '\\', '#', '\n', 'r'})
     for (const std::string_view file : {"a.js", "a.py", "a.go", "a.rs", "A.java", "a.rb", "a.php"})

@@ -52,7 +52,8 @@ void plan_next(const Context& context) {
     if (service.start->find("NODE_ENV=") == std::string::npos)
       service.start = "NODE_ENV=production " + *service.start;
   }
-  for (const std::string& file : root.files())
+  for (const std::string& file : root.files()) {
+    if (file.find("api/health") == std::string::npos) continue;
     for (const std::string_view route : {"health", "healthz"})
       for (const std::string_view base : {"app/", "src/app/", "pages/", "src/pages/"}) {
         const std::string stem = std::string(base) + "api/" + std::string(route);
@@ -60,6 +61,7 @@ void plan_next(const Context& context) {
             file.starts_with(stem + "/index."))
           if (service.health_path == "/") service.health_path = "/api/" + std::string(route);
       }
+  }
 }
 
 void plan_nuxt(const Context& context) {

@@ -385,8 +385,11 @@ std::vector<std::string> imported_distributions(const Root& root,
          {std::string(), std::string(directory_of(root.relative(from))), std::string("src")}) {
       const std::string stem = join_path(directory, name);
       if (root.has(stem + ".py") || root.has(stem + "/__init__.py")) return true;
-      for (const std::string& file : root.files())
-        if (file.starts_with(stem + "/") && file.ends_with(".py")) return true;
+      // A package without __init__.py: a folder with modules in it.
+      const Files& files = root.project().files();
+      const Files::Range range = files.below(root.path(stem));
+      for (std::size_t i = range.first; i < std::min(range.last, range.first + 200); ++i)
+        if (files.own()[i]->path.ends_with(".py")) return true;
     }
     return false;
   };
