@@ -1,0 +1,132 @@
+#include "api/dispatch.h"
+
+#include <gtest/gtest.h>
+
+#include "api/routes.h"
+#include "deploy/testing/world.h"
+
+namespace slipway {
+namespace {
+
+using testing::World;
+
+class ApiTest : public ::testing::Test {
+ protected:
+  ApiResponse call(std::string method, std::string path, std::string body = {},
+                   HttpHeaders headers = {}) {
+    ApiRequest request{
+        .method = std::move(method), .path = std::move(path), .headers = std::move(headers)};
+    request.headers.emplace_back("Authorization", "Bearer " + token);
+    request.body_bytes = body.size();
+    request.body = std::move(body);
+    return api(request);
+  }
+  static json::value body_of(const ApiResponse& response) {
+    return parse_json(std::get<std::string>(response.body)).value();
+  }
+  static std::string code_of(const ApiResponse& response) {
+    return std::string(body_of(response).at("code").as_string());
+  }
+  // An upload of one page whose blob is here already.
+  std::string upload() { return world.upload("shop", {{"index.html", "<h1>hello</h1>"}}).str(); }
+  std::string deployment_body() { return fmt::format(R"({{"upload":"{}"}})", upload()); }
+
+  World world;
+  std::string token = "secret";
+  ApiContext context{.service = world.service,
+                     .clock = world.clock,
+                     .names = world.names,
+                     .server_url = "http://localhost:7070",
+                     .metrics = [] { return std::string("up 1\n"); }};
+  ApiDispatcher api{context, "secret", {.kind = "human", .name = "ada"}};
+};
+
+TEST_F(ApiTest, EveryRouteButTheOpenOnesNeedsAToken) {
+  for (const ApiRoute& route : api_routes()) {
+    for (const char* header : {"", "Bearer wrong", "Basic c2VjcmV0"}) {
+      ApiRequest request{.method = std::string(route.method), .path = std::string(route.path)};
+      if (*header != '\0') request.headers.emplace_back("Authorization", header);
+      const ApiResponse response = api(request);
+      if (route.permission == Permission::none)
+        EXPECT_EQ(response.status, 200) << route.path;
+      else
+        EXPECT_EQ(response.status, 401) << route.path << ' ' << header;
+    }
+  }
+}
+
+TEST_F(ApiTest, TheDescriptionNamesEveryRoute) {
+  const json::value document = body_of(call("GET", "/v1/openapi.json"));
+  for (const ApiRoute& route : api_routes()) {
+    std::string method(route.method);
+    std::ranges::transform(method, method.begin(),
+                           [](char c) { return static_cast<char>(std::tolower(c)); });
+    EXPECT_TRUE(document.at("paths").at(route.path).as_object().contains(method)) << route.path;
+    for (const std::string_view name : {route.request, route.response})
+      if (!name.empty() && name != "Pack")
+        EXPECT_TRUE(document.at("components").at("schemas").as_object().contains(name)) << name;
+  }
+}
+
+TEST_F(ApiTest, DeploysAnUploadAndTellsItsUrls) {
+  const ApiResponse response = call("POST", "/v1/deployments", deployment_body());
+  ASSERT_EQ(response.status, 202);
+  const json::value made = body_of(response);
+  const auto id = DeploymentId::parse(made.at("id").as_string()).value();
+  EXPECT_EQ(made.at("url").as_string(),
+            "http://shop-" + std::string(id.tail()) + ".localhost:7070");
+  EXPECT_EQ(world.settled(id).state, DeploymentState::ready);
+  EXPECT_EQ(world.settled(id).actor.name, "ada");
+  EXPECT_EQ(body_of(call("GET", "/v1/deployments/" + id.str())).at("state").as_string(), "ready");
+}
+
+TEST_F(ApiTest, TheSameIdempotencyKeyGetsTheSameReplyAndAnotherBodyIsRefused) {
+  const std::string body = deployment_body();
+  const HttpHeaders key{{"Idempotency-Key", "k1"}};
+  const json::value first = body_of(call("POST", "/v1/deployments", body, key));
+  const ApiResponse again = call("POST", "/v1/deployments", body, key);
+  EXPECT_EQ(body_of(again).at("id"), first.at("id"));
+  EXPECT_EQ(find_header(again.headers, "Idempotent-Replayed"), "true");
+  EXPECT_EQ(code_of(call("POST", "/v1/deployments", deployment_body(), key)), "conflict");
+  std::ignore = world.settled(DeploymentId::parse(first.at("id").as_string()).value());
+}
+
+TEST_F(ApiTest, SaysWhatIsWrongWithARequest) {
+  EXPECT_EQ(code_of(call("POST", "/v1/deployments", "{")), "invalid_argument");
+  EXPECT_EQ(body_of(call("POST", "/v1/deployments", "{}")).at("message").as_string(),
+            "upload is missing");
+  EXPECT_EQ(code_of(call("POST", "/v1/deployments", R"({"upload":"upl_aaaaaaaaaa"})")),
+            "not_found");
+  EXPECT_EQ(code_of(call("GET", "/v1/deployments/nope")), "not_found");
+}
+
+TEST_F(ApiTest, UnknownPathsAndMethodsAreToldApart) {
+  EXPECT_EQ(call("GET", "/v1/nothing").status, 404);
+  const ApiResponse response = call("PATCH", "/v1/deployments");
+  EXPECT_EQ(response.status, 405);
+  EXPECT_EQ(find_header(response.headers, "Allow"), "POST, GET");
+}
+
+TEST_F(ApiTest, ValuesOfVariablesNeverComeBack) {
+  const std::string body = fmt::format(R"({{"upload":"{}","env":{{"KEY":"hunter2"}}}})", upload());
+  const ApiResponse made = call("POST", "/v1/deployments", body);
+  ASSERT_EQ(made.status, 202);
+  EXPECT_EQ(std::get<std::string>(made.body).find("hunter2"), std::string::npos);
+  EXPECT_EQ(body_of(made).at("env").as_array().at(0).as_string(), "KEY");
+  std::ignore = world.settled(DeploymentId::parse(body_of(made).at("id").as_string()).value());
+}
+
+TEST_F(ApiTest, UploadsLearnWhatIsMissing) {
+  const std::string digest = sha256("abc").hex();
+  const std::string body =
+      fmt::format(R"({{"project":"shop","manifest":"f {} 3 index.html\n"}})", digest);
+  const ApiResponse opened = call("POST", "/v1/uploads", body);
+  ASSERT_EQ(opened.status, 201) << std::get<std::string>(opened.body);
+  EXPECT_EQ(body_of(opened).at("missing").as_array().at(0).as_string(), "sha256:" + digest);
+  EXPECT_EQ(code_of(call("POST", "/v1/uploads",
+                         R"({"project":"shop","manifest":"f x 3 ../etc/passwd\n"})")),
+            "invalid_argument");
+}
+
+}  // namespace
+}  // namespace slipway

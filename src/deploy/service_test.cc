@@ -1,0 +1,231 @@
+// The service facade with a real store and database, the pipeline and the fleet, over a fake
+// engine.
+#include "deploy/service.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <thread>
+
+#include "deploy/testing/world.h"
+
+namespace slipway {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Files;
+using testing::World;
+
+const Files site{{"index.html", "<h1>one</h1>"}, {"about.html", "<h1>about</h1>"}};
+const Files next_site{{"index.html", "<h1>two</h1>"}, {"about.html", "<h1>about</h1>"}};
+
+TEST(Deploying, AStaticFolderIsReadyAtItsOwnUrlAndItsAlias) {
+  World w;
+  const Deployment deployment = w.deploy("shop", site);
+  ASSERT_EQ(deployment.state, DeploymentState::ready) << deployment.error.value_or(Error{}).message;
+  EXPECT_EQ(w.shown(w.host(deployment)), "site");
+  EXPECT_EQ(w.site_at("preview--shop.localhost"), deployment.id);
+  EXPECT_EQ(deployment.changed.added, (std::vector<std::string>{"about.html", "index.html"}));
+  EXPECT_EQ(deployment.expires_at, w.clock.now() + w.settings.previews.ttl);
+}
+
+TEST(Deploying, ASecondDeploymentKnowsWhatChangedAndTakesTheAlias) {
+  World w;
+  const Deployment first = w.deploy("shop", site), second = w.deploy("shop", next_site);
+  EXPECT_EQ(second.base, first.id);
+  EXPECT_EQ(second.changed.modified, std::vector<std::string>{"index.html"});
+  EXPECT_EQ(w.site_at("preview--shop.localhost"), second.id);
+  EXPECT_EQ(w.site_at(w.host(first)), first.id);
+}
+
+TEST(Deploying, NothingToRunFailsInItsPhaseAndLeavesTheAliasAlone) {
+  World w;
+  const Deployment good = w.deploy("shop", site);
+  const Deployment bad = w.deploy("shop", {{"notes.txt", "nothing here"}});
+  ASSERT_EQ(bad.state, DeploymentState::failed);
+  EXPECT_EQ(bad.error->phase, "detect");
+  EXPECT_FALSE(bad.error->hint.empty());
+  EXPECT_EQ(w.shown(w.host(bad)), "failed");
+  EXPECT_EQ(w.site_at("preview--shop.localhost"), good.id);
+}
+
+TEST(Deploying, TheSameKeyDeploysOnce) {
+  World w;
+  const Deployment first = w.submit("shop", site, {}, "k").value();
+  const Deployment again = w.submit("shop", site, {}, "k").value();
+  EXPECT_EQ(first.id, again.id);
+  EXPECT_EQ(w.settled(first.id).state, DeploymentState::ready);
+}
+
+TEST(Deploying, MissingBlobsAreRefusedBeforeAnythingIsRecorded) {
+  World w;
+  const Manifest manifest{.entries = {{.path = "index.html", .size = 3, .digest = sha256("abc")}}};
+  const auto opened = w.service.open_upload("shop", manifest).value();
+  EXPECT_EQ(opened.missing, std::vector<Digest>{sha256("abc")});
+  const auto refused = w.service.deploy({.project = "shop", .upload = opened.id}, {});
+  EXPECT_EQ(refused.error().code, Errc::failed_precondition);
+  EXPECT_TRUE(w.repository->list({}).value().deployments.empty());
+}
+
+TEST(Deploying, ADeltaOfAnUnknownBaseAsksForTheWholeManifest) {
+  World w;
+  EXPECT_EQ(w.service.open_upload("shop", ManifestDelta{.base = sha256("?")}).error().code,
+            Errc::conflict);
+}
+
+TEST(Deploying, BadNamesAndVariablesAreRefused) {
+  World w;
+  EXPECT_EQ(w.service.open_upload("../etc", Manifest{}).error().code, Errc::invalid_argument);
+  EXPECT_EQ(w.submit("shop", site, {.alias = "a--b"}).error().code, Errc::invalid_argument);
+  EXPECT_EQ(w.submit("shop", site, {.env = {{"A=B", "x"}}}).error().code, Errc::invalid_argument);
+  EXPECT_EQ(w.submit("shop", site, {.ttl = 0s}).error().code, Errc::invalid_argument);
+}
+
+TEST(Deploying, ADryRunRecordsNothing) {
+  World w;
+  const auto planned = w.service.plan({.project = "shop", .upload = w.upload("shop", site)});
+  ASSERT_TRUE(planned.has_value());
+  EXPECT_EQ(planned->plan.services.at(0).provider, "static");
+  EXPECT_TRUE(w.repository->list({}).value().deployments.empty());
+}
+
+// A build that runs until it is told to stop.
+void block_steps(World& w, std::atomic<int>& running) {
+  w.engine.on_step([&running](const SandboxSpec&, const StepRunner::OutputSink&,
+                              std::stop_token stop) -> Result<StepRunner::Outcome> {
+    std::mutex mutex;
+    std::condition_variable_any never;
+    std::unique_lock lock(mutex);
+    ++running;
+    never.wait(lock, stop, [] { return false; });
+    --running;
+    return fail(Errc::canceled, "canceled");
+  });
+}
+
+template <class Condition>
+void eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (!condition()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain";
+    std::this_thread::yield();
+  }
+}
+
+const Files slow_build{{"index.html", "x"}};
+const DeployOptions slow_options{.build = "make", .start = "./serve"};
+
+TEST(Coalescing, ANewerDeploymentOfAnAliasCancelsTheOlderOnesBuild) {
+  World w;
+  std::atomic<int> running = 0;
+  block_steps(w, running);
+  const Deployment older = w.submit("shop", slow_build, slow_options).value();
+  eventually([&] { return running == 1; });
+  const Deployment newer = w.submit("shop", site).value();
+  EXPECT_EQ(w.settled(older.id).state, DeploymentState::canceled);
+  EXPECT_EQ(w.repository->get(older.id).value().state_reason, "superseded by " + newer.id.str());
+  EXPECT_EQ(running, 0);
+  EXPECT_EQ(w.settled(newer.id).state, DeploymentState::ready);
+}
+
+TEST(Coalescing, AnotherAliasIsLeftAlone) {
+  World w;
+  std::atomic<int> running = 0;
+  block_steps(w, running);
+  DeployOptions other = slow_options;
+  other.alias = "other";
+  const Deployment building = w.submit("shop", slow_build, other).value();
+  eventually([&] { return running == 1; });
+  EXPECT_EQ(w.deploy("shop", site).state, DeploymentState::ready);
+  EXPECT_EQ(w.repository->get(building.id).value().state, DeploymentState::building);
+  EXPECT_TRUE(w.service.remove(building).has_value());
+  EXPECT_EQ(running, 0);
+}
+
+TEST(Stopping, TheServerLeavesUnfinishedDeploymentsToBeTakenUpAgain) {
+  World w;
+  std::atomic<int> running = 0;
+  block_steps(w, running);
+  const Deployment building = w.submit("shop", slow_build, slow_options).value();
+  eventually([&] { return running == 1; });
+  w.pipeline.shut_down();
+  EXPECT_EQ(w.repository->get(building.id).value().state, DeploymentState::building);
+}
+
+TEST(Removing, HidesADeploymentAndUndoBringsItBack) {
+  World w;
+  const Deployment first = w.deploy("shop", site), second = w.deploy("shop", next_site);
+  ASSERT_TRUE(w.service.remove(second).has_value());
+  EXPECT_EQ(w.shown(w.host(second)), "deleted");
+  EXPECT_EQ(w.site_at("preview--shop.localhost"), first.id);
+  const Deployment back = w.service.undo({}).value();
+  EXPECT_EQ(back.id, second.id);
+  EXPECT_EQ(back.state, DeploymentState::ready);
+  EXPECT_EQ(w.site_at("preview--shop.localhost"), second.id);
+  EXPECT_EQ(w.service.undo({}).error().code, Errc::not_found);
+}
+
+TEST(Removing, IsForeverAfterTwoDays) {
+  World w;
+  const Deployment deployment = w.deploy("shop", site);
+  ASSERT_TRUE(w.service.remove(deployment).has_value());
+  w.clock.advance(49h);
+  EXPECT_EQ(w.service.undo({}).error().code, Errc::not_found);
+  ASSERT_TRUE(w.housekeeping.collect_garbage().has_value());
+  EXPECT_EQ(w.repository->get(deployment.id).error().code, Errc::not_found);
+}
+
+TEST(Expiring, EndsAPreviewAtItsTime) {
+  World w;
+  const Deployment deployment = w.deploy("shop", site, {.ttl = 1h});
+  ASSERT_TRUE(w.housekeeping.expire_previews());
+  EXPECT_EQ(w.shown(w.host(deployment)), "site");
+  w.clock.advance(61min);
+  ASSERT_TRUE(w.housekeeping.expire_previews());
+  EXPECT_EQ(w.shown(w.host(deployment)), "expired");
+  EXPECT_EQ(w.shown("preview--shop.localhost"), "expired");
+  EXPECT_EQ(w.repository->get(deployment.id).value().state, DeploymentState::expired);
+}
+
+TEST(Expiring, BeyondTheCapTheLeastRecentlyUsedGoes) {
+  World w;
+  w.settings.previews.max_total = 2;
+  const Deployment a = w.deploy("a", site), b = w.deploy("b", site), c = w.deploy("c", site);
+  ASSERT_TRUE(w.housekeeping.expire_previews());
+  EXPECT_EQ(w.repository->live_count().value(), 2u);
+}
+
+TEST(Finding, TakesEveryFormOfAReference) {
+  World w;
+  const Deployment deployment = w.deploy("shop", site, {.alias = "main"});
+  for (const std::string& reference :
+       {deployment.id.str(), std::string(deployment.id.tail()),
+        std::string(deployment.id.tail().substr(0, 5)), w.host(deployment),
+        w.service.url(deployment) + "/x", std::string("shop"), std::string("main--shop")}) {
+    const auto found = w.service.find(reference);
+    ASSERT_TRUE(found.has_value()) << reference;
+    EXPECT_EQ(found->id, deployment.id) << reference;
+  }
+  EXPECT_EQ(w.service.find("nope").error().code, Errc::not_found);
+  EXPECT_EQ(w.service.find("%").error().code, Errc::not_found);
+}
+
+TEST(Redeploying, MakesItAgainFromTheRecordedSource) {
+  World w;
+  const Deployment first = w.deploy("shop", site);
+  const Deployment again = w.settled(w.service.redeploy(first, "", {}, {}).value().id);
+  EXPECT_EQ(again.state, DeploymentState::ready);
+  EXPECT_EQ(again.source, first.source);
+  EXPECT_NE(again.id, first.id);
+}
+
+TEST(Garbage, KeepsWhatADeploymentNeeds) {
+  World w;
+  const Deployment deployment = w.deploy("shop", site);
+  ASSERT_TRUE(w.housekeeping.collect_garbage().has_value());
+  EXPECT_TRUE(w.blobs.contains(deployment.source));
+  EXPECT_TRUE(w.blobs.contains(sha256("<h1>one</h1>")));
+}
+
+}  // namespace
+}  // namespace slipway

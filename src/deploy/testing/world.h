@@ -1,0 +1,122 @@
+#pragma once
+
+// For tests: everything of deploy/ wired together as the server wires it, over a fake engine, a
+// manual clock and an in-memory database.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "deploy/housekeeping.h"
+#include "deploy/service.h"
+#include "engine/fake_engine.h"
+#include "sys/files.h"
+
+namespace slipway::testing {
+
+using namespace std::chrono_literals;
+
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+class World {
+ public:
+  World() { settings.data = directory.path(); }
+  ~World() { pipeline.shut_down(); }
+
+  // Uploads the files as a client would, blobs first.
+  UploadId upload(const std::string& project, const Files& files) {
+    std::vector<ManifestEntry> entries;
+    for (const auto& [path, content] : files)
+      entries.push_back(
+          {.path = path, .size = content.size(), .digest = blobs.put(content).value()});
+    Manifest manifest{.entries = std::move(entries)};
+    std::ranges::sort(manifest.entries, {}, &ManifestEntry::path);
+    return service.open_upload(project, manifest).value().id;
+  }
+  Result<Deployment> submit(const std::string& project, const Files& files,
+                            DeployOptions options = {}, const std::string& key = {}) {
+    return service.deploy(
+        {.project = project, .upload = upload(project, files), .options = std::move(options)}, key);
+  }
+  // Waits until it is settled.
+  Deployment settled(const DeploymentId& id) {
+    if (const auto feed = events.find(id)) {
+      std::uint64_t cursor = 0;
+      while (!feed->finished(cursor)) std::ignore = feed->next(cursor, 10s);
+    }
+    return repository->get(id).value();
+  }
+  Deployment deploy(const std::string& project, const Files& files, DeployOptions options = {}) {
+    return settled(submit(project, files, std::move(options)).value().id);
+  }
+  // What a host name shows: "site", "app", a page's kind, or "" for nothing.
+  std::string shown(const std::string& host) const {
+    const auto target = table.find(host);
+    if (!target) return "";
+    if (const auto* page = std::get_if<std::shared_ptr<const StatusPage>>(&*target))
+      return (*page)->kind;
+    return std::holds_alternative<std::shared_ptr<Backend>>(*target) ? "app" : "site";
+  }
+  // The deployment that a static host name leads to.
+  DeploymentId site_at(const std::string& host) const {
+    return std::get<std::shared_ptr<const StaticSite>>(table.find(host).value())->deployment();
+  }
+  std::string host(const Deployment& deployment) const { return names.deployment_host(deployment); }
+
+  TempDir directory =
+      TempDir::create(std::filesystem::temp_directory_path(), "slipway-world-").value();
+  Settings settings;
+  ManualClock clock;
+  FakeEngine engine;
+  std::unique_ptr<Repository> repository = Repository::open(":memory:").value();
+  BlobStore blobs = BlobStore::open(directory.path()).value();
+  LayerStore layers = LayerStore::open(directory.path()).value();
+  Builder builder{{.cache = directory.path() / "cache",
+                   .toolchains = directory.path() / "toolchains",
+                   .scratch = directory.path() / "scratch"},
+                  blobs,
+                  layers,
+                  engine,
+                  clock,
+                  {}};
+  Names names{"localhost", 7070};
+  RouteTable table;
+  EventHub events;
+  Fleet fleet{{.settings = settings,
+               .clock = clock,
+               .engine = engine,
+               .repository = *repository,
+               .layers = layers,
+               .builder = builder,
+               .names = names},
+              [](const Deployment&) {}};
+  Routes routes{table, names, fleet, *repository, blobs};
+  Pipeline pipeline{{.settings = settings,
+                     .clock = clock,
+                     .repository = *repository,
+                     .blobs = blobs,
+                     .layers = layers,
+                     .builder = builder,
+                     .fleet = fleet,
+                     .routes = routes,
+                     .events = events}};
+  DeployService service{{.settings = settings,
+                         .clock = clock,
+                         .repository = *repository,
+                         .blobs = blobs,
+                         .fleet = fleet,
+                         .routes = routes,
+                         .pipeline = pipeline,
+                         .events = events,
+                         .names = names}};
+  Housekeeping housekeeping{{.settings = settings,
+                             .clock = clock,
+                             .repository = *repository,
+                             .blobs = blobs,
+                             .layers = layers,
+                             .builder = builder,
+                             .fleet = fleet,
+                             .service = service}};
+};
+
+}  // namespace slipway::testing
