@@ -72,7 +72,7 @@ def test_kill_at_random_instants(make_slipway, project):
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [11, 12])
 def test_kill_at_many_random_instants(make_slipway, project, seed):
-    rounds_of_kill(make_slipway(), project, rounds=20, seed=seed)
+    rounds_of_kill(make_slipway(), project, rounds=10, seed=seed)
 
 
 def test_kill_in_the_middle_of_a_build(make_slipway, project):
