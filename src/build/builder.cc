@@ -276,7 +276,7 @@ class Run {
   Status install() {
     const auto script = install_script(ground_);
     if (!script) return {};
-    const bool part = !service_.install_inputs.empty();
+    const bool part = !service_.install_inputs.empty() || service_.install_names_packages;
     const Manifest inputs = part ? select_inputs(source_, service_.install_inputs) : Manifest{};
     const EnvVars env = keyed_env(BuildStep::install);
     Sha256 key = begin_key("install", *script, env);

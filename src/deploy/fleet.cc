@@ -345,6 +345,16 @@ void Fleet::handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit&
   log_info("an instance ended by itself",
            {{"deployment", entry->id.str()}, {"code", exit.code}, {"recent", recent}});
   if (recent < crash_limit) {
+    const std::string reason =
+        cause == Cause::disk_full ? "restarted: its disk was full"
+        : exit.out_of_memory      ? "restarted: it ran out of memory"
+        : exit.signal > 0         ? fmt::format("restarted: it was ended by signal {}", exit.signal)
+                                  : fmt::format("restarted: it exited with {}", exit.code);
+    const auto told = parts_.repository.update(entry->id, [&](Deployment& change) -> Status {
+      change.state_reason = reason;
+      return {};
+    });
+    if (!told) log_warn("a restart was not recorded", {{"error", told.error().message}});
     // 0.25 s, 0.5 s, 1 s, 2 s. Requests wait meanwhile.
     const auto delay = std::chrono::milliseconds{125 << recent};
     workers_->post([this, entry] { wake_now(entry); }, delay);

@@ -107,6 +107,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
   }));
   SLIPWAY_TRY(const std::vector<Project> projects, parts_.repository.projects());
   for (const Project& project : projects) {
+    if (!projects_in_use.contains(project.name)) continue;
     SLIPWAY_TRY(const std::optional<Digest> base, parts_.repository.base_manifest(project.name));
     if (base) manifests.insert(*base);
   }

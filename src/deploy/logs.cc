@@ -134,8 +134,9 @@ bool LogReader::open_newer() {
     if (inode_of(files[i]) != info.st_ino) continue;
     if (i + 1 == files.size()) return false;
     auto opened = open_file(files[i + 1], O_RDONLY);
-    if (opened) file_ = *std::move(opened);
-    return opened.has_value();
+    if (!opened) return false;
+    file_ = *std::move(opened);
+    return true;
   }
   // Ours is gone: rotated out of the log.
   file_.reset();

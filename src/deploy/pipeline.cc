@@ -8,6 +8,15 @@
 
 namespace slipway {
 
+namespace {
+
+bool has_log_command(const Error& error) {
+  return std::ranges::any_of(
+      error.next, [](const NextStep& step) { return step.command.starts_with("slipway logs"); });
+}
+
+}  // namespace
+
 // Carries what the builder tells into the journey and the build's log.
 class Pipeline::Observer final : public BuildObserver {
  public:
@@ -256,6 +265,11 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
     deployment.state = DeploymentState::failed;
     deployment.error = outcome.error();
     if (deployment.error->phase.empty()) deployment.error->phase = journey.current();
+    const bool started = journey.current() == "start";
+    if (!has_log_command(*deployment.error))
+      deployment.error->next.push_back(
+          {fmt::format("slipway logs {}{}", deployment.id.str(), started ? "" : " --build"),
+           started ? "to read all that the app wrote" : "to read the whole build log"});
   }
   if (!outcome) std::ignore = parts_.fleet.remove(deployment.id);
 

@@ -29,12 +29,11 @@ Status Routes::publish(const Deployment& deployment, std::string_view step) {
 
 Status Routes::publish_with_alias(const Deployment& deployment) {
   std::lock_guard lock(mutex_);
-  SLIPWAY_TRY(const bool newest, repository_.advance_alias(deployment));
   SLIPWAY_TRY(const RouteTarget leads_to, target(deployment));
-  std::vector<Change> changes{Change(names_.deployment_host(deployment), leads_to)};
+  table_.publish({Change(names_.deployment_host(deployment), leads_to)});
+  SLIPWAY_TRY(const bool newest, repository_.advance_alias(deployment));
   if (newest)
-    changes.emplace_back(names_.alias_host(deployment.project, deployment.alias), leads_to);
-  table_.publish(std::move(changes));
+    table_.publish({Change(names_.alias_host(deployment.project, deployment.alias), leads_to)});
   return {};
 }
 

@@ -26,7 +26,7 @@ class Routes {
   // The deployment's own host shows what its recorded state asks for: the app, or a page that says
   // why not. An alias that leads to it follows. `step` names what is under way.
   [[nodiscard]] Status publish(const Deployment& deployment, std::string_view step = {});
-  // Makes the alias lead to the deployment (its newest), in one step with its own host.
+  // As publish(); then makes the alias lead to it, unless the alias leads to a newer one.
   [[nodiscard]] Status publish_with_alias(const Deployment& deployment);
   // After a deployment went away: its alias leads to the newest one left, or shows the page of this
   // one.

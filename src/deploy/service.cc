@@ -57,8 +57,10 @@ Result<BlobStore::PackStats> DeployService::receive_pack(const UploadId& id,
     digests.push_back(entry.digest);
     limit += entry.size + 128;
   }
-  const std::vector<Digest> wanted = parts_.blobs.missing(digests);
-  return parts_.blobs.unpack(body, wanted, limit);
+  // All of them, not only those still missing: another deploy may have brought one meanwhile.
+  std::ranges::sort(digests);
+  digests.erase(std::ranges::unique(digests).begin(), digests.end());
+  return parts_.blobs.unpack(body, digests, limit);
 }
 
 Result<Deployment> DeployService::draft(const NewDeployment& wanted) {

@@ -3,10 +3,9 @@
 #include <charconv>
 #include <functional>
 #include <limits>
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
 
 #include "base/text.h"
+#include "base/toml.h"
 
 namespace slipway {
 namespace {
@@ -141,14 +140,12 @@ std::unexpected<Error> problem(std::string_view file, const toml::node& node, st
 }  // namespace
 
 Status apply_config(Settings& settings, std::string_view toml_text, std::string_view file_name) {
-  const toml::parse_result parsed = toml::parse(toml_text, file_name);
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
+  const Result<toml::table> parsed = parse_toml_table(toml_text);
+  if (!parsed)
     return fail(Errc::invalid_argument,
-                fmt::format("{}:{}: not valid TOML: {}", file_name, error.source().begin.line,
-                            error.description()));
-  }
-  for (const auto& [section_name, section] : parsed.table()) {
+                fmt::format("{}:{}: not valid TOML: {}", file_name, parsed.error().line.value_or(1),
+                            parsed.error().message));
+  for (const auto& [section_name, section] : *parsed) {
     if (!section.is_table())
       return problem(file_name, section,
                      fmt::format("{} stands outside a section", section_name.str()),

@@ -47,6 +47,12 @@ TEST(Config, NamesTheLineOfWhatIsWrong) {
             std::string::npos);
 }
 
+TEST(Config, AMalformedHeaderIsAnErrorAndNoAbort) {
+  Settings settings;
+  for (const char* text : {"[[.a]\n", "[.a]\n", "[[]]\n", "[", "[[", "a.=1", "=1"})
+    EXPECT_EQ(apply_config(settings, text, "c.toml").error().code, Errc::invalid_argument) << text;
+}
+
 TEST(Listen, TakesAddressesAndPorts) {
   Settings settings;
   ASSERT_TRUE(apply_listen(settings, "[::1]:80"));

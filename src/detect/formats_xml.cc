@@ -68,8 +68,10 @@ const XmlNode* XmlNode::find(std::string_view child) const {
 
 std::string_view XmlNode::text_at(std::initializer_list<std::string_view> path) const {
   const XmlNode* node = this;
-  for (const std::string_view step : path)
-    if ((node = node->find(step)) == nullptr) return {};
+  for (const std::string_view step : path) {
+    node = node->find(step);
+    if (node == nullptr) return {};
+  }
   return node->text;
 }
 

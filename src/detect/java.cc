@@ -105,7 +105,7 @@ std::optional<Proposal> plan_maven(const Root& root, Proposal proposal) {
       const std::string_view name = plugin.text_at({"artifactId"});
       artifacts.emplace(name);
       runnable |= name == "maven-shade-plugin" || name == "maven-assembly-plugin" ||
-                  plugin.text_at({"configuration", "archive", "manifest", "mainClass"}).size() > 0;
+                  !plugin.text_at({"configuration", "archive", "manifest", "mainClass"}).empty();
     }
   for (const JavaFramework& framework : frameworks)
     if (service.framework.empty())

@@ -134,7 +134,7 @@ class Scanner {
         module += at(k).text;
       // "from . import x": the names are modules beside this one.
       if (module.find_first_not_of('.') == std::string::npos && at(k).is("import")) {
-        const std::string dots = module;
+        const std::string& dots = module;
         for (++k; k < tokens_.size() && at(k).line == line; ++k)
           if (at(k).word() && !before(k, 1).is("as") && !at(k).is("as"))
             facts_.imports.push_back({.module = dots + std::string(at(k).text), .line = line});

@@ -50,7 +50,9 @@ Result<Service> service_from_json(const json::value& value) {
     SLIPWAY_CHECK(inner.status());
   }
   reader.read("install", out.install).read("build", out.build).read("start", out.start);
-  reader.read("release", out.release).read("install_inputs", out.install_inputs);
+  reader.read("release", out.release)
+      .read("install_inputs", out.install_inputs)
+      .read("install_names_packages", out.install_names_packages);
   reader.read("output_dir", out.output_dir).read("static", out.is_static);
   std::string fallback;
   reader.read("fallback", fallback);
@@ -109,6 +111,7 @@ json::object to_json(const Service& service) {
           {"start", or_null(service.start)},
           {"release", or_null(service.release)},
           {"install_inputs", to_array(service.install_inputs)},
+          {"install_names_packages", service.install_names_packages},
           {"output_dir", or_null(service.output_dir)},
           {"static", service.is_static},
           {"fallback", service.fallback == StaticFallback::single_page_app ? "single_page_app"

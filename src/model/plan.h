@@ -55,6 +55,8 @@ struct Service {
   // layer, and only these are visible to it. Empty when there is no install step, or when it needs
   // the whole source.
   std::vector<std::string> install_inputs;
+  // The install command itself names all that it needs: with no inputs, nothing is visible to it.
+  bool install_names_packages = false;
 
   std::optional<std::string> output_dir;  // relative to `root`; set for static output
   bool is_static = false;

@@ -15,7 +15,7 @@ def test_a_failing_build_explains_itself(slipway, project):
     assert "build" in error["command"] and error["exit_code"] == 1
     assert error["file"] == "build.js" and error["line"] == 2
     assert any("not javascript" in line for line in error["excerpt"])
-    assert error["hint"] and error["next"][0]["command"].startswith("slipway ")
+    assert error["hint"] and error["next"][-1]["command"].startswith("slipway ")
     page = http.get(answer["url"], {"Accept": "text/html"})
     assert page.status >= 400 and "build" in page.text.lower()
 

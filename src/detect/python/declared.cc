@@ -373,6 +373,11 @@ void plan_install(const Root& root, const Declared& declared, const std::vector<
   if (!service.install || whole) return;
   for (const std::string& file : declared.files) service.install_inputs.push_back(root.path(file));
   std::ranges::sort(service.install_inputs);
+  // A lone app.py: its packages were read from its imports and stand in the command.
+  service.install_names_packages =
+      service.install_inputs.empty() &&
+      (declared.installer == Installer::imports || declared.installer == Installer::script ||
+       declared.installer == Installer::none);
 }
 
 }  // namespace slipway::detection::python
