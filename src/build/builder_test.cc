@@ -265,8 +265,9 @@ TEST(Builder, ABuiltSiteIsPublishedFromItsLayer) {
   const auto first = w.build();
   ASSERT_TRUE(first) << first.error().message;
   EXPECT_EQ(w.published(*first), (std::vector<std::string>{"home.html", "index.html"}));
-  EXPECT_EQ(w.observer.steps, (std::vector<std::string>{"install", "install done", "build",
-                                                        "build done", "publish", "publish done"}));
+  EXPECT_EQ(w.observer.steps,
+            (std::vector<std::string>{"toolchain", "toolchain done", "install", "install done",
+                                      "build", "build done", "publish", "publish done"}));
   const auto again = w.build();
   ASSERT_TRUE(again);
   EXPECT_EQ(again->cache_build, "hit");
