@@ -28,8 +28,13 @@ struct RouteTable::Snapshot {
 RouteTable::RouteTable() : snapshot_(std::make_shared<const Snapshot>()) {}
 RouteTable::~RouteTable() = default;
 
+std::shared_ptr<const RouteTable::Snapshot> RouteTable::current() const {
+  const std::lock_guard lock(snapshot_mutex_);
+  return snapshot_;
+}
+
 std::optional<RouteTarget> RouteTable::find(std::string_view host) const {
-  const std::shared_ptr<const Snapshot> snapshot = snapshot_.load(std::memory_order_acquire);
+  const std::shared_ptr<const Snapshot> snapshot = current();
   const std::size_t hash = hash_of(host);
   const auto& branch = snapshot->branches[branch_of(hash)];
   if (!branch) return std::nullopt;
@@ -42,7 +47,7 @@ std::optional<RouteTarget> RouteTable::find(std::string_view host) const {
 
 void RouteTable::publish(std::vector<std::pair<std::string, std::optional<RouteTarget>>> changes) {
   const std::lock_guard lock(publish_mutex_);
-  auto next = std::make_shared<Snapshot>(*snapshot_.load(std::memory_order_acquire));
+  auto next = std::make_shared<Snapshot>(*current());
   // What this publication copied already may be changed in place.
   std::array<std::shared_ptr<Branch>, width> own_branches;
   std::unordered_map<std::size_t, std::shared_ptr<Leaf>> own_leaves;
@@ -72,9 +77,13 @@ void RouteTable::publish(std::vector<std::pair<std::string, std::optional<RouteT
       --next->size;
     }
   }
-  snapshot_.store(std::move(next), std::memory_order_release);
+  std::shared_ptr<const Snapshot> published = std::move(next);
+  {
+    const std::lock_guard swap(snapshot_mutex_);
+    snapshot_.swap(published);  // the old one is freed after the lock
+  }
 }
 
-std::size_t RouteTable::size() const { return snapshot_.load(std::memory_order_acquire)->size; }
+std::size_t RouteTable::size() const { return current()->size; }
 
 }  // namespace slipway

@@ -107,8 +107,13 @@ class RouteTable {
 
  private:
   struct Snapshot;
-  std::atomic<std::shared_ptr<const Snapshot>> snapshot_;
-  std::mutex publish_mutex_;
+  [[nodiscard]] std::shared_ptr<const Snapshot> current() const;
+
+  // Held for copying or swapping a pointer only. Not std::atomic<std::shared_ptr>: libstdc++ 12
+  // unlocks its load() with relaxed order, which races with the next store().
+  mutable std::mutex snapshot_mutex_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::mutex publish_mutex_;  // one publisher at a time
 };
 
 }  // namespace slipway
