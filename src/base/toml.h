@@ -1,9 +1,9 @@
 #pragma once
 
-// toml++ as Slipway uses it: heavy, so include it in few files; and safe on any input. Debian 12's
-// version (3.3) meets some malformed headers, such as "[[.a]", with an assertion instead of a parse
-// error: here a failed assertion is thrown, and parse_toml_table() makes one kind of failure of
-// both.
+// toml++ for files that an operator writes. Heavy: include it in few files. Not for hostile bytes:
+// detect/formats_toml.cc reads what anybody may send, and says why. Debian 12's version (3.3) meets
+// some malformed headers, such as "[[.a]", with an assertion instead of a parse error: here a
+// failed assertion is thrown, and parse_toml_table() makes one kind of failure of both.
 
 namespace slipway {
 struct TomlAssertion {};

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 namespace slipway::detection {
@@ -24,7 +23,7 @@ TEST(Toml, BecomesTheSameKindOfValueAsJson) {
       parse_toml("[tool.poetry]\nname = \"x\"\n[[bin]]\nname = 'a'\nsize = 3\non = true\n");
   ASSERT_TRUE(value);
   EXPECT_EQ(string_at(*value, {"tool", "poetry", "name"}), "x");
-  EXPECT_EQ(*find(*value, {"bin"}), json::parse(R"([{"name":"a","size":3,"on":true}])"));
+  EXPECT_EQ(json::serialize(*find(*value, {"bin"})), R"([{"name":"a","size":3,"on":true}])");
 }
 
 TEST(Toml, RefusesWhatIsBroken) {
@@ -39,16 +38,15 @@ TEST(Toml, ReadsEveryKindOfValue) {
       "list = [\n  \"x\", # c\n  { a = 1, b.c = 'y' },\n]\nmany = \"\"\"\none \\\n   "
       "two\"\"\"\n[a.b]\nc = true\n[[p.q]]\nx = 1\n[[p.q]]\nx = 2\n[p.q.r]\ny = 3\n");
   ASSERT_TRUE(value);
-  EXPECT_EQ(*value,
-            json::parse(
-                "{\"title\":\"a \xC3\xA9\\n\",\"quoted key\":{\"inner\":\"raw "
-                "\\\\n\"},\"n\":1000,\"f\":1.5E0,"
-                "\"when\":\"2024-01-02T03:04:05Z\",\"list\":[\"x\",{\"a\":1,\"b\":{\"c\":\"y\"}}],"
-                "\"many\":\"one two\","
-                "\"a\":{\"b\":{\"c\":true}},\"p\":{\"q\":[{\"x\":1},{\"x\":2,\"r\":{\"y\":3}}]}}"));
+  EXPECT_EQ(json::serialize(*value),
+            "{\"title\":\"a \xC3\xA9\\n\",\"quoted key\":{\"inner\":\"raw "
+            "\\\\n\"},\"n\":1000,\"f\":1.5E0,"
+            "\"when\":\"2024-01-02T03:04:05Z\",\"list\":[\"x\",{\"a\":1,\"b\":{\"c\":\"y\"}}],"
+            "\"many\":\"one two\","
+            "\"a\":{\"b\":{\"c\":true}},\"p\":{\"q\":[{\"x\":1},{\"x\":2,\"r\":{\"y\":3}}]}}");
 }
 
-// Found by fuzzing: toml++ 3.3 meets these with an assertion (base/toml.h).
+// Found by fuzzing: toml++ 3.3 aborted on these, which is why the reader is our own.
 TEST(Toml, SurvivesBrokenHeaders) {
   for (const std::string_view text : {"[\x04module]\n", "[[.env]\n", "[]", "[a", "[[a]\n", "[a.]\n",
                                       "a.b = 1\na = 2\na.c = 3\n", "= 1"})
