@@ -17,8 +17,8 @@ namespace slipway::detection {
 // absent. Not thread-safe; `tree` must outlive it.
 class Files {
  public:
-  static constexpr std::size_t max_read = 512u * 1024;
-  static constexpr std::size_t max_source_bytes = 6u * 1024 * 1024;  // of one plan, all sources
+  static constexpr std::size_t max_read = 512ull * 1024;
+  static constexpr std::size_t max_source_bytes = 6ull * 1024 * 1024;  // of one plan, all sources
   static constexpr std::size_t max_entries = 250'000;
 
   explicit Files(const Tree& tree);
