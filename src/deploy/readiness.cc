@@ -13,6 +13,7 @@ namespace {
 
 // An app may open a port of minor interest (a debugger, metrics) before its real one.
 constexpr Duration other_port_patience = 400ms;
+constexpr Duration early_time = 3s, early_pause = 4ms, late_pause = 50ms;
 
 struct Observation {
   enum class Kind { refused, not_http, status } kind = Kind::refused;
@@ -57,7 +58,9 @@ Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, 
   while (!deadline.passed(clock)) {
     if (stop.stop_requested()) return fail(Errc::canceled, "canceled while starting");
     if (exited(pause)) return fail(Errc::start_failed, "the app ended before it was ready");
-    pause = std::min<Duration>(pause * 5 / 4, 50ms);
+    // Most apps start within seconds: look often then (a look costs some 50 µs), seldom later.
+    const bool early = deadline.left(clock) > question.timeout - early_time;
+    pause = std::min<Duration>(pause * 5 / 4, early ? early_pause : late_pause);
 
     const auto ports = question.dialer->listening_ports();
     if (!ports || ports->empty()) continue;

@@ -86,7 +86,8 @@ class DeadlineStream {
         return 0;
       }
       if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        if ((error = wait(events))) return 0;
+        error = wait(events);
+        if (error) return 0;
       } else if (errno != EINTR) {
         error = {errno, boost::system::system_category()};
         return 0;
