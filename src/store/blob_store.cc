@@ -112,7 +112,7 @@ struct BlobStore::State {
 BlobStore::BlobStore(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Result<BlobStore> BlobStore::open(fs::path root) {
-  fs::path directory = std::move(root) / "blobs";
+  fs::path directory = root / "blobs";
   if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
     return fail_errno(errno, "mkdir " + directory.string());
   SLIPWAY_TRY(Fd fd, open_file(directory, O_RDONLY | O_DIRECTORY));

@@ -184,7 +184,7 @@ struct LayerStore::Pin::State {
 LayerStore::LayerStore(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Result<LayerStore> LayerStore::open(fs::path root) {
-  fs::path directory = std::move(root) / "layers";
+  fs::path directory = root / "layers";
   SLIPWAY_CHECK(make_directories(directory));
   SLIPWAY_TRY(Fd fd, open_file(directory, O_RDONLY | O_DIRECTORY));
   SLIPWAY_TRY(const std::string boot, read_file("/proc/sys/kernel/random/boot_id", 100));
