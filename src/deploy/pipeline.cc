@@ -68,7 +68,6 @@ void Pipeline::start_jobs() {
     const std::shared_ptr<Job> job = queue_.front();
     queue_.pop_front();
     ++active_;
-    job->running = true;
     std::thread([this, job] { run(job); }).detach();  // counted in active_, joined by shut_down()
   }
 }

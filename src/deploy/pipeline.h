@@ -61,7 +61,6 @@ class Pipeline {
     std::string project, alias;
     std::string cancel_reason;
     std::stop_source stop;
-    bool running = false;
   };
   class Observer;
 
