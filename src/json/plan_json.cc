@@ -34,10 +34,52 @@ Result<EnvNeed> env_need_from_json(const json::value& value) {
   return out;
 }
 
+json::object to_json(const Wire& wire) {
+  return {{"env", wire.env},
+          {"service", wire.service},
+          {"value", wire.value},
+          {"when", wire.when},
+          {"evidence", wire.evidence}};
+}
+
+Result<Wire> wire_from_json(const json::value& value) {
+  Wire out;
+  JsonReader reader(value, "wire");
+  reader.read("env", out.env).read("service", out.service).read("value", out.value);
+  reader.read("when", out.when).read("evidence", out.evidence);
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
+json::object to_json(const Proxy& proxy) {
+  return {{"path", proxy.path},
+          {"service", proxy.service},
+          {"strip", proxy.strip},
+          {"evidence", proxy.evidence}};
+}
+
+Result<Proxy> proxy_from_json(const json::value& value) {
+  Proxy out;
+  JsonReader reader(value, "proxy");
+  reader.read("path", out.path).read("service", out.service).read("strip", out.strip);
+  reader.read("evidence", out.evidence);
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
+json::object to_json(const Warning& warning) {
+  return {{"code", warning.code},
+          {"message", warning.message},
+          {"file", or_null(warning.file)},
+          {"line", warning.line},
+          {"fix", warning.fix}};
+}
+
 Result<Service> service_from_json(const json::value& value) {
   Service out;
   JsonReader reader(value, "service");
   reader.require("provider").read("name", out.name).read("root", out.root).read("kind", out.kind);
+  reader.read("schedule", out.schedule).read("cron_path", out.cron_path);
   reader.read("provider", out.provider).read("framework", out.framework);
   reader.read("package_manager", out.package_manager)
       .read("package_manager_version", out.package_manager_version);
@@ -60,6 +102,9 @@ Result<Service> service_from_json(const json::value& value) {
   reader.read("port", out.port).read("health_path", out.health_path);
   reader.read_each("env", out.env, env_need_from_json);
   reader.read("databases", out.databases).read("volumes", out.volumes);
+  reader.read("needs_services", out.needs);
+  reader.read_each("wires", out.wires, wire_from_json);
+  reader.read_each("proxies", out.proxies, proxy_from_json);
   reader.read("system_packages", out.system_packages).read("cache_dirs", out.cache_dirs);
   reader.read_each("evidence", out.evidence, evidence_from_json).read("confidence", out.confidence);
   SLIPWAY_CHECK(reader.status());
@@ -99,6 +144,8 @@ json::object to_json(const Service& service) {
   return {{"name", service.name},
           {"root", service.root},
           {"kind", service.kind},
+          {"schedule", or_null(service.schedule)},
+          {"cron_path", or_null(service.cron_path)},
           {"provider", service.provider},
           {"framework", or_null(service.framework)},
           {"package_manager", or_null(service.package_manager)},
@@ -121,6 +168,9 @@ json::object to_json(const Service& service) {
           {"env", to_array(service.env, [](const EnvNeed& need) { return to_json(need); })},
           {"databases", to_array(service.databases)},
           {"volumes", to_array(service.volumes)},
+          {"needs_services", to_array(service.needs)},
+          {"wires", to_array(service.wires, [](const Wire& wire) { return to_json(wire); })},
+          {"proxies", to_array(service.proxies, [](const Proxy& proxy) { return to_json(proxy); })},
           {"system_packages", to_array(service.system_packages)},
           {"cache_dirs", to_array(service.cache_dirs)},
           {"evidence",
@@ -131,13 +181,13 @@ json::object to_json(const Service& service) {
 json::object to_json(const Plan& plan) {
   return {{"services",
            to_array(plan.services, [](const Service& service) { return to_json(service); })},
-          {"warnings", to_array(plan.warnings,
+          {"warnings",
+           to_array(plan.warnings, [](const Warning& warning) { return to_json(warning); })},
+          {"findings", to_array(plan.warnings,
                                 [](const Warning& warning) {
-                                  return json::object{{"code", warning.code},
-                                                      {"message", warning.message},
-                                                      {"file", or_null(warning.file)},
-                                                      {"line", warning.line},
-                                                      {"fix", warning.fix}};
+                                  json::object finding = to_json(warning);
+                                  finding["rule"] = "detect/" + warning.code;
+                                  return finding;
                                 })},
           {"questions", to_array(plan.questions,
                                  [](const Question& question) {

@@ -33,6 +33,27 @@ struct RuntimeNeed {
   bool operator==(const RuntimeNeed&) const = default;
 };
 
+// How a service learns where another one of the same plan is: the variable `env` is given `value`,
+// in which {url} stands for the other's address as browsers and services reach it, {host} and
+// {port} for its parts. A value that the owner set for the variable wins.
+struct Wire {
+  std::string env;      // "API_URL"
+  std::string service;  // the other's name
+  std::string value = "{url}";
+  std::string when = "run";  // build: must be known when the service is built, too
+  std::string evidence;      // "src/api.ts:3"
+  bool operator==(const Wire&) const = default;
+};
+
+// Requests below `path` are another service's, as the development server of a page says.
+struct Proxy {
+  std::string path;     // "/api"
+  std::string service;  // the other's name
+  bool strip = false;   // `path` is taken away before the request is passed on
+  std::string evidence;
+  bool operator==(const Proxy&) const = default;
+};
+
 // How a static site answers a path that is no file.
 enum class StaticFallback { not_found_page, single_page_app };
 
@@ -41,8 +62,12 @@ struct Service {
   std::string name;
   std::string root;          // relative to the project's root; "" is the root itself
   std::string kind = "web";  // web | worker | cron | static
-  std::string provider;      // DESIGN.md §5
-  std::string framework;     // "" when none
+  // Of a cron: when, as the five fields of crontab(5) in UTC; "" when nothing says. It runs `start`
+  // or, when there is none, requests `cron_path` of the first of `needs`.
+  std::string schedule;
+  std::string cron_path;
+  std::string provider;   // DESIGN.md §5
+  std::string framework;  // "" when none
   std::string package_manager;
   std::string package_manager_version;  // "" when nothing says
   RuntimeNeed runtime;
@@ -66,7 +91,10 @@ struct Service {
 
   std::vector<EnvNeed> env;
   std::vector<std::string> databases;
-  std::vector<std::string> volumes;
+  std::vector<std::string> volumes;  // directories to keep: absolute, or relative to `root`
+  std::vector<std::string> needs;    // names of services of this plan that it talks to
+  std::vector<Wire> wires;
+  std::vector<Proxy> proxies;
   std::vector<std::string> system_packages;
   std::vector<std::string> cache_dirs;  // framework's incremental caches, relative to `root`
   std::vector<Evidence> evidence;
