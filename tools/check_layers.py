@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-DOMAIN = ["detect", "scan", "policy", "ledger", "audit"]
+DOMAIN = ["identity", "detect", "scan", "policy", "ledger", "audit"]
 
 # Folder -> folders it may include, itself aside. Listed in the order of the build: a folder uses only
 # folders above it, so there is no cycle (the test checks both).

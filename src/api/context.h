@@ -24,7 +24,7 @@ struct ApiContext {
 // {names}.
 struct ApiCall {
   ApiRequest& request;
-  Actor actor;
+  AuditContext by;  // who asks, from where, under which request id
   std::vector<std::pair<std::string_view, std::string>> path_values;
 
   [[nodiscard]] const std::string& path_value(std::string_view name) const;

@@ -53,8 +53,10 @@ Result<ApiResponse> ApiDispatcher::dispatch(ApiRequest& request) {
       allowed.push_back(route.method);
       continue;
     }
+    call.by.request_id = "req_" + random_id();
+    call.by.source_address = request.remote_address;
     if (route.permission != Permission::none) {
-      SLIPWAY_TRY(call.actor, authenticate(request));
+      SLIPWAY_TRY(call.by.actor, authenticate(request));
     }
     const auto handle = [&]() -> ApiResponse {
       auto response = route.handle(context_, call);

@@ -56,14 +56,15 @@ Result<ApiResponse> redeploy(const ApiContext& context, ApiCall& call) {
   reader.read("message", message);
   SLIPWAY_CHECK(reader.status());
   SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
-  SLIPWAY_TRY(const Deployment made, context.service.redeploy(deployment, std::move(message),
-                                                              call.actor, call.idempotency_key()));
+  SLIPWAY_TRY(
+      const Deployment made,
+      context.service.redeploy(call.by, deployment, std::move(message), call.idempotency_key()));
   return json_response(202, deployment_json(context, made));
 }
 
 Result<ApiResponse> delete_deployment(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
-  SLIPWAY_TRY(const Deployment removed, context.service.remove(deployment));
+  SLIPWAY_TRY(const Deployment removed, context.service.remove(call.by, deployment));
   return json_response(200, deployment_json(context, removed));
 }
 
@@ -78,7 +79,7 @@ Result<ApiResponse> undo(const ApiContext& context, ApiCall& call) {
     SLIPWAY_TRY(const Deployment deployment, context.service.find(text));
     id = deployment.id;
   }
-  SLIPWAY_TRY(const Deployment back, context.service.undo(id));
+  SLIPWAY_TRY(const Deployment back, context.service.undo(call.by, id));
   return json_response(200, deployment_json(context, back));
 }
 

@@ -20,11 +20,11 @@ Result<ApiResponse> whoami(const ApiContext& context, ApiCall& call) {
   return json_response(
       200,
       json::object{
-          {"actor", json::object{{"kind", call.actor.kind},
-                                 {"name", call.actor.name},
-                                 {"on_behalf_of", call.actor.on_behalf_of.empty()
+          {"actor", json::object{{"kind", call.by.actor.kind},
+                                 {"name", call.by.actor.name},
+                                 {"on_behalf_of", call.by.actor.on_behalf_of.empty()
                                                       ? json::value(nullptr)
-                                                      : json::value(call.actor.on_behalf_of)}}},
+                                                      : json::value(call.by.actor.on_behalf_of)}}},
           {"team", "default"},
           {"server", json::object{{"version", SLIPWAY_VERSION},
                                   {"url", context.server_url},

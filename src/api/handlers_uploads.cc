@@ -91,7 +91,6 @@ Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
     return fail(Errc::too_large, "the message is longer than 4,096 bytes");
   if (ttl_ms) options.ttl = std::chrono::milliseconds(*ttl_ms);
   SLIPWAY_TRY(wanted.upload, upload_id(upload));
-  wanted.actor = call.actor;
   return wanted;
 }
 
@@ -154,7 +153,8 @@ Result<ApiResponse> plan(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> create_deployment(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const DeployService::NewDeployment wanted, new_deployment(call));
-  SLIPWAY_TRY(const Deployment made, context.service.deploy(wanted, call.idempotency_key()));
+  SLIPWAY_TRY(const Deployment made,
+              context.service.deploy(call.by, wanted, call.idempotency_key()));
   return json_response(202, deployment_json(context, made));
 }
 

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "build/builder.h"
 #include "build/host_settings.h"
-#include "db/repository.h"
+#include "db/stores.h"
 #include "deploy/fair_gate.h"
 #include "deploy/housekeeping.h"
 #include "deploy/service.h"
@@ -84,7 +84,7 @@ struct Server::Parts {
   SystemClock clock;
   Fd lock;
   std::string token, url;
-  std::unique_ptr<Repository> repository;
+  Stores stores;
   std::unique_ptr<BlobStore> blobs;
   std::unique_ptr<LayerStore> layers;
   std::unique_ptr<SandboxEngine> engine;
@@ -120,7 +120,7 @@ Status Server::Parts::open() {
   for (const char* name :
        {"store", "logs", "instances", "cache", "toolchains", "scratch", "engine"})
     SLIPWAY_CHECK(make_directories(settings.data / name, 0700));
-  SLIPWAY_TRY(repository, Repository::open(settings.data / "slipway.db"));
+  SLIPWAY_TRY(stores, Stores::open(settings.data / "slipway.db", clock));
   SLIPWAY_TRY(BlobStore opened_blobs, BlobStore::open(store));
   blobs = std::make_unique<BlobStore>(std::move(opened_blobs));
   SLIPWAY_TRY(LayerStore opened_layers, LayerStore::open(store));
@@ -144,21 +144,22 @@ Status Server::Parts::open() {
 
 Status Server::Parts::recover() const {
   SLIPWAY_TRY(const std::vector<Deployment> live,
-              repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
+              stores.repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
   SLIPWAY_CHECK(fleet->adopt(live));
   if (Status published = routes->publish_all(); !published)
     log_error("a deployment cannot be served", {{"error", published.error().message}});
   // What was being made when the server ended is made again from its recorded source.
   SLIPWAY_TRY(const std::vector<Deployment> unfinished,
-              repository->in_states(
+              stores.repository->in_states(
                   {DeploymentState::queued, DeploymentState::building, DeploymentState::starting}));
   for (const Deployment& deployment : unfinished) {
     SLIPWAY_TRY(const Deployment queued,
-                repository->update(deployment.id, [](Deployment& change) -> Status {
-                  change.state = DeploymentState::queued;
-                  change.state_reason = "taken up again after a restart";
-                  return {};
-                }));
+                stores.repository->update(by_system("recovery"), deployment.id,
+                                          [](Deployment& change) -> Status {
+                                            change.state = DeploymentState::queued;
+                                            change.state_reason = "taken up again after a restart";
+                                            return {};
+                                          }));
     log_info("deployment taken up again", {{"deployment", queued.id.str()}});
     pipeline->submit(queued);
   }
@@ -203,45 +204,48 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   p.settings.port = port;
   p.names = std::make_unique<Names>(p.settings.domain, port);
   p.url = p.names->url(p.settings.domain);
-  p.fleet = std::make_unique<Fleet>(Fleet::Parts{.settings = p.settings,
-                                                 .clock = p.clock,
-                                                 .engine = *p.engine,
-                                                 .repository = *p.repository,
-                                                 .layers = *p.layers,
-                                                 .builder = *p.builder,
-                                                 .names = *p.names},
-                                    [&p](const Deployment& lost) {
-                                      if (Status published = p.routes->retreat(lost); !published)
-                                        log_error("a lost deployment's routes were not changed",
-                                                  {{"error", published.error().message}});
-                                    });
-  p.routes = std::make_unique<Routes>(p.table, *p.names, *p.fleet, *p.repository, *p.blobs);
+  p.fleet = std::make_unique<Fleet>(
+      Fleet::Parts{.settings = p.settings,
+                   .clock = p.clock,
+                   .engine = *p.engine,
+                   .repository = *p.stores.repository,
+                   .layers = *p.layers,
+                   .builder = *p.builder,
+                   .names = *p.names},
+      [&p](const Deployment& lost) {
+        if (Status published = p.routes->retreat(by_system("fleet"), lost); !published)
+          log_error("a lost deployment's routes were not changed",
+                    {{"error", published.error().message}});
+      });
+  p.routes = std::make_unique<Routes>(p.table, *p.names, *p.fleet, *p.stores.repository, *p.blobs);
   p.pipeline = std::make_unique<Pipeline>(Pipeline::Parts{.settings = p.settings,
                                                           .clock = p.clock,
-                                                          .repository = *p.repository,
+                                                          .repository = *p.stores.repository,
                                                           .blobs = *p.blobs,
                                                           .layers = *p.layers,
                                                           .builder = *p.builder,
                                                           .fleet = *p.fleet,
                                                           .routes = *p.routes,
                                                           .events = p.events});
-  p.service = std::make_unique<DeployService>(DeployService::Parts{.settings = p.settings,
-                                                                   .clock = p.clock,
-                                                                   .repository = *p.repository,
-                                                                   .blobs = *p.blobs,
-                                                                   .fleet = *p.fleet,
-                                                                   .routes = *p.routes,
-                                                                   .pipeline = *p.pipeline,
-                                                                   .events = p.events,
-                                                                   .names = *p.names});
-  p.housekeeping = std::make_unique<Housekeeping>(Housekeeping::Parts{.settings = p.settings,
-                                                                      .clock = p.clock,
-                                                                      .repository = *p.repository,
-                                                                      .blobs = *p.blobs,
-                                                                      .layers = *p.layers,
-                                                                      .builder = *p.builder,
-                                                                      .fleet = *p.fleet,
-                                                                      .service = *p.service});
+  p.service =
+      std::make_unique<DeployService>(DeployService::Parts{.settings = p.settings,
+                                                           .clock = p.clock,
+                                                           .repository = *p.stores.repository,
+                                                           .blobs = *p.blobs,
+                                                           .fleet = *p.fleet,
+                                                           .routes = *p.routes,
+                                                           .pipeline = *p.pipeline,
+                                                           .events = p.events,
+                                                           .names = *p.names});
+  p.housekeeping =
+      std::make_unique<Housekeeping>(Housekeeping::Parts{.settings = p.settings,
+                                                         .clock = p.clock,
+                                                         .repository = *p.stores.repository,
+                                                         .blobs = *p.blobs,
+                                                         .layers = *p.layers,
+                                                         .builder = *p.builder,
+                                                         .fleet = *p.fleet,
+                                                         .service = *p.service});
   p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
                                                       .clock = p.clock,
                                                       .names = *p.names,
@@ -251,8 +255,9 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                             p.router->counters(), p.fleet->counts(),
                                                             p.pipeline->counts(), p.table.size());
                                                       }});
-  p.dispatcher =
-      std::make_unique<ApiDispatcher>(*p.context, p.token, Actor{.kind = "human", .name = "local"});
+  p.dispatcher = std::make_unique<ApiDispatcher>(
+      *p.context, p.token,
+      Actor{.kind = "human", .name = "local", .chain = {"human:local"}, .token = "tok_local"});
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   SLIPWAY_CHECK(p.recover());
   SLIPWAY_CHECK(p.listen());

@@ -2,7 +2,6 @@
 
 #include <boost/json/serialize.hpp>
 
-#include "db/schema.h"
 #include "json/json.h"
 
 namespace slipway {
@@ -46,6 +45,33 @@ Result<std::vector<DeploymentId>> read_ids(Statement& query) {
   }
 }
 
+// Of what anybody with the right to read may see, so that it gives no value of a variable away.
+std::string public_digest(const Deployment& deployment) {
+  return sha256(json::serialize(to_json(deployment, DeploymentUrls{}))).str();
+}
+
+AuditEvent event_about(const AuditContext& by, std::string event, const Deployment& deployment) {
+  AuditEvent out{.event = std::move(event),
+                 .by = by,
+                 .resource = "deployment/" + deployment.id.str(),
+                 .team = deployment.team,
+                 .project = deployment.project,
+                 .environment = deployment.alias,
+                 .after = public_digest(deployment)};
+  out.detail["source"] = deployment.source.str();
+  return out;
+}
+
+AuditEvent alias_event(const AuditContext& by, std::string_view project, std::string_view alias,
+                       std::string deployment) {
+  return {.event = "alias.moved",
+          .by = by,
+          .resource = fmt::format("alias/{}--{}", alias, project),
+          .project = std::string(project),
+          .environment = std::string(alias),
+          .detail = {{"deployment", std::move(deployment)}}};
+}
+
 std::string quoted_list(const std::vector<DeploymentState>& states) {
   std::string out;
   for (const DeploymentState state : states)
@@ -55,19 +81,27 @@ std::string quoted_list(const std::vector<DeploymentState>& states) {
 
 }  // namespace
 
-Result<std::unique_ptr<Repository>> Repository::open(const std::filesystem::path& file) {
-  SLIPWAY_TRY(std::unique_ptr<Database> database, Database::open(file, schema_migrations));
-  return std::unique_ptr<Repository>(new Repository(std::move(database)));
-}
-
-Status Repository::ensure_project(std::string_view name, Timestamp now) {
-  auto session = database_->session();
-  SLIPWAY_TRY(Statement known, session.prepare("SELECT 1 FROM project WHERE name=?"));
-  SLIPWAY_TRY(const bool exists, known.bind(1, name).step());
-  if (exists) return {};
-  SLIPWAY_TRY(Statement insert,
-              session.prepare("INSERT INTO project(name,team,created_at) VALUES(?,'default',?)"));
-  return insert.bind(1, name).bind(2, micros(now)).run();
+Status Repository::ensure_project(const AuditContext& by, std::string_view name, Timestamp now) {
+  {
+    auto session = database_->session();
+    SLIPWAY_TRY(Statement known, session.prepare("SELECT 1 FROM project WHERE name=?"));
+    SLIPWAY_TRY(const bool exists, known.bind(1, name).step());
+    if (exists) return {};
+  }
+  return database_->transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_TRY(Statement insert,
+                session.prepare("INSERT INTO project(name,team,created_at) VALUES(?1,'default',?2)"
+                                " ON CONFLICT(name) DO NOTHING RETURNING name"));
+    SLIPWAY_TRY(const bool made, insert.bind(1, name).bind(2, micros(now)).step());
+    if (!made) return {};
+    SLIPWAY_TRY([[maybe_unused]] const bool more, insert.step());
+    return audit_->append(session, {.event = "project.created",
+                                    .action = "deploy",
+                                    .by = by,
+                                    .resource = fmt::format("project/{}", name),
+                                    .team = "default",
+                                    .project = std::string(name)});
+  });
 }
 
 Result<std::vector<Project>> Repository::projects() {
@@ -148,7 +182,8 @@ Result<std::vector<Digest>> Repository::upload_manifests() {
   }
 }
 
-Result<Deployment> Repository::add(const Deployment& deployment, std::string_view idempotency_key) {
+Result<Deployment> Repository::add(const AuditContext& by, const Deployment& deployment,
+                                   std::string_view idempotency_key) {
   Result<Deployment> outcome = deployment;
   SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
     if (!idempotency_key.empty()) {
@@ -170,7 +205,14 @@ Result<Deployment> Repository::add(const Deployment& deployment, std::string_vie
       insert.bind_null(6);
     else
       insert.bind(6, idempotency_key);
-    return insert.bind(7, json::serialize(to_record(deployment))).run();
+    SLIPWAY_CHECK(insert.bind(7, json::serialize(to_record(deployment))).run());
+    AuditEvent event = event_about(by, "deployment.created", deployment);
+    event.action = "deploy";
+    event.detail["files"] = std::to_string(deployment.source_files);
+    event.detail["changed"] =
+        fmt::format("+{} ~{} -{}", deployment.changed.added.size(),
+                    deployment.changed.modified.size(), deployment.changed.removed.size());
+    return audit_->append(session, event);
   }));
   return outcome;
 }
@@ -183,7 +225,7 @@ Result<Deployment> Repository::get(const DeploymentId& id) {
   return *std::move(found);
 }
 
-Result<Deployment> Repository::update(const DeploymentId& id,
+Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId& id,
                                       const std::function<Status(Deployment&)>& change) {
   Deployment deployment;
   SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
@@ -193,6 +235,7 @@ Result<Deployment> Repository::update(const DeploymentId& id,
       if (!found) return fail(Errc::not_found, "no deployment " + id.str(), "see `slipway ls`");
       deployment = *std::move(found);
     }
+    const std::string before = public_digest(deployment);
     SLIPWAY_CHECK(change(deployment));
     SLIPWAY_TRY(Statement write,
                 session.prepare("UPDATE deployment SET state=?, alias=?, deleted_at=?, record=?, "
@@ -206,7 +249,12 @@ Result<Deployment> Repository::update(const DeploymentId& id,
       write.bind(5, micros(*deployment.expires_at));
     else
       write.bind_null(5);
-    return write.bind(4, json::serialize(to_record(deployment))).bind(6, id.str()).run();
+    SLIPWAY_CHECK(write.bind(4, json::serialize(to_record(deployment))).bind(6, id.str()).run());
+    AuditEvent event =
+        event_about(by, fmt::format("deployment.{}", to_string(deployment.state)), deployment);
+    event.before = before;
+    if (!deployment.state_reason.empty()) event.detail["reason"] = deployment.state_reason;
+    return audit_->append(session, event);
   }));
   return deployment;
 }
@@ -323,14 +371,23 @@ Result<std::vector<DeploymentId>> Repository::live_ids() {
   return read_ids(query);
 }
 
-Status Repository::purge(const DeploymentId& id) {
-  auto session = database_->session();
-  SLIPWAY_TRY(Statement remove,
-              session.prepare("DELETE FROM deployment WHERE id=? AND state='deleted'"));
-  return remove.bind(1, id.str()).run();
+Status Repository::purge(const AuditContext& by, const DeploymentId& id) {
+  return database_->transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_TRY(Statement remove,
+                session.prepare("DELETE FROM deployment WHERE id=? AND state='deleted'"
+                                " RETURNING project"));
+    SLIPWAY_TRY(const bool gone, remove.bind(1, id.str()).step());
+    if (!gone) return {};
+    const std::string project = remove.text(0);
+    SLIPWAY_TRY([[maybe_unused]] const bool more, remove.step());
+    return audit_->append(session, {.event = "deployment.purged",
+                                    .by = by,
+                                    .resource = "deployment/" + id.str(),
+                                    .project = project});
+  });
 }
 
-Result<bool> Repository::advance_alias(const Deployment& deployment) {
+Result<bool> Repository::advance_alias(const AuditContext& by, const Deployment& deployment) {
   bool leads = false;
   SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
     SLIPWAY_TRY(
@@ -344,12 +401,15 @@ Result<bool> Repository::advance_alias(const Deployment& deployment) {
                 session.prepare("SELECT deployment FROM alias WHERE project=? AND alias=?"));
     SLIPWAY_TRY(const bool row, query.bind(1, deployment.project).bind(2, deployment.alias).step());
     leads = row && query.text(0) == deployment.id.str();
-    return {};
+    if (!leads) return {};
+    return audit_->append(
+        session, alias_event(by, deployment.project, deployment.alias, deployment.id.str()));
   }));
   return leads;
 }
 
-Result<std::optional<DeploymentId>> Repository::retreat_alias(std::string_view project,
+Result<std::optional<DeploymentId>> Repository::retreat_alias(const AuditContext& by,
+                                                              std::string_view project,
                                                               std::string_view alias) {
   std::optional<DeploymentId> now;
   SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
@@ -365,7 +425,8 @@ Result<std::optional<DeploymentId>> Repository::retreat_alias(std::string_view p
                         : "DELETE FROM alias WHERE project=?1 AND alias=?2"));
     write.bind(1, project).bind(2, alias);
     if (now) write.bind(3, now->str());
-    return write.run();
+    SLIPWAY_CHECK(write.run());
+    return audit_->append(session, alias_event(by, project, alias, now ? now->str() : "nothing"));
   }));
   return now;
 }

@@ -11,7 +11,9 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "db/audit_store.h"
 #include "db/database.h"
+#include "model/audit_event.h"
 #include "model/deployment.h"
 
 namespace slipway {
@@ -42,16 +44,18 @@ struct DeploymentPage {
 };
 
 // What is remembered of projects, deployments and uploads, in SQLite. Every call is one transaction
-// and durable when it returns. Thread-safe. Deployments are kept whole as JSON records, with the
-// columns that are searched beside them.
+// and durable when it returns. Whatever a user would call a change says on whose word it happens
+// and is recorded in the audit log by the same transaction; bookkeeping (uploads, uid ranges, the
+// tree to compare with) is not. Thread-safe. Deployments are kept whole as JSON records, with the
+// columns that are searched beside them. What it is given must outlive it.
 class Repository {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Repository>> open(const std::filesystem::path& file);
+  Repository(Database& database, AuditStore& audit) : database_(&database), audit_(&audit) {}
 
   // -- projects
   // ------------------------------------------------------------------------------------------
   // Makes the project when it is new.
-  [[nodiscard]] Status ensure_project(std::string_view name, Timestamp now);
+  [[nodiscard]] Status ensure_project(const AuditContext& by, std::string_view name, Timestamp now);
   [[nodiscard]] Result<std::vector<Project>> projects();
   // The manifest whose full source layer newer trees of the project are compared with.
   [[nodiscard]] Result<std::optional<Digest>> base_manifest(std::string_view project);
@@ -67,11 +71,12 @@ class Repository {
   // -- deployments
   // --------------------------------------------------------------------------------------- With a
   // key seen before, stores nothing and returns the deployment made then.
-  [[nodiscard]] Result<Deployment> add(const Deployment& deployment,
+  [[nodiscard]] Result<Deployment> add(const AuditContext& by, const Deployment& deployment,
                                        std::string_view idempotency_key);
   [[nodiscard]] Result<Deployment> get(const DeploymentId& id);
   // Reads, lets `change` edit, writes: atomically. An error of `change` leaves it as it was.
-  [[nodiscard]] Result<Deployment> update(const DeploymentId& id,
+  // Audited as "deployment.<state>".
+  [[nodiscard]] Result<Deployment> update(const AuditContext& by, const DeploymentId& id,
                                           const std::function<Status(Deployment&)>& change);
   [[nodiscard]] Result<DeploymentPage> list(const DeploymentFilter& filter);
   // All whose state is one of `states`, oldest first.
@@ -90,7 +95,7 @@ class Repository {
   [[nodiscard]] Result<std::size_t> live_count();
   [[nodiscard]] Result<std::vector<DeploymentId>> live_ids();
   // Forgets a deleted deployment for good.
-  [[nodiscard]] Status purge(const DeploymentId& id);
+  [[nodiscard]] Status purge(const AuditContext& by, const DeploymentId& id);
 
   // -- aliases: what <alias>--<project> leads to
   // -----------------------------------------------------------
@@ -100,9 +105,10 @@ class Repository {
   };
   // Points the alias at `deployment` unless it already points at a newer one. Returns whether it
   // does now.
-  [[nodiscard]] Result<bool> advance_alias(const Deployment& deployment);
+  [[nodiscard]] Result<bool> advance_alias(const AuditContext& by, const Deployment& deployment);
   // Points it at the newest live deployment that is left; nothing when there is none.
-  [[nodiscard]] Result<std::optional<DeploymentId>> retreat_alias(std::string_view project,
+  [[nodiscard]] Result<std::optional<DeploymentId>> retreat_alias(const AuditContext& by,
+                                                                  std::string_view project,
                                                                   std::string_view alias);
   [[nodiscard]] Result<std::vector<Alias>> aliases();
 
@@ -117,8 +123,8 @@ class Repository {
   [[nodiscard]] Status set_setting(std::string_view key, std::string_view value);
 
  private:
-  explicit Repository(std::unique_ptr<Database> database) : database_(std::move(database)) {}
-  std::unique_ptr<Database> database_;
+  Database* database_;
+  AuditStore* audit_;
 };
 
 }  // namespace slipway

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "db/stores.h"
+
 namespace slipway {
 namespace {
 
@@ -11,11 +13,13 @@ const Timestamp now{1'800'000'000s};
 
 class RepositoryTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Repository> repository = Repository::open(":memory:").value();
+  ManualClock clock{now};
+  Stores stores = Stores::open(":memory:", clock).value();
+  Repository* repository = stores.repository.get();
 
   Deployment add(std::string project, std::string alias = "preview",
                  DeploymentState state = DeploymentState::ready, std::string key = {}) {
-    EXPECT_TRUE(repository->ensure_project(project, now));
+    EXPECT_TRUE(repository->ensure_project({}, project, now));
     Deployment deployment;
     deployment.id = DeploymentId::random();
     deployment.project = std::move(project);
@@ -23,7 +27,7 @@ class RepositoryTest : public ::testing::Test {
     deployment.state = state;
     deployment.created_at = now;
     deployment.source = sha256(deployment.id.str());
-    return repository->add(deployment, key).value();
+    return repository->add({}, deployment, key).value();
   }
 };
 
@@ -42,7 +46,7 @@ TEST_F(RepositoryTest, TheSameIdempotencyKeyGivesTheFirstDeploymentAgain) {
 
 TEST_F(RepositoryTest, AFailedChangeLeavesTheRecordAlone) {
   const Deployment before = add("shop");
-  const auto outcome = repository->update(before.id, [](Deployment& deployment) -> Status {
+  const auto outcome = repository->update({}, before.id, [](Deployment& deployment) -> Status {
     deployment.state = DeploymentState::failed;
     return fail(Errc::conflict, "no");
   });
@@ -53,7 +57,7 @@ TEST_F(RepositoryTest, AFailedChangeLeavesTheRecordAlone) {
 TEST_F(RepositoryTest, ListsNewestFirstInPagesWithoutDeletedOnes) {
   std::vector<DeploymentId> ids;
   for (int i = 0; i < 5; ++i) ids.push_back(add("shop").id);
-  std::ignore = repository->update(ids[4], [](Deployment& d) -> Status {
+  std::ignore = repository->update({}, ids[4], [](Deployment& d) -> Status {
     d.state = DeploymentState::deleted;
     d.deleted_at = now;
     return {};
@@ -71,21 +75,21 @@ TEST_F(RepositoryTest, ListsNewestFirstInPagesWithoutDeletedOnes) {
 
 TEST_F(RepositoryTest, AnAliasFollowsTheNewestAndNeverGoesBackByItself) {
   const Deployment older = add("shop"), newer = add("shop");
-  EXPECT_TRUE(repository->advance_alias(newer).value());
-  EXPECT_FALSE(repository->advance_alias(older).value());
+  EXPECT_TRUE(repository->advance_alias({}, newer).value());
+  EXPECT_FALSE(repository->advance_alias({}, older).value());
   ASSERT_EQ(repository->aliases().value().size(), 1u);
   EXPECT_EQ(repository->aliases().value()[0].deployment, newer.id);
 }
 
 TEST_F(RepositoryTest, AnAliasRetreatsToTheNewestThatIsLeft) {
   const Deployment older = add("shop"), newer = add("shop");
-  EXPECT_TRUE(repository->advance_alias(newer).value());
-  std::ignore = repository->update(newer.id, [](Deployment& d) -> Status {
+  EXPECT_TRUE(repository->advance_alias({}, newer).value());
+  std::ignore = repository->update({}, newer.id, [](Deployment& d) -> Status {
     d.state = DeploymentState::deleted;
     return {};
   });
-  EXPECT_EQ(repository->retreat_alias("shop", "preview").value(), older.id);
-  EXPECT_EQ(repository->retreat_alias("shop", "other").value(), std::nullopt);
+  EXPECT_EQ(repository->retreat_alias({}, "shop", "preview").value(), older.id);
+  EXPECT_EQ(repository->retreat_alias({}, "shop", "other").value(), std::nullopt);
 }
 
 TEST_F(RepositoryTest, EachEnvironmentHasAUidSlotOfItsOwnForEver) {
@@ -126,7 +130,7 @@ TEST(DatabaseSchema, OfANewerSlipwayIsRefused) {
     auto session = database->session();
     EXPECT_TRUE(session.execute("PRAGMA user_version=99"));
   }
-  EXPECT_EQ(Repository::open(file).error().code, Errc::failed_precondition);
+  EXPECT_EQ(Stores::open(file, SystemClock{}).error().code, Errc::failed_precondition);
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file.string() + suffix);
 }
 

@@ -6,7 +6,7 @@
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released. Each statement ends with ";\n".
-inline constexpr std::array<std::string_view, 1> schema_migrations{
+inline constexpr std::array<std::string_view, 2> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -24,6 +24,8 @@ CREATE TABLE upload (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, manifest TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+)",
+    R"(CREATE TABLE audit_record (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
 )"};
 
 }  // namespace slipway

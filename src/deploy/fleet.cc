@@ -263,13 +263,14 @@ void Fleet::wake_now(const std::shared_ptr<Entry>& entry) {
     std::lock_guard lock(mutex_);
     ++wakes_;
   }
-  const auto recorded = parts_.repository.update(entry->id, [](Deployment& change) -> Status {
-    if (change.state == DeploymentState::sleeping) {
-      change.state = DeploymentState::ready;
-      change.state_reason.clear();
-    }
-    return {};
-  });
+  const auto recorded =
+      parts_.repository.update(by_system("fleet"), entry->id, [](Deployment& change) -> Status {
+        if (change.state == DeploymentState::sleeping) {
+          change.state = DeploymentState::ready;
+          change.state_reason.clear();
+        }
+        return {};
+      });
   if (!recorded) log_warn("a wake was not recorded", {{"error", recorded.error().message}});
 }
 
@@ -287,13 +288,14 @@ void Fleet::sleep_now(const std::shared_ptr<Entry>& entry, std::string_view reas
     std::lock_guard lock(mutex_);
     ++sleeps_;
   }
-  const auto recorded = parts_.repository.update(entry->id, [&](Deployment& change) -> Status {
-    if (change.state == DeploymentState::ready) {
-      change.state = DeploymentState::sleeping;
-      change.state_reason = reason;
-    }
-    return {};
-  });
+  const auto recorded =
+      parts_.repository.update(by_system("fleet"), entry->id, [&](Deployment& change) -> Status {
+        if (change.state == DeploymentState::ready) {
+          change.state = DeploymentState::sleeping;
+          change.state_reason = reason;
+        }
+        return {};
+      });
   if (!recorded) log_warn("a sleep was not recorded", {{"error", recorded.error().message}});
 }
 
@@ -350,10 +352,11 @@ void Fleet::handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit&
         : exit.out_of_memory      ? "restarted: it ran out of memory"
         : exit.signal > 0         ? fmt::format("restarted: it was ended by signal {}", exit.signal)
                                   : fmt::format("restarted: it exited with {}", exit.code);
-    const auto told = parts_.repository.update(entry->id, [&](Deployment& change) -> Status {
-      change.state_reason = reason;
-      return {};
-    });
+    const auto told =
+        parts_.repository.update(by_system("fleet"), entry->id, [&](Deployment& change) -> Status {
+          change.state_reason = reason;
+          return {};
+        });
     if (!told) log_warn("a restart was not recorded", {{"error", told.error().message}});
     // 0.25 s, 0.5 s, 1 s, 2 s. Requests wait meanwhile.
     const auto delay = std::chrono::milliseconds{125 << recent};
@@ -361,23 +364,25 @@ void Fleet::handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit&
     return;
   }
   const std::string log = log_tail(log_directory(entry->id), 64u << 10);
-  const auto lost = parts_.repository.update(entry->id, [&](Deployment& change) -> Status {
-    const Service service = change.plan.services.empty() ? Service{} : change.plan.services.front();
-    Error error = explain_failure({.phase = "run",
-                                   .command = change.artifact.start,
-                                   .exit = exit,
-                                   .disk_limit = cause == Cause::disk_full,
-                                   .log = log},
-                                  service);
-    error.code = Errc::start_failed;
-    error.message = fmt::format("crashed {} times within {}: {}", recent,
-                                format_duration(crash_window), error.message);
-    if (!exit.out_of_memory && cause == Cause::ended) error.cause = "crash_loop";
-    change.state = DeploymentState::failed;
-    change.state_reason = "crash loop";
-    change.error = std::move(error);
-    return {};
-  });
+  const auto lost =
+      parts_.repository.update(by_system("fleet"), entry->id, [&](Deployment& change) -> Status {
+        const Service service =
+            change.plan.services.empty() ? Service{} : change.plan.services.front();
+        Error error = explain_failure({.phase = "run",
+                                       .command = change.artifact.start,
+                                       .exit = exit,
+                                       .disk_limit = cause == Cause::disk_full,
+                                       .log = log},
+                                      service);
+        error.code = Errc::start_failed;
+        error.message = fmt::format("crashed {} times within {}: {}", recent,
+                                    format_duration(crash_window), error.message);
+        if (!exit.out_of_memory && cause == Cause::ended) error.cause = "crash_loop";
+        change.state = DeploymentState::failed;
+        change.state_reason = "crash loop";
+        change.error = std::move(error);
+        return {};
+      });
   if (!lost) {
     log_error("a crash loop was not recorded", {{"error", lost.error().message}});
     return;
@@ -429,11 +434,12 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
   for (const auto& [id, deployment] : by_id) {
     std::ignore = entry(id);
     if (deployment->state != DeploymentState::ready || running.contains(id)) continue;
-    const auto recorded = parts_.repository.update(id, [](Deployment& change) -> Status {
-      change.state = DeploymentState::sleeping;
-      change.state_reason = "its instance ended while Slipway was away";
-      return {};
-    });
+    const auto recorded =
+        parts_.repository.update(by_system("fleet"), id, [](Deployment& change) -> Status {
+          change.state = DeploymentState::sleeping;
+          change.state_reason = "its instance ended while Slipway was away";
+          return {};
+        });
     if (!recorded) return fail(recorded.error());
   }
   return {};

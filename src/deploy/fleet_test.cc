@@ -9,6 +9,8 @@
 #include <atomic>
 #include <thread>
 
+#include "db/stores.h"
+#include "db/stores.h"
 #include "engine/fake_engine.h"
 #include "sys/files.h"
 
@@ -60,7 +62,7 @@ class FleetTest : public ::testing::Test {
   }
 
   Deployment add(const std::string& alias = "preview") {
-    EXPECT_TRUE(repository->ensure_project("shop", clock.now()));
+    EXPECT_TRUE(repository->ensure_project({}, "shop", clock.now()));
     Deployment deployment;
     deployment.id = DeploymentId::random();
     deployment.project = "shop";
@@ -69,7 +71,7 @@ class FleetTest : public ::testing::Test {
     deployment.created_at = clock.now();
     deployment.source = sha256("x");
     deployment.artifact.start = "node server.js";
-    return repository->add(deployment, {}).value();
+    return repository->add({}, deployment, {}).value();
   }
 
   // Waits for a condition that another thread brings about.
@@ -100,7 +102,8 @@ class FleetTest : public ::testing::Test {
   Settings settings;
   SystemClock clock;
   FakeEngine engine;
-  std::unique_ptr<Repository> repository = Repository::open(":memory:").value();
+  Stores stores = Stores::open(":memory:", clock).value();
+  Repository* repository = stores.repository.get();
   BlobStore blobs = BlobStore::open(directory.path()).value();
   LayerStore layers = LayerStore::open(directory.path()).value();
   Builder builder{

@@ -79,7 +79,7 @@ Status Housekeeping::expire_previews() {
 
 Status Housekeeping::expire(const DeploymentId& id, std::string_view reason) {
   SLIPWAY_TRY(const Deployment deployment, parts_.repository.get(id));
-  SLIPWAY_CHECK(parts_.service.expire(deployment, reason));
+  SLIPWAY_CHECK(parts_.service.expire(by_system("housekeeping"), deployment, reason));
   log_info("preview expired", {{"deployment", id.str()}, {"reason", reason}});
   return {};
 }
@@ -123,7 +123,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     for (const ManifestEntry& entry : manifest.entries) blobs.insert(entry.digest);
   }
   for (const DeploymentId& id : forgotten) {
-    SLIPWAY_CHECK(parts_.repository.purge(id));
+    SLIPWAY_CHECK(parts_.repository.purge(by_system("housekeeping"), id));
     SLIPWAY_CHECK(remove_tree(parts_.settings.data / "logs" / id.str()));
   }
   for (const Project& project : projects)

@@ -117,12 +117,14 @@ Pipeline::Counts Pipeline::counts() const {
 void Pipeline::make(Job& job) {
   const std::stop_token stop = job.stop.get_token();
   const std::shared_ptr<EventFeed> feed = parts_.events.open(job.id);
-  auto loaded = parts_.repository.update(job.id, [](Deployment& deployment) -> Status {
-    if (is_settled(deployment.state))
-      return fail(Errc::conflict, "the deployment is " + std::string(to_string(deployment.state)));
-    deployment.state = DeploymentState::building;
-    return {};
-  });
+  auto loaded =
+      parts_.repository.update(by_system("pipeline"), job.id, [](Deployment& deployment) -> Status {
+        if (is_settled(deployment.state))
+          return fail(Errc::conflict,
+                      "the deployment is " + std::string(to_string(deployment.state)));
+        deployment.state = DeploymentState::building;
+        return {};
+      });
   if (!loaded) {
     log_info("a deployment was not taken up",
              {{"deployment", job.id.str()}, {"error", loaded.error().message}});
@@ -273,18 +275,19 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
   if (!outcome) std::ignore = parts_.fleet.remove(deployment.id);
 
   // Recorded first: a route never shows what a restart would not know.
-  const auto recorded = parts_.repository.update(deployment.id, [&](Deployment& change) -> Status {
-    const DeploymentState before = change.state;
-    change = deployment;
-    if (before == DeploymentState::deleted)
-      return fail(Errc::conflict, "the deployment was removed");
-    return {};
-  });
+  const auto recorded = parts_.repository.update(
+      by_system("pipeline"), deployment.id, [&](Deployment& change) -> Status {
+        const DeploymentState before = change.state;
+        change = deployment;
+        if (before == DeploymentState::deleted)
+          return fail(Errc::conflict, "the deployment was removed");
+        return {};
+      });
   if (!recorded) std::ignore = parts_.fleet.remove(deployment.id);
   Status published = recorded ? Status() : Status(fail(recorded.error()));
   if (recorded)
-    published =
-        outcome ? parts_.routes.publish_with_alias(deployment) : parts_.routes.publish(deployment);
+    published = outcome ? parts_.routes.publish_with_alias(by_system("pipeline"), deployment)
+                        : parts_.routes.publish(deployment);
   if (!published)
     log_error("a deployment was not settled",
               {{"deployment", deployment.id.str()}, {"error", published.error().message}});

@@ -27,21 +27,21 @@ Status Routes::publish(const Deployment& deployment, std::string_view step) {
   return {};
 }
 
-Status Routes::publish_with_alias(const Deployment& deployment) {
+Status Routes::publish_with_alias(const AuditContext& by, const Deployment& deployment) {
   std::lock_guard lock(mutex_);
   SLIPWAY_TRY(const RouteTarget leads_to, target(deployment));
   table_.publish({Change(names_.deployment_host(deployment), leads_to)});
-  SLIPWAY_TRY(const bool newest, repository_.advance_alias(deployment));
+  SLIPWAY_TRY(const bool newest, repository_.advance_alias(by, deployment));
   if (newest)
     table_.publish({Change(names_.alias_host(deployment.project, deployment.alias), leads_to)});
   return {};
 }
 
-Status Routes::retreat(const Deployment& gone) {
+Status Routes::retreat(const AuditContext& by, const Deployment& gone) {
   std::lock_guard lock(mutex_);
   SLIPWAY_TRY(const RouteTarget page, target(gone));
   SLIPWAY_TRY(const std::optional<DeploymentId> next,
-              repository_.retreat_alias(gone.project, gone.alias));
+              repository_.retreat_alias(by, gone.project, gone.alias));
   RouteTarget alias_target = page;
   if (next) {
     SLIPWAY_TRY(const Deployment deployment, repository_.get(*next));

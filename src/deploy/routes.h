@@ -27,10 +27,10 @@ class Routes {
   // why not. An alias that leads to it follows. `step` names what is under way.
   [[nodiscard]] Status publish(const Deployment& deployment, std::string_view step = {});
   // As publish(); then makes the alias lead to it, unless the alias leads to a newer one.
-  [[nodiscard]] Status publish_with_alias(const Deployment& deployment);
+  [[nodiscard]] Status publish_with_alias(const AuditContext& by, const Deployment& deployment);
   // After a deployment went away: its alias leads to the newest one left, or shows the page of this
   // one.
-  [[nodiscard]] Status retreat(const Deployment& gone);
+  [[nodiscard]] Status retreat(const AuditContext& by, const Deployment& gone);
   // All of it, at start.
   [[nodiscard]] Status publish_all();
 

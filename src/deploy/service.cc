@@ -89,7 +89,6 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
         fmt::format("{} of the upload's {} files have not arrived", missing.size(), digests.size()),
         "send them to the upload's pack first");
   deployment.message = wanted.options.message;
-  deployment.actor = wanted.actor;
   deployment.created_at = parts_.clock.now();
   deployment.source = upload.manifest;
   deployment.source_files = manifest.entries.size();
@@ -109,31 +108,32 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
   return deployment;
 }
 
-Result<Deployment> DeployService::deploy(const NewDeployment& wanted,
+Result<Deployment> DeployService::deploy(const AuditContext& by, const NewDeployment& wanted,
                                          std::string_view idempotency_key) {
-  SLIPWAY_TRY(const Deployment drafted, draft(wanted));
-  SLIPWAY_CHECK(parts_.repository.ensure_project(drafted.project, parts_.clock.now()));
-  SLIPWAY_TRY(Deployment added, parts_.repository.add(drafted, idempotency_key));
+  SLIPWAY_TRY(Deployment drafted, draft(wanted));
+  drafted.actor = by.actor;
+  SLIPWAY_CHECK(parts_.repository.ensure_project(by, drafted.project, parts_.clock.now()));
+  SLIPWAY_TRY(Deployment added, parts_.repository.add(by, drafted, idempotency_key));
   if (added.id == drafted.id) parts_.pipeline.submit(added);
   return added;
 }
 
-Result<Deployment> DeployService::redeploy(const Deployment& of, std::string message,
-                                           const Actor& actor, std::string_view idempotency_key) {
+Result<Deployment> DeployService::redeploy(const AuditContext& by, const Deployment& of,
+                                           std::string message, std::string_view idempotency_key) {
   SLIPWAY_TRY(const Manifest manifest, read_manifest(of.source));
   Deployment deployment;
   deployment.id = DeploymentId::random();
   deployment.project = of.project;
   deployment.alias = of.alias;
   deployment.message = message.empty() ? "redeploy of " + of.id.str() : std::move(message);
-  deployment.actor = actor;
+  deployment.actor = by.actor;
   deployment.created_at = parts_.clock.now();
   deployment.source = of.source;
   deployment.source_files = of.source_files;
   deployment.source_bytes = of.source_bytes;
   deployment.options = of.options;
   deployment.base = of.id;
-  SLIPWAY_TRY(Deployment added, parts_.repository.add(deployment, idempotency_key));
+  SLIPWAY_TRY(Deployment added, parts_.repository.add(by, deployment, idempotency_key));
   if (added.id == deployment.id) parts_.pipeline.submit(added);
   return added;
 }
@@ -196,31 +196,33 @@ std::filesystem::path DeployService::log_directory(const DeploymentId& id, LogKi
                               : parts_.settings.data / "logs" / id.str() / "build";
 }
 
-Status DeployService::end(const Deployment& deployment, DeploymentState state,
-                          std::string_view reason) {
+Status DeployService::end(const AuditContext& by, const Deployment& deployment,
+                          DeploymentState state, std::string_view reason) {
   SLIPWAY_TRY(const Deployment ended,
-              parts_.repository.update(deployment.id, [&](Deployment& change) -> Status {
+              parts_.repository.update(by, deployment.id, [&](Deployment& change) -> Status {
                 change.state = state;
                 change.state_reason = reason;
                 if (state == DeploymentState::deleted) change.deleted_at = parts_.clock.now();
                 return {};
               }));
-  SLIPWAY_CHECK(parts_.routes.retreat(ended));
+  SLIPWAY_CHECK(parts_.routes.retreat(by, ended));
   return parts_.fleet.remove(deployment.id);
 }
 
-Result<Deployment> DeployService::remove(const Deployment& deployment) {
+Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
   if (deployment.state == DeploymentState::deleted) return deployment;
   parts_.pipeline.cancel(deployment.id, "removed");
-  SLIPWAY_CHECK(end(deployment, DeploymentState::deleted, "removed"));
+  SLIPWAY_CHECK(end(by, deployment, DeploymentState::deleted, "removed"));
   return parts_.repository.get(deployment.id);
 }
 
-Status DeployService::expire(const Deployment& deployment, std::string_view reason) {
-  return end(deployment, DeploymentState::expired, reason);
+Status DeployService::expire(const AuditContext& by, const Deployment& deployment,
+                             std::string_view reason) {
+  return end(by, deployment, DeploymentState::expired, reason);
 }
 
-Result<Deployment> DeployService::undo(const std::optional<DeploymentId>& id) {
+Result<Deployment> DeployService::undo(const AuditContext& by,
+                                       const std::optional<DeploymentId>& id) {
   const Timestamp now = parts_.clock.now(), oldest = now - parts_.settings.gc.keep_removed;
   std::optional<Deployment> removed;
   if (id) {
@@ -239,7 +241,7 @@ Result<Deployment> DeployService::undo(const std::optional<DeploymentId>& id) {
   // What never became ready has no artifact to bring back: it returns as what it was.
   const bool complete = removed->ready_at.has_value();
   SLIPWAY_TRY(const Deployment back,
-              parts_.repository.update(removed->id, [&](Deployment& change) -> Status {
+              parts_.repository.update(by, removed->id, [&](Deployment& change) -> Status {
                 if (change.state != DeploymentState::deleted)
                   return fail(Errc::conflict, "it was brought back already");
                 change.deleted_at.reset();
@@ -254,7 +256,7 @@ Result<Deployment> DeployService::undo(const std::optional<DeploymentId>& id) {
                 return {};
               }));
   if (is_live(back.state))
-    SLIPWAY_CHECK(parts_.routes.publish_with_alias(back));
+    SLIPWAY_CHECK(parts_.routes.publish_with_alias(by, back));
   else
     SLIPWAY_CHECK(parts_.routes.publish(back));
   return back;

@@ -21,7 +21,8 @@
 namespace slipway {
 
 // What a client may ask for, apart from how it asks: uploads, deployments, their logs and events.
-// One call is one request; each either succeeds and is recorded or changes nothing. Thread-safe.
+// Whatever changes something takes an AuditContext: on whose word it happens. One call is one
+// request; each either succeeds and is recorded or changes nothing. Thread-safe.
 class DeployService {
  public:
   struct Parts {
@@ -60,13 +61,12 @@ class DeployService {
     DeployOptions options;
     std::map<std::string, std::int64_t> client_timings_ms;  // hash, upload
     std::uint64_t uploaded_files = 0, uploaded_bytes = 0;
-    Actor actor;
   };
   // Records it and starts making it. Errors: failed_precondition when blobs are missing.
-  [[nodiscard]] Result<Deployment> deploy(const NewDeployment& wanted,
+  [[nodiscard]] Result<Deployment> deploy(const AuditContext& by, const NewDeployment& wanted,
                                           std::string_view idempotency_key);
-  [[nodiscard]] Result<Deployment> redeploy(const Deployment& of, std::string message,
-                                            const Actor& actor, std::string_view idempotency_key);
+  [[nodiscard]] Result<Deployment> redeploy(const AuditContext& by, const Deployment& of,
+                                            std::string message, std::string_view idempotency_key);
   // What deploy() would do, without doing it: plan and difference filled in, nothing recorded.
   [[nodiscard]] Result<Deployment> plan(const NewDeployment& wanted);
 
@@ -91,17 +91,19 @@ class DeployService {
   // -- ending
   // ------------------------------------------------------------------------------------------------
   // Stops and hides it; undo() brings it back for as long as removed ones are kept.
-  [[nodiscard]] Result<Deployment> remove(const Deployment& deployment);
+  [[nodiscard]] Result<Deployment> remove(const AuditContext& by, const Deployment& deployment);
   // Brings back the given one, or the one removed last. Errors: not_found.
-  [[nodiscard]] Result<Deployment> undo(const std::optional<DeploymentId>& id);
+  [[nodiscard]] Result<Deployment> undo(const AuditContext& by,
+                                        const std::optional<DeploymentId>& id);
   // Ends it for its age. Only for housekeeping.
-  [[nodiscard]] Status expire(const Deployment& deployment, std::string_view reason);
+  [[nodiscard]] Status expire(const AuditContext& by, const Deployment& deployment,
+                              std::string_view reason);
 
  private:
   [[nodiscard]] Result<Deployment> draft(const NewDeployment& wanted);
   [[nodiscard]] Result<Manifest> read_manifest(const Digest& digest) const;
-  [[nodiscard]] Status end(const Deployment& deployment, DeploymentState state,
-                           std::string_view reason);
+  [[nodiscard]] Status end(const AuditContext& by, const Deployment& deployment,
+                           DeploymentState state, std::string_view reason);
 
   Parts parts_;
 };

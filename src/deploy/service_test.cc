@@ -62,7 +62,7 @@ TEST(Deploying, MissingBlobsAreRefusedBeforeAnythingIsRecorded) {
   const Manifest manifest{.entries = {{.path = "index.html", .size = 3, .digest = sha256("abc")}}};
   const auto opened = w.service.open_upload("shop", manifest).value();
   EXPECT_EQ(opened.missing, std::vector<Digest>{sha256("abc")});
-  const auto refused = w.service.deploy({.project = "shop", .upload = opened.id}, {});
+  const auto refused = w.service.deploy({}, {.project = "shop", .upload = opened.id}, {});
   EXPECT_EQ(refused.error().code, Errc::failed_precondition);
   EXPECT_TRUE(w.repository->list({}).value().deployments.empty());
 }
@@ -138,7 +138,7 @@ TEST(Coalescing, AnotherAliasIsLeftAlone) {
   eventually([&] { return running == 1; });
   EXPECT_EQ(w.deploy("shop", site).state, DeploymentState::ready);
   EXPECT_EQ(w.repository->get(building.id).value().state, DeploymentState::building);
-  EXPECT_TRUE(w.service.remove(building).has_value());
+  EXPECT_TRUE(w.service.remove({}, building).has_value());
   EXPECT_EQ(running, 0);
 }
 
@@ -155,22 +155,22 @@ TEST(Stopping, TheServerLeavesUnfinishedDeploymentsToBeTakenUpAgain) {
 TEST(Removing, HidesADeploymentAndUndoBringsItBack) {
   World w;
   const Deployment first = w.deploy("shop", site), second = w.deploy("shop", next_site);
-  ASSERT_TRUE(w.service.remove(second).has_value());
+  ASSERT_TRUE(w.service.remove({}, second).has_value());
   EXPECT_EQ(w.shown(w.host(second)), "deleted");
   EXPECT_EQ(w.site_at("preview--shop.localhost"), first.id);
-  const Deployment back = w.service.undo({}).value();
+  const Deployment back = w.service.undo({}, {}).value();
   EXPECT_EQ(back.id, second.id);
   EXPECT_EQ(back.state, DeploymentState::ready);
   EXPECT_EQ(w.site_at("preview--shop.localhost"), second.id);
-  EXPECT_EQ(w.service.undo({}).error().code, Errc::not_found);
+  EXPECT_EQ(w.service.undo({}, {}).error().code, Errc::not_found);
 }
 
 TEST(Removing, IsForeverAfterTwoDays) {
   World w;
   const Deployment deployment = w.deploy("shop", site);
-  ASSERT_TRUE(w.service.remove(deployment).has_value());
+  ASSERT_TRUE(w.service.remove({}, deployment).has_value());
   w.clock.advance(49h);
-  EXPECT_EQ(w.service.undo({}).error().code, Errc::not_found);
+  EXPECT_EQ(w.service.undo({}, {}).error().code, Errc::not_found);
   ASSERT_TRUE(w.housekeeping.collect_garbage().has_value());
   EXPECT_EQ(w.repository->get(deployment.id).error().code, Errc::not_found);
 }
@@ -213,7 +213,7 @@ TEST(Finding, TakesEveryFormOfAReference) {
 TEST(Redeploying, MakesItAgainFromTheRecordedSource) {
   World w;
   const Deployment first = w.deploy("shop", site);
-  const Deployment again = w.settled(w.service.redeploy(first, "", {}, {}).value().id);
+  const Deployment again = w.settled(w.service.redeploy({}, first, "", {}).value().id);
   EXPECT_EQ(again.state, DeploymentState::ready);
   EXPECT_EQ(again.source, first.source);
   EXPECT_NE(again.id, first.id);

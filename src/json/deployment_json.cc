@@ -15,11 +15,6 @@ json::array names_of(const EnvVars& vars) {
   return to_array(vars, [](const auto& var) { return json::value(var.first); });
 }
 
-json::object to_json(const Actor& actor) {
-  return {
-      {"kind", actor.kind}, {"name", actor.name}, {"on_behalf_of", or_null(actor.on_behalf_of)}};
-}
-
 json::object to_json(const Step& step) {
   return {{"name", step.name},
           {"state", step.state},
@@ -148,6 +143,16 @@ Status read_below(const JsonReader& reader, std::string_view name, Read&& read) 
 
 }  // namespace
 
+json::object to_json(const Actor& actor) {
+  return {{"kind", actor.kind},
+          {"name", actor.name},
+          {"on_behalf_of", or_null(actor.on_behalf_of)},
+          {"chain", to_array(actor.chain)},
+          {"token", or_null(actor.token)},
+          {"session", or_null(actor.session)},
+          {"task", or_null(actor.task)}};
+}
+
 json::object to_json(const Deployment& deployment, const DeploymentUrls& urls) {
   json::object out = common_json(deployment);
   out["url"] = urls.url;
@@ -193,7 +198,11 @@ Result<Deployment> deployment_from_record(const json::value& value) {
   SLIPWAY_CHECK(read_below(reader, "actor", [&](JsonReader& actor) {
     actor.read("kind", out.actor.kind)
         .read("name", out.actor.name)
-        .read("on_behalf_of", out.actor.on_behalf_of);
+        .read("on_behalf_of", out.actor.on_behalf_of)
+        .read("chain", out.actor.chain)
+        .read("token", out.actor.token)
+        .read("session", out.actor.session)
+        .read("task", out.actor.task);
   }));
   SLIPWAY_CHECK(read_below(reader, "source", [&](JsonReader& below) {
     below.read("digest", source).read("files", out.source_files).read("bytes", out.source_bytes);

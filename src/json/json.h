@@ -20,6 +20,7 @@ namespace json = boost::json;
 // The forms of DESIGN.md §5. from_json() ignores members it does not know and names the member that
 // is wrong or missing.
 [[nodiscard]] json::object to_json(const Error& error);
+[[nodiscard]] json::object to_json(const Actor& actor);
 [[nodiscard]] json::object to_json(const Service& service);
 [[nodiscard]] json::object to_json(const Plan& plan);
 [[nodiscard]] Result<Error> error_from_json(const json::value& value);

@@ -11,6 +11,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/ids.h"
+#include "model/actor.h"
 #include "model/manifest.h"
 #include "model/plan.h"
 
@@ -36,14 +37,6 @@ enum class DeploymentState {
 [[nodiscard]] bool is_settled(DeploymentState state);
 // Whether its URL leads to the app.
 [[nodiscard]] bool is_live(DeploymentState state);
-
-// Who asks. Filled from the token.
-struct Actor {
-  std::string kind = "human";  // human | agent | system
-  std::string name;
-  std::string on_behalf_of;  // for an agent
-  bool operator==(const Actor&) const = default;
-};
 
 using EnvVars = std::map<std::string, std::string>;
 

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "db/stores.h"
 #include "deploy/housekeeping.h"
 #include "deploy/service.h"
 #include "engine/fake_engine.h"
@@ -36,7 +37,8 @@ class World {
   Result<Deployment> submit(const std::string& project, const Files& files,
                             DeployOptions options = {}, const std::string& key = {}) {
     return service.deploy(
-        {.project = project, .upload = upload(project, files), .options = std::move(options)}, key);
+        {}, {.project = project, .upload = upload(project, files), .options = std::move(options)},
+        key);
   }
   // Waits until it is settled.
   Deployment settled(const DeploymentId& id) {
@@ -68,7 +70,8 @@ class World {
   Settings settings;
   ManualClock clock;
   FakeEngine engine;
-  std::unique_ptr<Repository> repository = Repository::open(":memory:").value();
+  Stores stores = Stores::open(":memory:", clock).value();
+  Repository* repository = stores.repository.get();
   BlobStore blobs = BlobStore::open(directory.path()).value();
   LayerStore layers = LayerStore::open(directory.path()).value();
   Builder builder{{.cache = directory.path() / "cache",
