@@ -10,6 +10,8 @@ import time
 
 from common import until_200, wait_until
 
+FORWARDING = pathlib.Path("/proc/sys/net/ipv4/ip_forward")
+
 
 class Docker:
     def __init__(self, folder):
@@ -38,12 +40,14 @@ class Docker:
             self.reason = "no daemon runs and there is no dockerd (tools/install_deps.sh bench)"
             return False
         self.folder.mkdir(parents=True, exist_ok=True)
+        # As Docker is set up by default, with its bridge; what it changes of the host's network is put back.
+        self.rules = subprocess.run(["iptables-save"], check=True, capture_output=True, text=True).stdout
+        self.forwarding = FORWARDING.read_text()
         self.socket = self.folder / "docker.sock"
         self.log = open(self.folder / "dockerd.log", "wb")
         self.daemon = subprocess.Popen(
             ["dockerd", "-H", f"unix://{self.socket}", "--data-root", self.folder / "data", "--exec-root",
-             self.folder / "exec", "-p", self.folder / "dockerd.pid", "--iptables=false", "--ip6tables=false",
-             "--bridge=none"], stdout=self.log, stderr=self.log, start_new_session=True)
+             self.folder / "exec", "-p", self.folder / "dockerd.pid"], stdout=self.log, stderr=self.log, start_new_session=True)
         try:
             wait_until(lambda: self.reachable() or self.daemon.poll() is not None, 40)
         except AssertionError:
@@ -62,6 +66,11 @@ class Docker:
             self.daemon.kill()
             self.daemon.wait()
             self.log.close()
+            subprocess.run(["ip", "link", "delete", "docker0"], check=False, capture_output=True)
+            # A table that had no rules is not in the list: restoring an empty one clears Docker's from it.
+            empty = "".join(f"*{table}\nCOMMIT\n" for table in ("filter", "nat") if f"*{table}\n" not in self.rules)
+            subprocess.run(["iptables-restore"], input=self.rules + empty, text=True, check=False)
+            FORWARDING.write_text(self.forwarding)
             for line in pathlib.Path("/proc/self/mounts").read_text().splitlines():
                 mount = line.split()[1]
                 if mount.startswith(str(self.folder)):
@@ -100,11 +109,11 @@ class Docker:
         tar.wait()
 
     def build_and_run(self, folder, tag, port, path="/"):
-        """Seconds of `docker build` + `docker run` to the first 200; the container is removed."""
+        """Seconds of `docker build` + `docker run -p` to the first 200; the container is removed."""
         started = time.perf_counter()
         self.run("build", "-q", "--network=host", "-t", tag, folder,
                  env={**os.environ, "DOCKER_BUILDKIT": "0"})
-        container = self.run("run", "-d", "--network=host", "-e", f"PORT={port}", tag).stdout.strip()
+        container = self.run("run", "-d", "-p", f"127.0.0.1:{port}:{port}", "-e", f"PORT={port}", tag).stdout.strip()
         try:
             until_200(f"http://127.0.0.1:{port}{path}")
             return time.perf_counter() - started
