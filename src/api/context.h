@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "deploy/service.h"
 #include "http/message.h"
+#include "identity/principal.h"
 #include "json/json.h"
 
 namespace slipway {
@@ -24,7 +25,8 @@ struct ApiContext {
 // {names}.
 struct ApiCall {
   ApiRequest& request;
-  AuditContext by;  // who asks, from where, under which request id
+  AuditContext by;      // who asks, from where, under which request id
+  Principal principal;  // what they may do; its actor is by.actor
   std::vector<std::pair<std::string_view, std::string>> path_values;
 
   [[nodiscard]] const std::string& path_value(std::string_view name) const;

@@ -50,18 +50,4 @@ constexpr std::array table{
 
 std::span<const ApiRoute> api_routes() { return table; }
 
-std::string_view to_string(Permission permission) {
-  switch (permission) {
-    case none:
-      return "none";
-    case read:
-      return "read";
-    case deploy:
-      return "deploy";
-    case remove:
-      return "remove";
-  }
-  return "none";
-}
-
 }  // namespace slipway

@@ -5,12 +5,9 @@
 #include <string_view>
 
 #include "api/context.h"
+#include "identity/permission.h"
 
 namespace slipway {
-
-// What a caller needs to be allowed. The table below names one for every route.
-enum class Permission { none, read, deploy, remove };
-[[nodiscard]] std::string_view to_string(Permission permission);
 
 // One row of the API: what dispatches, what /v1/openapi.json says, what authorization checks.
 struct ApiRoute {

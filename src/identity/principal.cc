@@ -1,0 +1,81 @@
+#include "identity/principal.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/text.h"
+
+namespace slipway {
+namespace {
+
+std::unexpected<Error> refuse(std::string message, std::string hint) {
+  Error error{.code = Errc::permission_denied,
+              .message = std::move(message),
+              .hint = std::move(hint),
+              .cause = "not_permitted"};
+  error.next.push_back({"slipway whoami", "to see what this token may do"});
+  return fail(std::move(error));
+}
+
+std::string who(const Principal& principal) {
+  return fmt::format("{} {}", principal.actor.kind, sanitize_line(principal.actor.name));
+}
+
+std::string roles_with(Permission permission) {
+  std::string out;
+  for (const Role role : all_roles)
+    if (role_permissions(role).contains(permission))
+      out += fmt::format("{}{}", out.empty() ? "" : ", ", to_string(role));
+  return out;
+}
+
+}  // namespace
+
+PermissionSet Principal::permissions() const {
+  PermissionSet out = role_permissions(role);
+  for (const Restriction& restriction : restrictions)
+    if (restriction.actions) out = out & *restriction.actions;
+  if (actor.kind != "human") out = out.without(never_for_agents);
+  out.insert(Permission::none);
+  return out;
+}
+
+bool Principal::reaches_all() const {
+  if (!team.empty()) return false;
+  for (const Restriction& restriction : restrictions)
+    if (restriction.projects || restriction.environments) return false;
+  return true;
+}
+
+Status permits(const Principal& principal, Permission permission, std::string_view project,
+               std::string_view environment) {
+  if (permission == Permission::none) return {};
+  const std::string_view name = to_string(permission);
+  if (principal.actor.kind != "human" && never_for_agents.contains(permission))
+    return refuse(fmt::format("{} may not {}: this takes a human", who(principal), name),
+                  "separation of duty: no agent approves, waives, manages teams, changes policies "
+                  "or budgets, or breaks glass, whatever its token");
+  if (!role_permissions(principal.role).contains(permission))
+    return refuse(
+        fmt::format("{} is {} and may not {}", who(principal), to_string(principal.role), name),
+        fmt::format("ask somebody whose role has it: {}", roles_with(permission)));
+  for (const Restriction& restriction : principal.restrictions) {
+    if (restriction.actions && !restriction.actions->contains(permission))
+      return refuse(fmt::format("the token {} is narrowed to {}, which leaves out {}",
+                                restriction.id, to_string(*restriction.actions), name),
+                    "ask whoever narrowed it for one with this action");
+    if (!project.empty() && !restriction.allows_project(project))
+      return refuse(
+          fmt::format("the token {} is narrowed to the project {}, which {} is not", restriction.id,
+                      fmt::join(*restriction.projects, ", "), sanitize_line(project)),
+          "ask whoever narrowed it for one with this project");
+    if (!environment.empty() && !restriction.allows_environment(environment))
+      return refuse(fmt::format("the token {} is narrowed to the environment {}, which {} is not",
+                                restriction.id, fmt::join(*restriction.environments, ", "),
+                                sanitize_line(environment)),
+                    "ask whoever narrowed it for one with this environment");
+  }
+  return {};
+}
+
+}  // namespace slipway

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "identity/restriction.h"
+#include "identity/role.h"
+#include "model/actor.h"
+
+namespace slipway {
+
+// Whom a request comes from and what they may do: made from the token by authentication, never from
+// what a request says of itself. A plain value.
+struct Principal {
+  Actor actor;
+  Role role = Role::viewer;
+  std::string team;                       // whose projects it reaches; "" is every team's
+  std::vector<Restriction> restrictions;  // root's first; every one must allow
+  std::string path;                       // ids of the token and its narrowings: "tok_a/tok_b"
+  // The least that is left over the whole chain; nothing when there is no limit.
+  std::optional<std::int64_t> deploys_left, money_left_micros;
+  bool operator==(const Principal&) const = default;
+
+  [[nodiscard]] bool is_agent() const { return actor.kind == "agent"; }
+  // What role, restrictions and separation of duty leave.
+  [[nodiscard]] PermissionSet permissions() const;
+  // Reaches every project and environment: no team, no restriction by project or environment.
+  [[nodiscard]] bool reaches_all() const;
+};
+
+// Whether it may do this to that project and environment; "" for either means: to none in
+// particular, so that only the permission itself is asked for. Does not know which team a project
+// belongs to: IdentityStore::authorize() asks that too. Errors: permission_denied (exit 77), cause
+// "not_permitted", with what is missing and who has it.
+[[nodiscard]] Status permits(const Principal& principal, Permission permission,
+                             std::string_view project = {}, std::string_view environment = {});
+
+}  // namespace slipway
