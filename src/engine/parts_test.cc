@@ -187,7 +187,8 @@ std::string ask(int port, std::string_view question) {
     return "";
   if (::send(socket.get(), question.data(), question.size(), 0) < 0) return "";
   pollfd poll{socket.get(), POLLIN, 0};
-  if (::poll(&poll, 1, 8000) <= 0) return "";
+  while (::poll(&poll, 1, 20'000) <= 0)
+    if (errno != EINTR) return "";  // stopped and gone on is no answer yet
   std::array<char, 512> buffer;
   const ssize_t n = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
   return n > 0 ? std::string(buffer.data(), static_cast<std::size_t>(n)) : "";

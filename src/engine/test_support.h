@@ -48,7 +48,7 @@ class EngineBench {
   std::unique_ptr<SandboxEngine> engine_;
 };
 
-// Looks at `condition` again and again until it holds; false after ten seconds.
+// Looks at `condition` again and again until it holds; false after a minute.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition);
 [[nodiscard]] std::string text_of(const std::filesystem::path& path);
 // A GET over a socket from a dialer (or anywhere): the whole answer, "" when it fails.

@@ -74,7 +74,7 @@ EngineBench::Ran EngineBench::run(const SandboxSpec& spec) {
 
 bool eventually(const std::function<bool()>& condition) {
   const SystemClock clock;
-  const Deadline deadline = Deadline::after(clock, 10s);
+  const Deadline deadline = Deadline::after(clock, 60s);
   while (!condition()) {
     if (deadline.passed(clock)) return false;
     ::poll(nullptr, 0, 5);
@@ -90,14 +90,20 @@ std::string text_of(const fs::path& path) {
 std::string http_get(const Dialer& dialer, int port) {
   auto socket = dialer.dial(port);
   if (!socket) return "";
-  pollfd poll{socket->get(), POLLOUT, 0};
-  ::poll(&poll, 1, 2000);
+  // A wait ends with EINTR when the process was stopped and goes on: that is no answer.
+  const auto ready = [&](short events) {
+    pollfd poll{socket->get(), events, 0};
+    int n = 0;
+    do n = ::poll(&poll, 1, 20'000);
+    while (n < 0 && errno == EINTR);
+    return n > 0;
+  };
+  if (!ready(POLLOUT)) return "";
   constexpr std::string_view request = "GET / HTTP/1.0\r\nHost: app\r\n\r\n";
   if (::send(socket->get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return "";
   std::string answer;
   for (;;) {
-    poll.events = POLLIN;
-    if (::poll(&poll, 1, 5000) <= 0) return answer;
+    if (!ready(POLLIN)) return answer;
     std::array<char, 4096> buffer;
     const ssize_t n = ::recv(socket->get(), buffer.data(), buffer.size(), 0);
     if (n <= 0) return answer;

@@ -126,7 +126,6 @@ TEST(Proxy, RechunksAndDropsTrailers) {
     const std::string body = peer.read_until("0\r\n\r\n");
     const std::string text = head + body;
     peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n");
-    peer.send(std::to_string(0) == "0" ? "" : "");
     char line[32];
     std::snprintf(line, sizeof line, "%zx;ext=1\r\n", text.size());
     peer.send(line + text + "\r\n0\r\nX-Sum: 1\r\n\r\n");
@@ -238,8 +237,11 @@ TEST(Proxy, LargeBodiesPassBothWaysInBoundedMemory) {
   constexpr std::size_t size = 64u << 20;
   RouterWorld world([](RawPeer& peer, int) {
     peer.read_until("\r\n\r\n");
-    std::size_t got = 0;
-    while (got < size) got += peer.read_exactly(1 << 20).size();
+    for (std::size_t got = 0; got < size;) {
+      const std::size_t n = peer.read_exactly(1 << 20).size();
+      if (n == 0) return;
+      got += n;
+    }
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
     const std::string piece(1 << 20, 'y');
     for (std::size_t sent = 0; sent < size; sent += piece.size()) peer.send(piece);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -92,10 +93,10 @@ TEST(IgnoreRules, PatternsCannotMakeMatchingSlow) {
   std::string pattern = "x/";
   for (int i = 0; i < 400; ++i) pattern += "a*?**/";
   const std::string text = "x/" + std::string(3000, 'a');
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of work, not of waiting for a processor
   EXPECT_FALSE(ignored(pattern + "b", text));
   EXPECT_FALSE(ignored("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", text));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_LT(std::clock() - start, 5 * CLOCKS_PER_SEC);
 }
 
 // What git would not ignore below `folder`.

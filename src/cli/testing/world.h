@@ -84,10 +84,10 @@ class FakeServer {
         out.push_back(request);
     return out;
   }
-  // Whether such a request came within ten seconds.
+  // Whether such a request came within a minute.
   [[nodiscard]] bool wait_for(std::string_view method_and_target) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds{10}, [&] {
+    return changed_.wait_for(lock, std::chrono::seconds{60}, [&] {
       for (const Request& request : requests_)
         if (request.method + " " + request.target == method_and_target) return true;
       return false;

@@ -19,11 +19,13 @@
 
 namespace slipway::testing {
 
-// A blocking socket for tests: raw bytes in and out, every wait limited to ten seconds.
+// A blocking socket for tests: raw bytes in and out, every wait limited to half a minute. A socket
+// with such a limit ends its waits with EINTR whenever the process was stopped and goes on: they
+// are begun again here, so that no test takes that for the other side's end.
 class RawPeer {
  public:
   explicit RawPeer(Fd fd) : fd_(std::move(fd)) {
-    timeval limit{.tv_sec = 10, .tv_usec = 0};
+    timeval limit{.tv_sec = 30, .tv_usec = 0};
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     const int on = 1;
@@ -43,6 +45,7 @@ class RawPeer {
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t n = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return false;
       bytes.remove_prefix(static_cast<std::size_t>(n));
     }
@@ -51,7 +54,7 @@ class RawPeer {
   // Some bytes more into the buffer; false at the end, on an error or after the limit.
   bool more() {
     char piece[65536];
-    const ssize_t n = ::recv(fd_.get(), piece, sizeof piece, 0);
+    const ssize_t n = receive(piece, sizeof piece);
     if (n > 0) buffer_.append(piece, static_cast<std::size_t>(n));
     return n > 0;
   }
@@ -84,10 +87,10 @@ class RawPeer {
       head += read_exactly(std::stoul(lower.substr(at + 18)));
     return head;
   }
-  // Whether the other side closed: end of file or reset within ten seconds, nothing before it.
+  // Whether the other side closed: end of file or reset in time, nothing before it.
   bool closed() {
     char byte = 0;
-    const ssize_t n = ::recv(fd_.get(), &byte, 1, 0);
+    const ssize_t n = receive(&byte, 1);
     return buffer_.empty() && (n == 0 || (n < 0 && errno == ECONNRESET));
   }
   void shut_write() { ::shutdown(fd_.get(), SHUT_WR); }
@@ -102,6 +105,13 @@ class RawPeer {
   [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
+  ssize_t receive(char* into, std::size_t size) {
+    for (;;) {
+      const ssize_t n = ::recv(fd_.get(), into, size, 0);
+      if (n >= 0 || errno != EINTR) return n;
+    }
+  }
+
   Fd fd_;
   std::string buffer_;
 };
