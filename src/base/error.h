@@ -65,6 +65,7 @@ struct Error {
   std::optional<int> line;
   std::vector<std::string> excerpt;
   std::vector<NextStep> next;
+  std::string decision;  // of denied_by_policy: the policies' decision, as one JSON object's text
 
   bool operator==(const Error&) const = default;
 

@@ -57,7 +57,9 @@ AuditEvent event_about(const AuditContext& by, std::string event, const Deployme
                  .team = deployment.team,
                  .project = deployment.project,
                  .environment = deployment.alias,
-                 .after = public_digest(deployment)};
+                 .after = public_digest(deployment),
+                 .policy_set = by.policy_set,
+                 .facts = by.facts};
   out.detail["source"] = deployment.source.str();
   return out;
 }
@@ -183,7 +185,7 @@ Result<std::vector<Digest>> Repository::upload_manifests() {
 }
 
 Result<Deployment> Repository::add(const AuditContext& by, const Deployment& deployment,
-                                   std::string_view idempotency_key) {
+                                   std::string_view idempotency_key, const Beside& beside) {
   Result<Deployment> outcome = deployment;
   SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
     if (!idempotency_key.empty()) {
@@ -212,6 +214,7 @@ Result<Deployment> Repository::add(const AuditContext& by, const Deployment& dep
     event.detail["changed"] =
         fmt::format("+{} ~{} -{}", deployment.changed.added.size(),
                     deployment.changed.modified.size(), deployment.changed.removed.size());
+    if (beside) SLIPWAY_CHECK(beside(session));
     return audit_->append(session, event);
   }));
   return outcome;
@@ -226,7 +229,8 @@ Result<Deployment> Repository::get(const DeploymentId& id) {
 }
 
 Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId& id,
-                                      const std::function<Status(Deployment&)>& change) {
+                                      const std::function<Status(Deployment&)>& change,
+                                      const Beside& beside) {
   Deployment deployment;
   SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
     {
@@ -254,6 +258,7 @@ Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId
         event_about(by, fmt::format("deployment.{}", to_string(deployment.state)), deployment);
     event.before = before;
     if (!deployment.state_reason.empty()) event.detail["reason"] = deployment.state_reason;
+    if (beside) SLIPWAY_CHECK(beside(session));
     return audit_->append(session, event);
   }));
   return deployment;

@@ -52,6 +52,9 @@ class Repository {
  public:
   Repository(Database& database, AuditStore& audit) : database_(&database), audit_(&audit) {}
 
+  // What else belongs to the same transaction: the decision that allowed a change, say.
+  using Beside = std::function<Status(Database::Session&)>;
+
   // -- projects
   // ------------------------------------------------------------------------------------------
   // Makes the project when it is new.
@@ -72,12 +75,13 @@ class Repository {
   // --------------------------------------------------------------------------------------- With a
   // key seen before, stores nothing and returns the deployment made then.
   [[nodiscard]] Result<Deployment> add(const AuditContext& by, const Deployment& deployment,
-                                       std::string_view idempotency_key);
+                                       std::string_view idempotency_key, const Beside& beside = {});
   [[nodiscard]] Result<Deployment> get(const DeploymentId& id);
   // Reads, lets `change` edit, writes: atomically. An error of `change` leaves it as it was.
   // Audited as "deployment.<state>".
   [[nodiscard]] Result<Deployment> update(const AuditContext& by, const DeploymentId& id,
-                                          const std::function<Status(Deployment&)>& change);
+                                          const std::function<Status(Deployment&)>& change,
+                                          const Beside& beside = {});
   [[nodiscard]] Result<DeploymentPage> list(const DeploymentFilter& filter);
   // All whose state is one of `states`, oldest first.
   [[nodiscard]] Result<std::vector<Deployment>> in_states(std::vector<DeploymentState> states);

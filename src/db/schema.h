@@ -3,10 +3,12 @@
 #include <array>
 #include <string_view>
 
+#include "db/schema_governance.h"
+
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released. Each statement ends with ";\n".
-inline constexpr std::array<std::string_view, 2> schema_migrations{
+inline constexpr std::array<std::string_view, 3> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -26,6 +28,7 @@ CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQU
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 )",
     R"(CREATE TABLE audit_record (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
-)"};
+)",
+    governance_schema};
 
 }  // namespace slipway

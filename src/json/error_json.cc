@@ -1,3 +1,5 @@
+#include <boost/json/serialize.hpp>
+
 #include "json/convert.h"
 #include "json/json.h"
 #include "json/reader.h"
@@ -5,19 +7,22 @@
 namespace slipway {
 
 json::object to_json(const Error& error) {
-  return {{"code", info(error.code).name},
-          {"message", error.message},
-          {"hint", or_null(error.hint)},
-          {"phase", or_null(error.phase)},
-          {"command", or_null(error.command)},
-          {"exit_code", or_null(error.exit_code)},
-          {"cause", or_null(error.cause)},
-          {"file", or_null(error.file)},
-          {"line", or_null(error.line)},
-          {"excerpt", to_array(error.excerpt)},
-          {"next", to_array(error.next, [](const NextStep& step) {
-             return json::object{{"command", step.command}, {"when", step.when}};
-           })}};
+  json::object out{{"code", info(error.code).name},
+                   {"message", error.message},
+                   {"hint", or_null(error.hint)},
+                   {"phase", or_null(error.phase)},
+                   {"command", or_null(error.command)},
+                   {"exit_code", or_null(error.exit_code)},
+                   {"cause", or_null(error.cause)},
+                   {"file", or_null(error.file)},
+                   {"line", or_null(error.line)},
+                   {"excerpt", to_array(error.excerpt)},
+                   {"next", to_array(error.next, [](const NextStep& step) {
+                      return json::object{{"command", step.command}, {"when", step.when}};
+                    })}};
+  if (!error.decision.empty())
+    if (auto decision = parse_json(error.decision)) out["decision"] = *std::move(decision);
+  return out;
 }
 
 Result<Error> error_from_json(const json::value& value) {
@@ -38,6 +43,9 @@ Result<Error> error_from_json(const json::value& value) {
     return step;
   });
   SLIPWAY_CHECK(reader.status());
+  if (const json::value* decision = reader.find("decision");
+      decision != nullptr && decision->is_object())
+    out.decision = json::serialize(*decision);
   out.code = errc_from_name(code);
   return out;
 }

@@ -15,8 +15,10 @@ struct AuditContext {
   Actor actor;
   std::string request_id;
   std::string source_address;  // of the client; "" for the system
+  std::string role = "none";   // of the actor: admin | deployer | approver | viewer | none
   std::string decision;        // id of the policy decision that allowed it; "" when none was asked
   std::string waiver;          // id of the waiver it rests on
+  std::string policy_set, facts;  // digests: what `decision` was made by and on
   bool operator==(const AuditContext&) const = default;
 };
 

@@ -1,0 +1,505 @@
+#include "db/governance_store.h"
+
+#include <boost/json/serialize.hpp>
+
+namespace slipway {
+namespace {
+
+std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
+
+std::string actor_name(const Actor& actor) { return actor.kind + ":" + actor.name; }
+
+Result<json::value> parse_kept(const std::string& text) {
+  Result<json::value> value = parse_json(text);
+  if (!value) return fail(Errc::corrupt, "database: a governance record: " + value.error().message);
+  return value;
+}
+
+Result<StoredPolicySet> read_set(const Statement& row) {
+  SLIPWAY_TRY(const json::value value, parse_kept(row.text(0)));
+  return policy_set_from_json(value);
+}
+
+AuditEvent event_about(const AuditContext& by, std::string_view event, std::string resource,
+                       std::string_view project) {
+  return {.event = std::string(event),
+          .by = by,
+          .resource = std::move(resource),
+          .project = std::string(project),
+          .policy_set = by.policy_set,
+          .facts = by.facts};
+}
+
+// One row of approval, waiver or break_glass: the same columns, so one piece of code.
+struct ItemTable {
+  std::string_view table, noun;
+};
+constexpr ItemTable approval_table{"approval", "approval"}, waiver_table{"waiver", "waiver"},
+    break_glass_table{"break_glass", "emergency"};
+
+ItemTable table_of(const ApprovalRequest&) { return approval_table; }
+ItemTable table_of(const Waiver&) { return waiver_table; }
+ItemTable table_of(const BreakGlass&) { return break_glass_table; }
+std::string resource_of(const ApprovalRequest& request) { return request.resource; }
+std::string resource_of(const Waiver& waiver) { return "rule/" + waiver.rule; }
+std::string resource_of(const BreakGlass&) { return ""; }
+Result<ApprovalRequest> parse_item(const ApprovalRequest*, const json::value& value) {
+  return approval_from_json(value);
+}
+Result<Waiver> parse_item(const Waiver*, const json::value& value) {
+  return waiver_from_json(value);
+}
+Result<BreakGlass> parse_item(const BreakGlass*, const json::value& value) {
+  return break_glass_from_json(value);
+}
+AuditEvent describe(AuditEvent event, const ApprovalRequest& request) {
+  event.environment = request.environment;
+  event.detail = {{"action", request.action},
+                  {"about", request.resource},
+                  {"requester", actor_name(request.requester)}};
+  if (!request.closed_reason.empty()) event.detail["reason"] = request.closed_reason;
+  return event;
+}
+AuditEvent describe(AuditEvent event, const Waiver& waiver) {
+  event.detail = {{"rule", waiver.rule},
+                  {"subject", waiver.subject},
+                  {"author", actor_name(waiver.author)},
+                  {"reason", waiver.reason},
+                  {"expires_at", to_rfc3339(waiver.expires_at)}};
+  return event;
+}
+AuditEvent describe(AuditEvent event, const BreakGlass& emergency) {
+  event.detail = {{"first", actor_name(emergency.first)},
+                  {"reason", emergency.reason},
+                  {"expires_at", to_rfc3339(emergency.expires_at)}};
+  if (emergency.second) event.detail["second"] = actor_name(*emergency.second);
+  return event;
+}
+
+template <class Item>
+Status write_item(Database::Session& session, AuditStore& audit, const AuditContext& by,
+                  std::string_view event, const Item& item, std::string_view before) {
+  const ItemTable table = table_of(item);
+  const std::string record = json::serialize(to_json(item));
+  SLIPWAY_TRY(Statement write,
+              session.prepare(fmt::format(
+                  "INSERT INTO {}(id,state,project,resource,created_at,expires_at,record)"
+                  " VALUES(?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET state=excluded.state,"
+                  " expires_at=excluded.expires_at, record=excluded.record",
+                  table.table)));
+  SLIPWAY_CHECK(write.bind(1, item.id.str())
+                    .bind(2, item.state)
+                    .bind(3, item.project)
+                    .bind(4, resource_of(item))
+                    .bind(5, micros(item.created_at))
+                    .bind(6, micros(item.expires_at))
+                    .bind(7, record)
+                    .run());
+  AuditEvent told = describe(
+      event_about(by, event, fmt::format("{}/{}", table.table, item.id.str()), item.project), item);
+  if (!before.empty()) told.before = sha256(before).str();
+  told.after = sha256(record).str();
+  return audit.append(session, told);
+}
+
+template <class Item, class IdType>
+Result<std::string> read_item(Database::Session& session, const IdType& id) {
+  const ItemTable table = table_of(Item{});
+  SLIPWAY_TRY(Statement query,
+              session.prepare(fmt::format("SELECT record FROM {} WHERE id=?", table.table)));
+  SLIPWAY_TRY(const bool row, query.bind(1, id.str()).step());
+  if (!row) return fail(Errc::not_found, fmt::format("no {} {}", table.noun, id.str()));
+  return query.text(0);
+}
+
+template <class Item>
+Result<Item> parse_text(const std::string& text) {
+  SLIPWAY_TRY(const json::value value, parse_kept(text));
+  return parse_item(static_cast<const Item*>(nullptr), value);
+}
+
+template <class Item, class IdType>
+Result<Item> get_item(Database& database, const IdType& id) {
+  auto session = database.session();
+  SLIPWAY_TRY(const std::string text, read_item<Item>(session, id));
+  return parse_text<Item>(text);
+}
+
+template <class Item, class IdType>
+Result<Item> change_item(Database& database, AuditStore& audit, const AuditContext& by,
+                         const IdType& id, std::string_view event,
+                         const GovernanceStore::Edit<Item>& edit) {
+  Item item;
+  SLIPWAY_CHECK(database.transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_TRY(const std::string before, read_item<Item>(session, id));
+    SLIPWAY_TRY(item, parse_text<Item>(before));
+    SLIPWAY_CHECK(edit(item));
+    return write_item(session, audit, by, event, item, before);
+  }));
+  return item;
+}
+
+template <class Item>
+Result<std::vector<Item>> list_items(Database& database, std::string_view where,
+                                     std::string_view first, std::string_view second) {
+  auto session = database.session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare(fmt::format(
+                  "SELECT record FROM {} WHERE {} ORDER BY created_at DESC, id LIMIT 1000",
+                  table_of(Item{}).table, where)));
+  query.bind(1, first).bind(2, second);
+  std::vector<Item> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    SLIPWAY_TRY(Item item, parse_text<Item>(query.text(0)));
+    out.push_back(std::move(item));
+  }
+}
+
+constexpr std::string_view by_state = "(?1='' OR state=?1) AND (?2='' OR project=?2)";
+
+}  // namespace
+
+Result<std::optional<StoredPolicySet>> GovernanceStore::active_set() {
+  auto session = database_.session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT record, text FROM policy_set"
+                                               " ORDER BY version DESC LIMIT 1"));
+  SLIPWAY_TRY(const bool row, query.step());
+  if (!row) return std::nullopt;
+  SLIPWAY_TRY(StoredPolicySet set, read_set(query));
+  set.text = query.text(1);
+  return set;
+}
+
+Result<StoredPolicySet> GovernanceStore::policy_set(std::int64_t version) {
+  auto session = database_.session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT record, text FROM policy_set WHERE version=?"));
+  SLIPWAY_TRY(const bool row, query.bind(1, version).step());
+  if (!row)
+    return fail(Errc::not_found, fmt::format("there is no version {} of the policy", version),
+                "see `slipway policy show --all`");
+  SLIPWAY_TRY(StoredPolicySet set, read_set(query));
+  set.text = query.text(1);
+  return set;
+}
+
+Result<std::vector<StoredPolicySet>> GovernanceStore::policy_sets() {
+  auto session = database_.session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT record FROM policy_set ORDER BY version DESC"));
+  std::vector<StoredPolicySet> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    SLIPWAY_TRY(StoredPolicySet set, read_set(query));
+    out.push_back(std::move(set));
+  }
+}
+
+Status GovernanceStore::activate(const AuditContext& by, const StoredPolicySet& set) {
+  return database_.transaction([&](Database::Session& session) -> Status {
+    std::string before;
+    std::int64_t last = 0;
+    {
+      SLIPWAY_TRY(Statement query, session.prepare("SELECT version, digest FROM policy_set"
+                                                   " ORDER BY version DESC LIMIT 1"));
+      SLIPWAY_TRY(const bool row, query.step());
+      if (row) {
+        last = query.number(0);
+        before = query.text(1);
+      }
+    }
+    if (set.version != last + 1)
+      return fail(Errc::conflict, fmt::format("the policy is at version {} already", last),
+                  "somebody else changed it; look at it again: slipway policy show");
+    SLIPWAY_TRY(Statement insert,
+                session.prepare("INSERT INTO policy_set(version,digest,created_at,record,text)"
+                                " VALUES(?,?,?,?,?)"));
+    SLIPWAY_CHECK(insert.bind(1, set.version)
+                      .bind(2, set.digest.str())
+                      .bind(3, micros(set.created_at))
+                      .bind(4, json::serialize(to_json(set)))
+                      .bind(5, set.text)
+                      .run());
+    AuditEvent event = event_about(by, "policy.changed", fmt::format("policy/{}", set.version), "");
+    event.action = "policy";
+    event.before = before;
+    event.after = set.digest.str();
+    event.detail = {{"version", std::to_string(set.version)}, {"reason", set.reason}};
+    if (!set.signature.empty()) {
+      event.detail["signature"] = set.signature;
+      event.detail["key"] = set.key;
+    }
+    return audit_.append(session, event);
+  });
+}
+
+Status GovernanceStore::put(Database::Session& session, const StoredDecision& stored,
+                            std::string_view facts) {
+  const std::string digest = stored.decision.facts_digest.str();
+  SLIPWAY_TRY(Statement snapshot, session.prepare("INSERT INTO fact_snapshot(digest,facts)"
+                                                  " VALUES(?,?) ON CONFLICT(digest) DO NOTHING"));
+  SLIPWAY_CHECK(snapshot.bind(1, digest).bind(2, facts).run());
+  SLIPWAY_TRY(Statement insert, session.prepare("INSERT INTO decision(id,time,project,actor,"
+                                                "verdict,resource,facts,record)"
+                                                " VALUES(?,?,?,?,?,?,?,?)"));
+  return insert.bind(1, stored.id.str())
+      .bind(2, micros(stored.at))
+      .bind(3, stored.project)
+      .bind(4, actor_name(stored.actor))
+      .bind(5, to_string(stored.decision.verdict))
+      .bind(6, stored.resource)
+      .bind(7, digest)
+      .bind(8, json::serialize(to_json(stored)))
+      .run();
+}
+
+Status GovernanceStore::put_refusal(const AuditContext& by, const StoredDecision& stored,
+                                    std::string_view facts) {
+  return database_.transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_CHECK(put(session, stored, facts));
+    AuditEvent event =
+        event_about(by, "request.denied", "decision/" + stored.id.str(), stored.project);
+    event.action = to_string(stored.decision.point);
+    event.environment = stored.environment;
+    event.detail = {{"about", stored.resource}};
+    for (const Violation& violation : stored.decision.violations)
+      if (violation.state == ViolationState::blocks) {
+        event.detail["rule"] = violation.rule;
+        break;
+      }
+    return audit_.append(session, event);
+  });
+}
+
+Result<json::object> GovernanceStore::decision(const DecisionId& id) {
+  auto session = database_.session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM decision WHERE id=?"));
+  SLIPWAY_TRY(const bool row, query.bind(1, id.str()).step());
+  if (!row)
+    return fail(Errc::not_found, "no decision " + id.str(),
+                "old decisions are forgotten; see `slipway why` for the newest");
+  SLIPWAY_TRY(json::value value, parse_kept(query.text(0)));
+  if (!value.is_object()) return fail(Errc::corrupt, "database: a decision's record");
+  return std::move(value.as_object());
+}
+
+Result<DecisionPage> GovernanceStore::decisions(const DecisionFilter& filter) {
+  std::string sql = "SELECT record, seq FROM decision WHERE seq < ?";
+  if (!filter.project.empty()) sql += " AND project = ?";
+  if (!filter.resource.empty()) sql += " AND resource = ?";
+  if (!filter.verdict.empty()) sql += " AND verdict = ?";
+  sql += " ORDER BY seq DESC LIMIT ?";
+  auto session = database_.session();
+  SLIPWAY_TRY(Statement query, session.prepare(sql));
+  int at = 1;
+  query.bind(at++, filter.before > 0 ? filter.before : INT64_MAX);
+  for (const std::string* word : {&filter.project, &filter.resource, &filter.verdict})
+    if (!word->empty()) query.bind(at++, *word);
+  query.bind(at, static_cast<std::int64_t>(filter.limit) + 1);
+  DecisionPage page;
+  std::int64_t last = 0;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return page;
+    if (page.decisions.size() == filter.limit) {
+      page.next = last;
+      return page;
+    }
+    SLIPWAY_TRY(json::value value, parse_kept(query.text(0)));
+    if (value.is_object()) page.decisions.push_back(std::move(value.as_object()));
+    last = query.number(1);
+  }
+}
+
+Result<Facts> GovernanceStore::facts_of(const DecisionId& id) {
+  auto session = database_.session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT s.facts FROM decision d JOIN fact_snapshot s"
+                                               " ON s.digest=d.facts WHERE d.id=?"));
+  SLIPWAY_TRY(const bool row, query.bind(1, id.str()).step());
+  if (!row) return fail(Errc::not_found, "no decision " + id.str());
+  return Facts::parse(query.text(0));
+}
+
+Result<std::vector<PastDecision>> GovernanceStore::past(std::size_t count) {
+  std::vector<std::array<std::string, 3>> rows;
+  {
+    auto session = database_.session();
+    SLIPWAY_TRY(Statement query,
+                session.prepare("SELECT d.id, d.verdict, s.facts FROM decision d JOIN fact_snapshot"
+                                " s ON s.digest=d.facts ORDER BY d.seq DESC LIMIT ?"));
+    query.bind(1, static_cast<std::int64_t>(count));
+    for (;;) {
+      SLIPWAY_TRY(const bool row, query.step());
+      if (!row) break;
+      rows.push_back({query.text(0), query.text(1), query.text(2)});
+    }
+  }
+  std::vector<PastDecision> out;
+  for (const auto& [id, verdict, facts] : rows) {
+    SLIPWAY_TRY(Facts parsed, Facts::parse(facts));
+    out.push_back({.id = id,
+                   .verdict = parse_verdict(verdict).value_or(Verdict::deny),
+                   .facts = std::move(parsed)});
+  }
+  return out;
+}
+
+Status GovernanceStore::prune(std::size_t keep) {
+  {
+    auto session = database_.session();
+    SLIPWAY_TRY(Statement query, session.prepare("SELECT 1 FROM decision ORDER BY seq DESC"
+                                                 " LIMIT 1 OFFSET ?"));
+    SLIPWAY_TRY(const bool row, query.bind(1, static_cast<std::int64_t>(keep)).step());
+    if (!row) return {};
+  }
+  return database_.transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_TRY(Statement remove,
+                session.prepare("DELETE FROM decision WHERE seq <= (SELECT seq FROM decision"
+                                " ORDER BY seq DESC LIMIT 1 OFFSET ?)"));
+    SLIPWAY_CHECK(remove.bind(1, static_cast<std::int64_t>(keep)).run());
+    return session.execute(
+        "DELETE FROM fact_snapshot WHERE digest NOT IN (SELECT facts FROM decision)");
+  });
+}
+
+Status GovernanceStore::add(Database::Session& session, const AuditContext& by,
+                            const ApprovalRequest& request) {
+  return write_item(session, audit_, by, "approval.requested", request, "");
+}
+Status GovernanceStore::add(const AuditContext& by, const Waiver& waiver) {
+  return database_.transaction([&](Database::Session& session) {
+    return write_item(session, audit_, by, "waiver.requested", waiver, "");
+  });
+}
+Status GovernanceStore::add(const AuditContext& by, const BreakGlass& emergency) {
+  return database_.transaction([&](Database::Session& session) {
+    return write_item(session, audit_, by, "break_glass.requested", emergency, "");
+  });
+}
+
+Result<ApprovalRequest> GovernanceStore::approval(const ApprovalId& id) {
+  return get_item<ApprovalRequest>(database_, id);
+}
+Result<Waiver> GovernanceStore::waiver(const WaiverId& id) {
+  return get_item<Waiver>(database_, id);
+}
+Result<BreakGlass> GovernanceStore::break_glass(const BreakGlassId& id) {
+  return get_item<BreakGlass>(database_, id);
+}
+
+Result<ApprovalRequest> GovernanceStore::change(const AuditContext& by, const ApprovalId& id,
+                                                std::string_view event,
+                                                const Edit<ApprovalRequest>& edit) {
+  return change_item<ApprovalRequest>(database_, audit_, by, id, event, edit);
+}
+Result<Waiver> GovernanceStore::change(const AuditContext& by, const WaiverId& id,
+                                       std::string_view event, const Edit<Waiver>& edit) {
+  return change_item<Waiver>(database_, audit_, by, id, event, edit);
+}
+Result<BreakGlass> GovernanceStore::change(const AuditContext& by, const BreakGlassId& id,
+                                           std::string_view event, const Edit<BreakGlass>& edit) {
+  return change_item<BreakGlass>(database_, audit_, by, id, event, edit);
+}
+
+Result<std::vector<ApprovalRequest>> GovernanceStore::approvals(std::string_view state,
+                                                                std::string_view project) {
+  return list_items<ApprovalRequest>(database_, by_state, state, project);
+}
+Result<std::vector<Waiver>> GovernanceStore::waivers(std::string_view state,
+                                                     std::string_view project) {
+  return list_items<Waiver>(database_, by_state, state, project);
+}
+Result<std::vector<BreakGlass>> GovernanceStore::emergencies(std::string_view state,
+                                                             std::string_view project) {
+  return list_items<BreakGlass>(database_, by_state, state, project);
+}
+Result<std::vector<ApprovalRequest>> GovernanceStore::approvals_of(std::string_view resource) {
+  return list_items<ApprovalRequest>(database_, "resource=?1 AND ?2=''", resource, "");
+}
+
+Result<Velocity> GovernanceStore::velocity(VelocityScope scope, std::string_view name,
+                                           Timestamp now) {
+  const std::string_view column = scope == VelocityScope::actor      ? "actor"
+                                  : scope == VelocityScope::agent_of ? "agent_of"
+                                                                     : "project";
+  Velocity out;
+  const std::int64_t at = micros(now);
+  constexpr std::int64_t minute = 60'000'000, hour = 60 * minute, day = 24 * hour;
+  auto session = database_.session();
+  {
+    SLIPWAY_TRY(Statement query, session.prepare(fmt::format(
+                                     "SELECT count(*), count(CASE WHEN created_at>?3 THEN 1 END),"
+                                     " count(CASE WHEN created_at>?4 THEN 1 END),"
+                                     " min(CASE WHEN created_at>?3 THEN created_at END)"
+                                     " FROM deployment WHERE {}=?1 AND created_at>?2",
+                                     column)));
+    SLIPWAY_TRY(
+        [[maybe_unused]] const bool row,
+        query.bind(1, name).bind(2, at - day).bind(3, at - hour).bind(4, at - minute).step());
+    out.deploys_day = query.number(0);
+    out.deploys_hour = query.number(1);
+    out.deploys_minute = query.number(2);
+    if (!query.is_null(3)) out.oldest_in_hour = Timestamp{Duration{query.number(3)}};
+  }
+  if (scope != VelocityScope::agent_of) {
+    SLIPWAY_TRY(
+        Statement query,
+        session.prepare(fmt::format(
+            "SELECT count(*) FROM decision WHERE {}=? AND time>? AND verdict='deny'", column)));
+    SLIPWAY_TRY([[maybe_unused]] const bool row, query.bind(1, name).bind(2, at - hour).step());
+    out.denials_hour = query.number(0);
+  }
+  SLIPWAY_TRY(Statement query, session.prepare(fmt::format(
+                                   "SELECT state, json_extract(record,'$.source.digest'),"
+                                   " coalesce(json_extract(record,'$.error.cause'),"
+                                   " json_extract(record,'$.error.message'), '') FROM deployment"
+                                   " WHERE {}=? ORDER BY created_at DESC LIMIT 20",
+                                   column)));
+  query.bind(1, name);
+  std::string tree, cause;
+  for (bool same = true;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    const std::string state = query.text(0);
+    if (state == "queued" || state == "building" || state == "starting" || state == "canceled")
+      continue;  // says nothing about whether it works
+    if (state != "failed") return out;
+    if (out.failures_in_row++ == 0) {
+      tree = query.text(1);
+      cause = query.text(2);
+    }
+    same = same && (query.text(1) == tree || query.text(2) == cause);
+    if (same) ++out.same_failure;
+  }
+}
+
+Result<PreviewCounts> GovernanceStore::preview_counts(std::string_view project,
+                                                      std::string_view actor) {
+  auto session = database_.session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT count(*), count(CASE WHEN project=?1 THEN 1 END),"
+                              " count(CASE WHEN actor=?2 THEN 1 END) FROM deployment"
+                              " WHERE state IN ('ready','sleeping')"));
+  SLIPWAY_TRY([[maybe_unused]] const bool row, query.bind(1, project).bind(2, actor).step());
+  PreviewCounts counts{
+      .project = query.number(1), .actor = query.number(2), .total = query.number(0)};
+  counts.team = counts.total;
+  if (!project.empty()) {
+    SLIPWAY_TRY(Statement teams, session.prepare("SELECT count(DISTINCT team) FROM project"));
+    SLIPWAY_TRY([[maybe_unused]] const bool any, teams.step());
+    if (teams.number(0) > 1) {
+      SLIPWAY_TRY(Statement of_team,
+                  session.prepare("SELECT count(*) FROM deployment d JOIN project p ON"
+                                  " p.name=d.project WHERE d.state IN ('ready','sleeping') AND"
+                                  " p.team=(SELECT team FROM project WHERE name=?)"));
+      SLIPWAY_TRY([[maybe_unused]] const bool some, of_team.bind(1, project).step());
+      counts.team = of_team.number(0);
+    }
+  }
+  return counts;
+}
+
+}  // namespace slipway
