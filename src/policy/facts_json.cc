@@ -1,0 +1,175 @@
+// The canonical text of a snapshot (RFC 8785) and its inverse.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+
+#include "policy/facts.h"
+
+namespace slipway {
+namespace {
+
+namespace json = boost::json;
+
+void write_string(std::string& out, std::string_view text) {
+  out += '"';
+  for (const char c : text) {
+    switch (c) {
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\b':
+        out += "\\b";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\f':
+        out += "\\f";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20)
+          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        else
+          out += c;
+    }
+  }
+  out += '"';
+}
+
+void write_value(std::string& out, const FactValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value))
+    write_string(out, *text);
+  else
+    out += std::holds_alternative<std::monostate>(value) ? "null" : to_text(value);
+}
+
+// Positions of a table's columns by their names' order.
+std::vector<std::size_t> by_name(const FactTable& table) {
+  std::vector<std::size_t> order(table.columns.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::ranges::sort(order, {}, [&](std::size_t i) { return table.columns[i].name; });
+  return order;
+}
+
+std::string row_text(const FactTable& table, const std::vector<std::size_t>& order,
+                     const FactRow& row) {
+  std::string out = "{";
+  for (const std::size_t i : order) {
+    if (out.size() > 1) out += ',';
+    write_string(out, table.columns[i].name);
+    out += ':';
+    write_value(out, row[i]);
+  }
+  return out + "}";
+}
+
+std::string rows_text(const FactTable& table, const std::vector<FactRow>& rows) {
+  const std::vector<std::size_t> order = by_name(table);
+  std::vector<std::string> texts;
+  texts.reserve(rows.size());
+  for (const FactRow& row : rows) texts.push_back(row_text(table, order, row));
+  std::ranges::sort(texts);
+  std::string out = "[";
+  for (const std::string& text : texts) {
+    if (out.size() > 1) out += ',';
+    out += text;
+  }
+  return out + "]";
+}
+
+std::string_view view(const json::string& text) { return {text.data(), text.size()}; }
+
+Result<FactValue> read_value(const FactTable& table, const FactColumn& column,
+                             const json::value* value) {
+  const bool is_null = value == nullptr || value->is_null();
+  if (is_null && column.null == FactNull::possible) return FactValue();
+  if (value == nullptr)
+    return column.type == FactType::text ? FactValue(std::string()) : FactValue(std::int64_t{0});
+  if (const auto* number = value->if_int64(); number != nullptr && column.type == FactType::integer)
+    return FactValue(*number);
+  if (const auto* text = value->if_string(); text != nullptr && column.type == FactType::text)
+    return FactValue(std::string(view(*text)));
+  return fail(Errc::invalid_argument,
+              fmt::format("snapshot: {}.{} is of another type", table.name, column.name));
+}
+
+Status read_rows(const FactTable& table, const json::value& value, Facts& into) {
+  const json::array* list = value.if_array();
+  if (list == nullptr)
+    return fail(Errc::invalid_argument, fmt::format("snapshot: {} is not a list", table.name));
+  into.know(table.name);
+  for (const json::value& element : *list) {
+    const json::object* object = element.if_object();
+    if (object == nullptr)
+      return fail(Errc::invalid_argument, fmt::format("snapshot: a row of {}", table.name));
+    std::vector<FactField> fields;
+    for (const FactColumn& column : table.columns) {
+      SLIPWAY_TRY(FactValue field, read_value(table, column, object->if_contains(column.name)));
+      fields.emplace_back(column.name, std::move(field));
+    }
+    into.add(table.name, fields);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string Facts::canonical_json() const {
+  std::string out = "{";
+  if (!problem_.empty()) {
+    out += "\"problem\":";
+    write_string(out, problem_);
+    out += ',';
+  }
+  std::string known, unknown;
+  for (const auto& [name, table] : tables_) {
+    std::string& into = table.known ? known : unknown;
+    if (!table.known && table.why_unknown.empty()) continue;
+    if (!into.empty()) into += ',';
+    write_string(into, name);
+    into += ':';
+    if (table.known)
+      into += rows_text(*find_fact_table(name), table.rows);
+    else
+      write_string(into, table.why_unknown);
+  }
+  return out + "\"tables\":{" + known + "},\"unknown\":{" + unknown + "}}";
+}
+
+Digest Facts::digest() const { return sha256(canonical_json()); }
+
+Result<Facts> Facts::parse(std::string_view text) {
+  json::error_code error;
+  json::parse_options options;
+  options.max_depth = 8;
+  const json::value value = json::parse(text, error, {}, options);
+  const json::object* root = error ? nullptr : value.if_object();
+  const json::value* tables = root == nullptr ? nullptr : root->if_contains("tables");
+  if (tables == nullptr || !tables->is_object())
+    return fail(Errc::invalid_argument, "a snapshot is an object with the member tables");
+  Facts facts;
+  for (const auto& [name, rows] : tables->get_object())
+    if (const FactTable* table = find_fact_table(name))
+      SLIPWAY_CHECK(read_rows(*table, rows, facts));
+  if (const json::value* unknown = root->if_contains("unknown"); unknown && unknown->is_object())
+    for (const auto& [name, why] : unknown->get_object())
+      if (find_fact_table(name) != nullptr && why.is_string())
+        facts.unknown(name, std::string(view(why.get_string())));
+  if (const json::value* problem = root->if_contains("problem"); problem && problem->is_string())
+    facts.poison(std::string(view(problem->get_string())));
+  return facts;
+}
+
+}  // namespace slipway
