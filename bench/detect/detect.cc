@@ -5,6 +5,8 @@
 //   bench_detect DIR...     the account of each folder, and its time
 #include "detect/detect.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>

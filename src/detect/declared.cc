@@ -3,24 +3,10 @@
 
 #include "base/text.h"
 #include "detect/detectors.h"
+#include "detect/listed.h"
 
 namespace slipway::detection {
 namespace {
-
-bool is_development(std::string_view command) {
-  for (const std::string_view mark : {"npm run dev", "next dev", "nodemon", "vite dev",
-                                      "flask run --debug", "--reload", "runserver"})
-    if (command.find(mark) != std::string_view::npos) return true;
-  return false;
-}
-
-void set_command(std::optional<std::string>& command, std::string_view text,
-                 const std::string& file, int line, std::string_view what, Proposal& proposal) {
-  text = trim(text);
-  if (text.empty() || text.size() > 2000) return;
-  command = std::string(text);
-  proposal.because(file, line, std::string(what) + ": " + std::string(text.substr(0, 120)));
-}
 
 void set_static(std::string_view directory, const std::string& file, int line, Proposal& proposal) {
   const std::optional<std::string> clean = resolve_path("", directory);
@@ -57,29 +43,26 @@ void procfile(const Root& root, Proposal& proposal) {
         service.port.reset();
     } else if (process == "release") {
       set_command(service.release, command, file, number, "Procfile release", proposal);
-    } else {
+    } else if (!is_development(command)) {
       workers.emplace_back(process, command);
     }
   }
+  bool taken = service.start && service.kind != "worker";
   for (const auto& [name, command] : workers) {
-    Service worker = service;
-    worker.name = name;
-    worker.kind = name == "clock" || name == "cron" || name == "scheduler" ? "cron" : "worker";
-    worker.start = command;
-    worker.release.reset();
-    worker.port.reset();
-    worker.is_static = false;
-    worker.output_dir.reset();
-    worker.evidence = {{.file = file,
-                        .line = line_of(root.text("Procfile"), name + ":"),
-                        .fact = "Procfile " + name}};
-    if (!service.start && service.provider != "static") {
-      service.kind = worker.kind;
+    const int line = line_of(root.text("Procfile"), name + ":");
+    if ((!service.start || service.kind == "worker") && service.provider != "static" && !taken) {
+      taken = true;
+      service.kind = "worker";
       service.start = command;
+      service.name = slug(name);
       service.confidence = std::max(service.confidence, 0.85);
-    } else {
-      proposal.others.push_back(std::move(worker));
+      proposal.because(file, line, "Procfile " + name + ": " + command.substr(0, 120));
+      continue;
     }
+    Service worker = process_of(service, slug(name), "worker", command);
+    worker.evidence = {
+        {.file = file, .line = line, .fact = "Procfile " + name + ": " + command.substr(0, 120)}};
+    proposal.others.push_back(std::move(worker));
   }
 }
 
@@ -89,7 +72,8 @@ void netlify(const Root& root, Proposal& proposal) {
   const std::string file = root.path("netlify.toml");
   const std::string_view text = root.text("netlify.toml");
   Service& service = proposal.service;
-  const std::string_view command = string_at(*document, {"build", "command"});
+  std::string command = without_install(string_at(*document, {"context", "production", "command"}));
+  if (command.empty()) command = without_install(string_at(*document, {"build", "command"}));
   if (service.is_static) {
     if (!command.empty())
       set_command(service.build, command, file, line_of(text, "command"), "netlify.toml build",
@@ -116,9 +100,29 @@ void vercel(const Root& root, Proposal& proposal) {
                 "vercel.json installCommand", proposal);
     service.install_inputs.clear();
   }
-  if (const std::string_view command = string_at(*document, {"buildCommand"}); !command.empty())
+  if (const std::string command = without_install(string_at(*document, {"buildCommand"}));
+      !command.empty())
     set_command(service.build, command, file, line_of(text, "buildCommand"),
                 "vercel.json buildCommand", proposal);
+  if (const json::value* crons = find(*document, {"crons"}); crons != nullptr && crons->is_array())
+    for (const json::value& item : crons->as_array()) {
+      const std::string_view path = string_at(item, {"path"});
+      const std::string_view schedule = string_at(item, {"schedule"});
+      if (!path.starts_with('/') || schedule.empty()) continue;
+      Service cron = process_of(service, slug("cron-" + std::string(path)), "cron", "");
+      cron.start.reset();
+      cron.install.reset();
+      cron.build.reset();
+      cron.install_inputs.clear();
+      cron.schedule = schedule;
+      cron.cron_path = path;
+      cron.needs = {std::string(same_root)};
+      cron.evidence = {
+          {.file = file,
+           .line = line_of(text, path),
+           .fact = "vercel.json requests " + std::string(path) + " at " + std::string(schedule)}};
+      proposal.others.push_back(std::move(cron));
+    }
   if (const std::string_view output = string_at(*document, {"outputDirectory"});
       !output.empty() && service.is_static)
     set_static(output, file, line_of(text, "outputDirectory"), proposal);
@@ -138,7 +142,8 @@ void railway(const Root& root, Proposal& proposal) {
     if (document == nullptr) continue;
     const std::string file = root.path(name);
     const std::string_view text = root.text(name);
-    if (const std::string_view command = string_at(*document, {"build", "buildCommand"});
+    if (const std::string command =
+            without_install(string_at(*document, {"build", "buildCommand"}));
         !command.empty())
       set_command(service.build, command, file, line_of(text, "buildCommand"),
                   "railway buildCommand", proposal);
@@ -149,37 +154,18 @@ void railway(const Root& root, Proposal& proposal) {
     if (const std::string_view path = string_at(*document, {"deploy", "healthcheckPath"});
         path.starts_with('/') && !service.is_static)
       service.health_path = path;
+    if (const std::string_view schedule = string_at(*document, {"deploy", "cronSchedule"});
+        !schedule.empty() && service.start) {
+      service.kind = "cron";
+      service.schedule = schedule;
+      service.port.reset();
+      proposal.because(file, line_of(text, "cronSchedule"),
+                       "railway cronSchedule: " + std::string(schedule));
+    }
     const std::vector<std::string> release = strings_at(*document, {"deploy", "preDeployCommand"});
     if (!release.empty())
       set_command(service.release, join(release, " && "), file, line_of(text, "preDeployCommand"),
                   "railway preDeployCommand", proposal);
-  }
-}
-
-void render(const Root& root, Proposal& proposal) {
-  const json::value* document =
-      root.has("render.yaml") ? root.project().yaml(root.path("render.yaml")) : nullptr;
-  const json::value* services = document == nullptr ? nullptr : find(*document, {"services"});
-  if (services == nullptr || !services->is_array()) return;
-  const std::string file = root.path("render.yaml");
-  const std::string_view text = root.text("render.yaml");
-  Service& service = proposal.service;
-  for (const json::value& item : services->as_array()) {
-    if (string_at(item, {"type"}) != "web") continue;
-    if (const std::string_view directory = string_at(item, {"rootDir"});
-        !directory.empty() && directory != "." && directory != root.directory())
-      continue;
-    if (const std::string_view publish = string_at(item, {"staticPublishPath"});
-        !publish.empty() && service.is_static)
-      set_static(publish, file, line_of(text, "staticPublishPath"), proposal);
-    if (const std::string_view command = string_at(item, {"startCommand"});
-        !command.empty() && !is_development(command) && !service.is_static)
-      set_command(service.start, command, file, line_of(text, "startCommand"),
-                  "render.yaml startCommand", proposal);
-    if (const std::string_view path = string_at(item, {"healthCheckPath"});
-        path.starts_with('/') && !service.is_static)
-      service.health_path = path;
-    break;
   }
 }
 
@@ -193,37 +179,145 @@ void fly(const Root& root, Proposal& proposal) {
       !command.empty())
     set_command(service.release, command, file, line_of(text, "release_command"),
                 "fly.toml release_command", proposal);
-  if (const std::string_view command = string_at(*document, {"processes", "app"});
-      !command.empty() && !service.start && !service.is_static)
-    set_command(service.start, command, file, line_of(text, "app"), "fly.toml processes.app",
-                proposal);
-  for (const auto& [name, mount] : object_at(*document, {"mounts"}))
-    if (name == "destination" && mount.is_string())
-      service.volumes.emplace_back(view(mount.as_string()));
+  // The process that the HTTP service names, else "app" or "web", answers; the others work.
+  const std::vector<std::string> named = strings_at(*document, {"http_service", "processes"});
+  for (const auto& [key, value] : object_at(*document, {"processes"})) {
+    const std::string name{std::string_view{key}};
+    const std::string_view command =
+        value.is_string() ? view(value.as_string()) : std::string_view{};
+    const bool web = named.empty() ? name == "app" || name == "web"
+                                   : std::ranges::find(named, name) != named.end();
+    if (web) {
+      if (!command.empty() && !is_development(command) && !service.is_static)
+        set_command(service.start, command, file, line_of(text, name + " ="),
+                    "fly.toml processes." + name, proposal);
+    } else if (!command.empty()) {
+      Service worker = process_of(service, slug(name), "worker", std::string(command));
+      worker.evidence = {
+          {.file = file, .line = line_of(text, name + " ="), .fact = "fly.toml processes." + name}};
+      proposal.others.push_back(std::move(worker));
+    }
+  }
+  const json::value* mounts = find(*document, {"mounts"});
+  if (mounts != nullptr && mounts->is_object())
+    add_volume(service, string_at(*mounts, {"destination"}));
+  if (mounts != nullptr && mounts->is_array())
+    for (const json::value& mount : mounts->as_array())
+      add_volume(service, string_at(mount, {"destination"}));
+  if (const json::value* checks = find(*document, {"http_service", "checks"});
+      checks != nullptr && checks->is_array() && !service.is_static)
+    for (const json::value& check : checks->as_array())
+      if (const std::string_view path = string_at(check, {"path"}); path.starts_with('/'))
+        service.health_path = path;
+}
+
+void add_packages(Service& service, const std::vector<std::string>& packages) {
+  for (const std::string& package : packages)
+    if (package != "..." && !package.empty() &&
+        std::ranges::find(service.system_packages, package) == service.system_packages.end())
+      service.system_packages.push_back(package);
+}
+
+// Commands of a phase; "..." stands for those that would be there anyway.
+std::string phase(const json::value& document, std::initializer_list<std::string_view> path) {
+  std::vector<std::string> commands = strings_at(document, path);
+  if (std::ranges::find(commands, "...") != commands.end()) return {};
+  return without_install(join(commands, " && "));
 }
 
 void nixpacks(const Root& root, Proposal& proposal) {
-  const json::value* document = root.has("nixpacks.toml") ? root.toml("nixpacks.toml") : nullptr;
-  if (document == nullptr) return;
-  Service& service = proposal.service;
-  const std::string file = root.path("nixpacks.toml");
-  const std::string_view text = root.text("nixpacks.toml");
-  if (const std::string_view command = string_at(*document, {"start", "cmd"});
-      !command.empty() && !is_development(command) && !service.is_static)
-    set_command(service.start, command, file, line_of(text, "cmd"), "nixpacks.toml start",
-                proposal);
-  for (const std::string& package : strings_at(*document, {"phases", "setup", "aptPkgs"}))
-    service.system_packages.push_back(package);
+  for (const std::string_view name : {"nixpacks.toml", "nixpacks.json"}) {
+    if (!root.has(name)) continue;
+    const json::value* document = name.ends_with(".toml") ? root.toml(name) : root.json(name);
+    if (document == nullptr) continue;
+    Service& service = proposal.service;
+    const std::string file = root.path(name);
+    const std::string_view text = root.text(name);
+    if (const std::string command = phase(*document, {"phases", "build", "cmds"}); !command.empty())
+      set_command(service.build, command, file, line_of(text, "phases.build"), "nixpacks build",
+                  proposal);
+    if (const std::string_view command = string_at(*document, {"start", "cmd"});
+        !command.empty() && !is_development(command) && !service.is_static)
+      set_command(service.start, command, file, line_of(text, "cmd"), std::string(name) + " start",
+                  proposal);
+    add_packages(service, strings_at(*document, {"phases", "setup", "aptPkgs"}));
+  }
 }
 
 void railpack(const Root& root, Proposal& proposal) {
   const json::value* document = root.has("railpack.json") ? root.json("railpack.json") : nullptr;
   if (document == nullptr) return;
+  Service& service = proposal.service;
+  const std::string file = root.path("railpack.json");
+  const std::string_view text = root.text("railpack.json");
   if (const std::string_view command = string_at(*document, {"deploy", "startCommand"});
-      !command.empty() && !proposal.service.is_static)
-    set_command(proposal.service.start, command, root.path("railpack.json"),
-                line_of(root.text("railpack.json"), "startCommand"), "railpack.json startCommand",
+      !command.empty() && !service.is_static)
+    set_command(service.start, command, file, line_of(text, "startCommand"),
+                "railpack.json startCommand", proposal);
+  if (const std::string command = phase(*document, {"steps", "build", "commands"});
+      !command.empty())
+    set_command(service.build, command, file, line_of(text, "\"build\""), "railpack.json build",
                 proposal);
+  if (const std::string_view version = string_at(*document, {"packages", service.runtime.name});
+      !version.empty() && !service.runtime.name.empty()) {
+    service.runtime.version = version;
+    service.runtime.source = "railpack.json";
+  }
+  add_packages(service, strings_at(*document, {"deploy", "aptPackages"}));
+  add_packages(service, strings_at(*document, {"buildAptPackages"}));
+}
+
+// One package a line, as Heroku's and Binder's images read them.
+void apt_files(const Root& root, Proposal& proposal) {
+  for (const std::string_view name : {"Aptfile", "apt.txt", "packages.txt"}) {
+    if (!root.has(name) || (name == "packages.txt" && proposal.service.framework != "streamlit"))
+      continue;
+    for (const std::string_view raw : lines(root.text(name))) {
+      const std::string_view line = trim(raw.substr(0, raw.find('#')));
+      if (!line.empty() && line.size() < 60 && line.find_first_of(" :/") == std::string_view::npos)
+        add_packages(proposal.service, {std::string(line)});
+    }
+  }
+}
+
+void heroku_yml(const Root& root, Proposal& proposal) {
+  const json::value* document =
+      root.has("heroku.yml") ? root.project().yaml(root.path("heroku.yml")) : nullptr;
+  if (document == nullptr) return;
+  Service& service = proposal.service;
+  const std::string file = root.path("heroku.yml");
+  const std::string_view text = root.text("heroku.yml");
+  for (const auto& [key, value] : object_at(*document, {"run"})) {
+    const std::string name{std::string_view{key}};
+    std::string_view command = value.is_string() ? view(value.as_string()) : std::string_view{};
+    if (command.empty()) command = string_at(value, {"command"});
+    if (command.empty()) continue;
+    if (name == "web") {
+      if (!service.is_static)
+        set_command(service.start, command, file, line_of(text, "web:"), "heroku.yml web",
+                    proposal);
+    } else {
+      Service worker = process_of(service, slug(name), "worker", std::string(command));
+      worker.evidence = {
+          {.file = file, .line = line_of(text, name + ":"), .fact = "heroku.yml " + name}};
+      proposal.others.push_back(std::move(worker));
+    }
+  }
+  for (const std::string& command : strings_at(*document, {"release", "command"}))
+    set_command(service.release, command, file, line_of(text, "release"), "heroku.yml release",
+                proposal);
+}
+
+// app.yaml of App Engine: how to start, when nothing else says.
+void app_engine(const Root& root, Proposal& proposal) {
+  if (!root.has("app.yaml")) return;
+  const json::value* document = root.project().yaml(root.path("app.yaml"));
+  if (document == nullptr || string_at(*document, {"runtime"}).empty()) return;
+  Service& service = proposal.service;
+  if (const std::string_view command = string_at(*document, {"entrypoint"});
+      !command.empty() && !service.is_static && !is_development(command))
+    set_command(service.start, command, root.path("app.yaml"),
+                line_of(root.text("app.yaml"), "entrypoint"), "app.yaml entrypoint", proposal);
 }
 
 void app_json(const Root& root, Proposal& proposal) {
@@ -251,25 +345,59 @@ void app_json(const Root& root, Proposal& proposal) {
     service.env.push_back(std::move(need));
   }
   std::ranges::sort(service.env, {}, &EnvNeed::name);
+  for (const std::string_view list : {"addons"})
+    if (const json::value* addons = find(*document, {list});
+        addons != nullptr && addons->is_array())
+      for (const json::value& addon : addons->as_array()) {
+        std::string_view plan =
+            addon.is_string() ? view(addon.as_string()) : string_at(addon, {"plan"});
+        plan = plan.substr(0, plan.find(':'));
+        const std::string_view database = plan == "heroku-postgresql" ? "postgres"
+                                          : plan == "heroku-redis" || plan == "rediscloud" ? "redis"
+                                          : plan == "jawsdb" || plan == "cleardb"          ? "mysql"
+                                          : plan == "mongolab" || plan == "ormongo" ? "mongodb"
+                                                                                    : "";
+        if (!database.empty() &&
+            std::ranges::find(service.databases, database) == service.databases.end())
+          service.databases.insert(std::ranges::upper_bound(service.databases, database),
+                                   std::string(database));
+      }
+  if (const json::value* checks = find(*document, {"healthchecks", "web"});
+      checks != nullptr && checks->is_array() && !service.is_static)
+    for (const json::value& check : checks->as_array())
+      if (const std::string_view path = string_at(check, {"path"}); path.starts_with('/'))
+        service.health_path = path;
+  if (const json::value* crons = find(*document, {"cron"}); crons != nullptr && crons->is_array()) {
+    int number = 0;
+    for (const json::value& item : crons->as_array()) {
+      const std::string_view command = string_at(item, {"command"});
+      const std::string_view schedule = string_at(item, {"schedule"});
+      if (command.empty() || schedule.empty()) continue;
+      Service cron =
+          process_of(service, "cron-" + std::to_string(++number), "cron", std::string(command));
+      cron.schedule = schedule;
+      cron.evidence = {{.file = file,
+                        .line = line_of(root.text("app.json"), command),
+                        .fact = "app.json cron: " + std::string(schedule)}};
+      proposal.others.push_back(std::move(cron));
+    }
+  }
   if (const std::string_view command = string_at(*document, {"scripts", "postdeploy"});
       !command.empty() && !service.release)
     set_command(service.release, command, file, line_of(root.text("app.json"), "postdeploy"),
                 "app.json postdeploy", proposal);
 }
 
+// Later ones win: what is nearest to a plain command comes last.
+constexpr void (*readers[])(const Root&, Proposal&) = {nixpacks,   railpack, app_engine, fly,
+                                                       railway,    netlify,  vercel,     app_json,
+                                                       heroku_yml, procfile, apt_files};
+
 }  // namespace
 
 void apply_declared_intent(const Root& root, Proposal& proposal) {
   if (proposal.service.provider == "dockerfile") return;
-  nixpacks(root, proposal);
-  railpack(root, proposal);
-  fly(root, proposal);
-  render(root, proposal);
-  railway(root, proposal);
-  netlify(root, proposal);
-  vercel(root, proposal);
-  app_json(root, proposal);
-  procfile(root, proposal);
+  for (const auto read : readers) read(root, proposal);
 }
 
 }  // namespace slipway::detection

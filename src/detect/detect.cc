@@ -6,6 +6,9 @@
 
 #include "base/text.h"
 #include "detect/detectors.h"
+#include "detect/listed.h"
+#include "detect/overrides.h"
+#include "detect/wiring.h"
 
 namespace slipway {
 namespace {
@@ -28,18 +31,21 @@ bool answers(const DetectOptions& options, const Service& service) {
 }
 
 // All detectors on one root; the surest wins.
-Verdict judge(const Root& root, const DetectOptions& options) {
+Verdict judge(const Root& root, const DetectOptions& options, const Listing& listing) {
   std::vector<Proposal> proposals;
   for (const Detector& detector : detectors())
     if (std::optional<Proposal> proposal = detector.detect(root)) {
       apply_declared_intent(root, *proposal);
+      apply_listing(listing, root, *proposal);
       proposals.push_back(*std::move(proposal));
     }
   stable_order(proposals, [](const Proposal& proposal) { return -proposal.service.confidence; });
   Verdict verdict;
   for (Proposal& proposal : proposals) {
     const Service& service = proposal.service;
-    const bool usable = service.start || service.is_static || service.provider == "dockerfile";
+    const bool given = !options.start.empty() || !options.output.empty();
+    const bool usable =
+        given || service.start || service.is_static || service.provider == "dockerfile";
     const bool forced = !options.framework.empty() && answers(options, service);
     if (!verdict.winner && usable && answers(options, service) &&
         (service.confidence >= accepted || forced)) {
@@ -79,7 +85,9 @@ int rank_of(const Service& service) {
       std::string_view("docs")};
   const int at =
       static_cast<int>(std::ranges::find(names, base_name(service.root)) - names.begin());
-  return at + (service.kind == "worker" || service.kind == "cron" ? 100 : 0);
+  // A page that people open comes before what it talks to.
+  const int page = role_of(service) == Role::page ? 0 : 20;
+  return at + page + (service.kind == "worker" || service.kind == "cron" ? 100 : 0);
 }
 
 // Folders that hold a service beside the one of the root: frontend/, apps/web.
@@ -99,14 +107,18 @@ std::string name_of(const Service& service) {
 
 class Arbiter {
  public:
-  Arbiter(const Project& project, const DetectOptions& options)
-      : project_(project), options_(options) {}
+  Arbiter(const Project& project, const DetectOptions& flags)
+      : project_(project),
+        flags_(flags),
+        overrides_(read_overrides(project, flags)),
+        options_(overrides_.whole),
+        listing_(read_listing(project)) {}
 
   Plan run() {
     if (!options_.root.empty() && options_.root != ".") {
       const std::optional<std::string> directory = resolve_path("", options_.root);
       if (directory && project_.files().has_directory(*directory))
-        take(judge(Root(project_, *directory), options_));
+        take(judged(*directory));
       else
         plan_.warnings.push_back({.code = "no_such_root",
                                   .message = "there is no folder " + options_.root,
@@ -119,24 +131,58 @@ class Arbiter {
   }
 
  private:
+  [[nodiscard]] Verdict judged(const std::string& directory) const {
+    return judge(Root(project_, directory), options_, listing_);
+  }
+
+  // Folders that a file about the whole project lists, when it lists more than one or another than
+  // the top; empty otherwise.
+  [[nodiscard]] std::set<std::string> listed_roots() const {
+    std::set<std::string> roots;
+    for (const Listed& listed : listing_.services)
+      if (listed.root.empty() || project_.files().has_directory(listed.root))
+        roots.insert(listed.root);
+    if (roots.size() == 1 && roots.contains("")) roots.clear();
+    return roots;
+  }
+
+  // The project's services are those that the file lists; true when any of them can be run.
+  bool take_listed() {
+    const std::set<std::string> roots = listed_roots();
+    if (roots.empty()) return false;
+    std::vector<Verdict> verdicts;
+    for (const std::string& root : roots)
+      if (Verdict verdict = judged(root); verdict.winner) verdicts.push_back(std::move(verdict));
+    if (verdicts.empty()) return false;
+    for (Verdict& verdict : verdicts) take(std::move(verdict));
+    for (const std::string& root : project_.roots()) {
+      const bool covered = std::ranges::any_of(
+          roots, [&](const std::string& listed) { return is_within(root, listed); });
+      if (!covered && !root.empty() && plan_.candidates.size() < 24)
+        set_aside(root, listing_.services.front().file + " does not list it");
+    }
+    return true;
+  }
+
   void whole() {
+    if (take_listed()) return;
     if (const std::string folder = only_folder(); !folder.empty()) {
-      Verdict verdict = judge(Root(project_, folder), options_);
+      Verdict verdict = judged(folder);
       if (verdict.winner) return take(std::move(verdict));
     }
-    Verdict top = judge(Root(project_, ""), options_);
+    Verdict top = judged("");
     const bool certain = top.winner && top.winner->service.confidence >= sure &&
                          top.winner->service.provider != "dockerfile";
     std::vector<Verdict> inner;
-    std::size_t judged = 0;
+    std::size_t looked_at = 0;
     for (const std::string& root : project_.roots()) {
-      if (root.empty() || ++judged > max_roots) continue;
+      if (root.empty() || ++looked_at > max_roots) continue;
       if (certain && !is_service_folder(root)) {
-        if (judged <= 12) set_aside(root, "the project's root is a service itself");
+        if (looked_at <= 12) set_aside(root, "the project's root is a service itself");
         continue;
       }
       if (certain && belongs_to(root, top.winner->service)) continue;
-      inner.push_back(judge(Root(project_, root), options_));
+      inner.push_back(judged(root));
     }
     const auto deployable = [](const Verdict& verdict) {
       return verdict.winner && verdict.winner->service.confidence >= sure;
@@ -198,7 +244,7 @@ class Arbiter {
     }
     std::optional<Verdict> best;
     for (const std::string& folder : folders) {
-      Verdict verdict = judge(Root(project_, folder), options_);
+      Verdict verdict = judged(folder);
       if (!verdict.winner) continue;
       if (!best || verdict.winner->service.confidence > best->winner->service.confidence)
         best = std::move(verdict);
@@ -249,25 +295,24 @@ class Arbiter {
            .default_choice = proposal.service.provider,
            .flag = "--framework dockerfile"});
     proposal.service.name = name_of(proposal.service);
-    for (Service& other : proposal.others) plan_.services.push_back(std::move(other));
+    for (Service& other : proposal.others) {
+      if (other.name.empty()) other.name = name_of(other);
+      plan_.services.push_back(std::move(other));
+    }
     plan_.services.push_back(std::move(proposal.service));
   }
 
   void finish() {
     stable_order(plan_.services, rank_of);
     unique_names();
-    std::vector<std::string> webs;
-    for (const Service& service : plan_.services)
-      if (service.kind == "web" || service.kind == "static") webs.push_back(service.name);
-    if (webs.size() > 1 && options_.service.empty())
-      plan_.questions.push_back({.id = "service",
-                                 .text = "which of " + join(webs, ", ") + "?",
-                                 .choices = webs,
-                                 .default_choice = webs.front(),
-                                 .flag = "--service"});
+    wire_services(project_, plan_.services);
+    ask_which();
     if (!options_.service.empty()) choose_service();
-    if (plan_.services.empty() && !options_.start.empty()) plan_.services.push_back(as_told());
-    for (Service& service : plan_.services) apply(service);
+    if (plan_.services.empty() && (!options_.start.empty() || !options_.output.empty()))
+      plan_.services.push_back(as_told());
+    for (Service& service : plan_.services)
+      apply_overrides(overrides_, flags_, service, &service == plan_.services.data());
+    for (const Warning& finding : overrides_.findings) plan_.warnings.push_back(finding);
     const std::size_t told = plan_.warnings.size();
     if (plan_.services.empty()) name_unplanned();
     const bool named = plan_.warnings.size() > told;
@@ -288,12 +333,31 @@ class Arbiter {
                                 .fix = "add a start script or a Procfile; or give --start"});
   }
 
+  // All services are deployed together. What people open first is unclear when there are several
+  // pages, or several interfaces and no page, and none of them lies at the top or says its role.
+  void ask_which() {
+    if (!options_.service.empty()) return;
+    std::vector<std::string> pages, interfaces;
+    for (const Service& service : plan_.services)
+      if (role_of(service) == Role::page)
+        pages.push_back(service.name);
+      else if (role_of(service) == Role::interface)
+        interfaces.push_back(service.name);
+    const std::vector<std::string>& choices = pages.empty() ? interfaces : pages;
+    if (choices.size() < 2) return;
+    if (plan_.services.front().root.empty() && listing_.services.empty()) return;
+    plan_.questions.push_back({.id = "service",
+                               .text = "which of " + join(choices, ", ") + " is the main one?",
+                               .choices = choices,
+                               .default_choice = choices.front(),
+                               .flag = "--service"});
+  }
+
   // Nothing was recognized, but the start was given.
   [[nodiscard]] Service as_told() const {
     Service service{.name = "web", .provider = "shell", .confidence = 1};
     service.root = resolve_path("", options_.root).value_or("");
     service.runtime.source = "default";
-    service.evidence = {{.file = {}, .line = 0, .fact = "--start"}};
     return service;
   }
 
@@ -342,26 +406,6 @@ class Arbiter {
                                 .fix = "slipway detect lists the services"});
   }
 
-  void apply(Service& service) const {
-    if (!options_.install.empty()) {
-      service.install = options_.install;
-      service.install_inputs.clear();
-    }
-    if (!options_.build.empty()) service.build = options_.build;
-    if (!options_.start.empty()) {
-      service.start = options_.start;
-      service.is_static = false;
-      service.output_dir.reset();
-      if (service.kind == "static") service.kind = "web";
-    }
-    if (!options_.runtime.empty()) {
-      const std::size_t at = options_.runtime.find('@');
-      service.runtime.name = options_.runtime.substr(0, at);
-      service.runtime.version = at == std::string::npos ? "" : options_.runtime.substr(at + 1);
-      service.runtime.source = "--runtime";
-    }
-  }
-
   void tree_warnings() {
     if (project_.files().truncated())
       plan_.warnings.push_back({.code = "large_tree",
@@ -380,7 +424,10 @@ class Arbiter {
   }
 
   const Project& project_;
+  const DetectOptions& flags_;
+  const Overrides overrides_;
   const DetectOptions& options_;
+  const Listing listing_;
   Plan plan_;
 };
 

@@ -8,10 +8,11 @@
 
 namespace slipway {
 
-// Answers that replace what detection would decide; empty means: decide. From flags or
-// slipway.toml.
+// Answers that replace what detection would decide; empty means: decide. Given by flags; those that
+// the tree's slipway.toml gives come after them.
 struct DetectOptions {
   std::string service, root, install, build, start, framework, runtime;
+  std::string release, port, health, output, fallback;
 };
 
 // The plan for a tree. Pure: no network, no execution, no host; the same tree gives the same plan,

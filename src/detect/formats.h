@@ -20,7 +20,8 @@ namespace json = boost::json;
 [[nodiscard]] std::optional<json::value> parse_json_lenient(std::string_view text);
 [[nodiscard]] std::optional<json::value> parse_toml(std::string_view text);
 // The YAML of configuration files: block and flow maps and lists, quoted and plain scalars, literal
-// blocks. No anchors, tags or multiple documents (the first one counts). Scalars stay strings.
+// blocks, anchors and merges. No tags or multiple documents (the first one counts). Scalars stay
+// strings.
 [[nodiscard]] std::optional<json::value> parse_yaml(std::string_view text);
 
 struct XmlNode {

@@ -1,4 +1,5 @@
 #include <cctype>
+#include <map>
 #include <utility>
 
 #include "base/text.h"
@@ -168,12 +169,55 @@ class Blocks {
       ++at_;
       if (colon == std::string_view::npos) continue;  // not a map's line: skip it
       const std::string key = unquote(text.substr(0, colon));
-      const std::string_view rest = trim(text.substr(colon + 1));
-      members[key] = rest.empty() ? child(indent, depth) : scalar(rest, indent);
+      std::string_view rest = trim(text.substr(colon + 1));
+      const std::string anchor = take_anchor(rest);
+      json::value item = rest.empty() ? child(indent, depth) : scalar(rest, indent);
+      if (!anchor.empty()) remember(anchor, item);
+      if (key == "<<")
+        merge(members, item);
+      else
+        members[key] = std::move(item);
     }
     // A line further in than its map belongs to nothing we know; step over it.
     while (at_ < lines_.size() && lines_[at_].indent > indent) ++at_;
     return members;
+  }
+
+  // `&name` before a value.
+  static std::string take_anchor(std::string_view& text) {
+    if (!text.starts_with('&')) return {};
+    const std::size_t end = std::min(text.find_first_of(" \t"), text.size());
+    std::string name(text.substr(1, end - 1));
+    text = trim(text.substr(end));
+    return name;
+  }
+
+  // Copies are bounded in number and size, so that anchors of anchors stay small.
+  void remember(const std::string& name, const json::value& item) {
+    constexpr std::size_t max_anchors = 64;
+    std::size_t left = max_copied;
+    if (anchors_.size() < max_anchors && fits(item, left)) anchors_[name] = item;
+  }
+  static bool fits(const json::value& item, std::size_t& left) {
+    if (left == 0) return false;
+    --left;
+    if (const json::object* object = item.if_object())
+      for (const auto& [key, member] : *object)
+        if (!fits(member, left)) return false;
+    if (const json::array* array = item.if_array())
+      for (const json::value& member : *array)
+        if (!fits(member, left)) return false;
+    return true;
+  }
+
+  // `<<: *name`: members that the map does not have itself.
+  static void merge(json::object& into, const json::value& from) {
+    if (const json::object* object = from.if_object())
+      for (const auto& [key, member] : *object) into.emplace(key, member);
+    if (const json::array* array = from.if_array())
+      for (const json::value& item : *array)
+        if (const json::object* object = item.if_object())
+          for (const auto& [key, member] : *object) into.emplace(key, member);
   }
 
   json::value child(std::size_t indent, int depth) {
@@ -194,11 +238,20 @@ class Blocks {
       }
       return json::value(block);
     }
+    if (text.front() == '*' && copies_ < max_copies)
+      if (const auto at = anchors_.find(text.substr(1)); at != anchors_.end()) {
+        ++copies_;
+        return at->second;
+      }
     return json::value(unquote(text));
   }
 
+  static constexpr std::size_t max_copied = 500;  // values under one anchor
+  static constexpr int max_copies = 100;
   std::vector<Line> lines_;
   std::size_t at_ = 0;
+  std::map<std::string, json::value, std::less<>> anchors_;
+  int copies_ = 0;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // the labels. Only labelled fields are compared. Labels are written by hand from the frameworks'
 // documentation and are never taken from the detector's answers. SLIPWAY_ACCEPT=1 writes the whole
 // account of each plan to <case>/account.txt where such a file is kept.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <boost/json/parse.hpp>
@@ -84,6 +85,16 @@ json::object fields_of(const Service& service) {
   out["databases"] = list(service.databases);
   out["system_packages"] = list(service.system_packages);
   out["volumes"] = list(service.volumes);
+  out["schedule"] = service.schedule;
+  out["cron_path"] = service.cron_path;
+  out["needs"] = list(service.needs);
+  json::array wires, proxies;  // "API_URL=api {url}", "/api=api"
+  for (const Wire& wire : service.wires)
+    wires.emplace_back(wire.env + "=" + wire.service + " " + wire.value);
+  for (const Proxy& proxy : service.proxies)
+    proxies.emplace_back(proxy.path + "=" + proxy.service + (proxy.strip ? " strip" : ""));
+  out["wires"] = std::move(wires);
+  out["proxies"] = std::move(proxies);
   json::array env, required;
   for (const EnvNeed& need : service.env) {
     env.emplace_back(need.name);

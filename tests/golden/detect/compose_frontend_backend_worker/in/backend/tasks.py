@@ -1,0 +1,3 @@
+from celery import Celery
+import os
+app = Celery('tasks', broker=os.environ['REDIS_URL'])

@@ -1,0 +1,2 @@
+const {Client}=require('pg');
+new Client(process.env.DATABASE_URL);
