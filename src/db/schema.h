@@ -4,11 +4,12 @@
 #include <string_view>
 
 #include "db/schema_governance.h"
+#include "db/schema_identity.h"
 
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released. Each statement ends with ";\n".
-inline constexpr std::array<std::string_view, 3> schema_migrations{
+inline constexpr std::array<std::string_view, 4> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -29,6 +30,6 @@ CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 )",
     R"(CREATE TABLE audit_record (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
 )",
-    governance_schema};
+    identity_schema, governance_schema};
 
 }  // namespace slipway
