@@ -4,11 +4,18 @@
 
 namespace slipway {
 
-Result<Stores> Stores::open(const std::filesystem::path& file, const Clock& clock) {
+Result<Stores> Stores::open(const std::filesystem::path& file, const Clock& clock,
+                            std::optional<IdentitySecrets> secrets) {
   Stores stores;
   SLIPWAY_TRY(stores.database, Database::open(file, schema_migrations));
   stores.audit = std::make_unique<AuditStore>(*stores.database, clock);
   stores.repository = std::make_unique<Repository>(*stores.database, *stores.audit);
+  stores.governance = std::make_unique<GovernanceStore>(*stores.database, *stores.audit);
+  if (!secrets)
+    secrets =
+        IdentitySecrets{.key = {sha256(random_secret())}, .local_token = "slp_" + random_secret()};
+  SLIPWAY_TRY(stores.identity,
+              IdentityStore::open(*stores.database, *stores.audit, clock, *std::move(secrets)));
   return stores;
 }
 

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "base/clock.h"
 #include "db/audit_store.h"
+#include "db/governance_store.h"
+#include "db/identity_store.h"
 #include "db/repository.h"
 
 namespace slipway {
@@ -13,9 +16,12 @@ struct Stores {
   std::unique_ptr<Database> database;
   std::unique_ptr<AuditStore> audit;
   std::unique_ptr<Repository> repository;
+  std::unique_ptr<IdentityStore> identity;
+  std::unique_ptr<GovernanceStore> governance;
 
-  // ":memory:" for tests.
-  [[nodiscard]] static Result<Stores> open(const std::filesystem::path& file, const Clock& clock);
+  // ":memory:" for tests. Without secrets they are random: no token of before works.
+  [[nodiscard]] static Result<Stores> open(const std::filesystem::path& file, const Clock& clock,
+                                           std::optional<IdentitySecrets> secrets = {});
 };
 
 }  // namespace slipway

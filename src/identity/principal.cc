@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace slipway {
@@ -29,6 +31,14 @@ std::string roles_with(Permission permission) {
   return out;
 }
 
+bool is_narrowed(const Principal& principal) {
+  return principal.path.contains('/') ||
+         std::ranges::any_of(principal.restrictions, [](const Restriction& restriction) {
+           return restriction.projects || restriction.environments || restriction.deploys ||
+                  restriction.money_micros;
+         });
+}
+
 }  // namespace
 
 PermissionSet Principal::permissions() const {
@@ -36,6 +46,7 @@ PermissionSet Principal::permissions() const {
   for (const Restriction& restriction : restrictions)
     if (restriction.actions) out = out & *restriction.actions;
   if (actor.kind != "human") out = out.without(never_for_agents);
+  if (is_narrowed(*this)) out = out.without({Permission::team_manage});
   out.insert(Permission::none);
   return out;
 }
@@ -45,6 +56,21 @@ bool Principal::reaches_all() const {
   for (const Restriction& restriction : restrictions)
     if (restriction.projects || restriction.environments) return false;
   return true;
+}
+
+void apply_narrowing(Principal& principal, const Restriction& restriction) {
+  Actor& actor = principal.actor;
+  if (!restriction.agent.empty()) {
+    if (actor.kind == "human") actor.on_behalf_of = actor.name;
+    actor.kind = "agent";
+    actor.name = restriction.agent;
+    actor.chain.push_back("agent:" + restriction.agent);
+  }
+  if (!restriction.session.empty()) actor.session = restriction.session;
+  if (!restriction.task.empty()) actor.task = restriction.task;
+  actor.token = restriction.id;
+  principal.path += "/" + restriction.id;
+  principal.restrictions.push_back(restriction);
 }
 
 Status permits(const Principal& principal, Permission permission, std::string_view project,
@@ -59,6 +85,11 @@ Status permits(const Principal& principal, Permission permission, std::string_vi
     return refuse(
         fmt::format("{} is {} and may not {}", who(principal), to_string(principal.role), name),
         fmt::format("ask somebody whose role has it: {}", roles_with(permission)));
+  // Whoever manages members makes their tokens, and those would be wider than this one.
+  if (permission == Permission::team_manage && is_narrowed(principal))
+    return refuse(fmt::format("the token {} is narrowed, and so manages no teams and members",
+                              principal.actor.token),
+                  "a narrow token could make itself a wide one; use the one that it came from");
   for (const Restriction& restriction : principal.restrictions) {
     if (restriction.actions && !restriction.actions->contains(permission))
       return refuse(fmt::format("the token {} is narrowed to {}, which leaves out {}",

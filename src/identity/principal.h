@@ -31,6 +31,10 @@ struct Principal {
   [[nodiscard]] bool reaches_all() const;
 };
 
+// Follows the narrowings of a token: an "agent" makes the holder that agent on behalf of the human
+// at the root, and never a human again; sessions, tasks and labels name what it does.
+void apply_narrowing(Principal& principal, const Restriction& restriction);
+
 // Whether it may do this to that project and environment; "" for either means: to none in
 // particular, so that only the permission itself is asked for. Does not know which team a project
 // belongs to: IdentityStore::authorize() asks that too. Errors: permission_denied (exit 77), cause

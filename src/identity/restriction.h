@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "identity/permission.h"
 
 namespace slipway {
@@ -31,5 +32,17 @@ struct Restriction {
   [[nodiscard]] bool allows_project(std::string_view project) const;
   [[nodiscard]] bool allows_environment(std::string_view environment) const;
 };
+
+// The form in which a token carries it: "name=value" lines in the order of the members above, each
+// once at most, lists separated by commas, times in seconds since 1970. One text for each value and
+// the other way round. Errors: invalid_argument; an unknown name is one, because what cannot be
+// understood cannot be kept.
+[[nodiscard]] Result<std::string> to_text(const Restriction& restriction);
+[[nodiscard]] Result<Restriction> parse_restriction(std::string_view text);
+inline constexpr std::size_t max_restriction_bytes = 1024;
+
+// "preview", "production" or any other slug; agents are called by 1 to 40 letters, digits, ".", "_"
+// or "-".
+[[nodiscard]] bool is_agent_name(std::string_view text);
 
 }  // namespace slipway

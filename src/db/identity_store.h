@@ -1,0 +1,184 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "db/audit_store.h"
+#include "db/database.h"
+#include "identity/principal.h"
+#include "identity/token.h"
+
+namespace slipway {
+
+// What the server's tokens are checked with. Both lie in files of the data directory (0600), never
+// in the database.
+struct IdentitySecrets {
+  TokenKey key;
+  std::string local_token;  // of the person who runs the server: admin, every team
+};
+
+struct Team {
+  std::string name;
+  Timestamp created_at{};
+};
+
+struct Member {
+  std::string team, name;
+  Role role = Role::viewer;
+  Timestamp created_at{};
+};
+
+// What is known of a token: one that was made here, or a narrowing that was seen in use.
+struct TokenRecord {
+  std::string path;  // "tok_root/tok_narrowing"
+  std::string team, member;
+  Restriction restriction;  // the last one's
+  Timestamp created_at{};   // or first seen
+  std::string created_by;   // "" for what was narrowed offline
+  std::optional<Timestamp> last_used_at;
+  std::int64_t deploys = 0, money_micros = 0;  // used up
+  bool revoked = false;                        // itself, or what it came from
+};
+
+// Teams, members, tokens and what tokens have used up. Everything that a request is checked against
+// is kept in memory as well, so that authentication reads no database; each change is durable,
+// audited in the same transaction and in force for the next request when the call returns. When a
+// token was last used is written once a minute and at the end. Thread-safe. What it is given must
+// outlive it.
+class IdentityStore {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<IdentityStore>> open(Database& database,
+                                                                   AuditStore& audit,
+                                                                   const Clock& clock,
+                                                                   IdentitySecrets secrets);
+  ~IdentityStore();
+  IdentityStore(const IdentityStore&) = delete;
+  IdentityStore& operator=(const IdentityStore&) = delete;
+
+  // -- requests
+  // Who holds this token. Errors: unauthenticated, in one wording for every token that is not ours;
+  // one that was expires, is revoked or whose agent was killed is told so. rate_limited when more
+  // narrowings are in use than can be remembered.
+  [[nodiscard]] Result<Principal> authenticate(std::string_view token_text);
+  // permits(), and the project is one of the principal's team.
+  [[nodiscard]] Status authorize(const Principal& principal, Permission permission,
+                                 std::string_view project, std::string_view environment);
+
+  // -- limits over a token's whole life
+  // Counts one deployment for the token and everything it came from; durable. Errors: over_budget.
+  [[nodiscard]] Status take_deploy(const Principal& principal);
+  // It did not come to be.
+  void give_deploy_back(const Principal& principal);
+  // Counts money, in micro-units; negative gives it back. Errors: over_budget, and then nothing was
+  // counted.
+  [[nodiscard]] Status take_money(const Principal& principal, std::int64_t micros);
+
+  // -- tokens
+  struct NewToken {
+    std::string team, member;
+    Restriction restriction;  // its id is made here
+  };
+  // The text is shown once and kept nowhere. Errors: not_found when there is no such member.
+  struct MadeToken {
+    std::string text;
+    TokenRecord record;
+  };
+  [[nodiscard]] Result<MadeToken> create_token(const AuditContext& by, const NewToken& wanted);
+  // A narrower one than `holder_text`, which is the token of who asks.
+  [[nodiscard]] Result<MadeToken> narrow_token(const AuditContext& by, std::string_view holder_text,
+                                               Restriction restriction);
+  // Those that `principal` may see: with team_manage the team's (or all), else what came of its
+  // own.
+  [[nodiscard]] std::vector<TokenRecord> tokens(const Principal& principal);
+  // The token `id` and all that came of it are dead when this returns. Without team_manage: one's
+  // own, what was narrowed from it, and other tokens of the same person. An id that was never seen
+  // may have been made offline. Returns whether it is known. Errors: not_found, permission_denied.
+  [[nodiscard]] Result<bool> revoke(const AuditContext& by, const Principal& principal,
+                                    std::string_view id);
+
+  // -- agents
+  // Revokes every token that this agent holds and refuses its name until it is revived.
+  [[nodiscard]] Status kill_agent(const AuditContext& by, std::string_view name);
+  [[nodiscard]] Status revive_agent(const AuditContext& by, std::string_view name);
+  struct Agent {
+    std::string name, on_behalf_of;
+    std::optional<Timestamp> last_used_at, killed_at;
+    std::size_t tokens = 0;  // that work
+  };
+  [[nodiscard]] std::vector<Agent> agents();
+
+  // -- teams. "default" is always there; its members reach the projects of every team.
+  [[nodiscard]] Status create_team(const AuditContext& by, std::string_view name);
+  [[nodiscard]] Result<std::vector<Team>> teams();
+  [[nodiscard]] std::vector<Member> members(std::string_view team);
+  // Adds the member or changes the role. Errors: not_found for the team.
+  [[nodiscard]] Status set_member(const AuditContext& by, std::string_view team,
+                                  std::string_view name, Role role);
+  // Their tokens stop working.
+  [[nodiscard]] Status remove_member(const AuditContext& by, std::string_view team,
+                                     std::string_view name);
+  // Makes the project in the team, or moves it there.
+  [[nodiscard]] Status give_project(const AuditContext& by, std::string_view team,
+                                    std::string_view project);
+  // Makes the project in the team unless it exists. Errors: permission_denied when it is another's.
+  [[nodiscard]] Status claim_project(const AuditContext& by, const Principal& principal,
+                                     std::string_view project);
+
+  // Writes down when tokens were last used. authenticate() does it now and then.
+  void flush();
+
+ private:
+  struct Root {
+    std::string team, member, created_by;
+    Restriction restriction;
+    Timestamp created_at{};
+  };
+  struct Use {
+    Restriction restriction;
+    Timestamp first_at{}, last_at{};
+    std::int64_t deploys = 0, money_micros = 0;
+    bool changed = false;  // since it was written
+    bool stored = false;
+  };
+
+  IdentityStore(Database& database, AuditStore& audit, const Clock& clock, IdentitySecrets secrets);
+  [[nodiscard]] Status load();
+  // The following with the lock held.
+  [[nodiscard]] Result<Principal> holder(const Token& token);
+  [[nodiscard]] bool is_revoked(const std::vector<std::string>& paths) const;
+  [[nodiscard]] Status note_use(const Principal& principal, Timestamp now);
+  [[nodiscard]] TokenRecord record_of(const std::string& path, const Use& use) const;
+  [[nodiscard]] Status room_for_revocation() const;
+
+  [[nodiscard]] Status take(const Principal& principal, std::int64_t deploys, std::int64_t money);
+  [[nodiscard]] Result<std::optional<std::string>> team_of(std::string_view project);
+  [[nodiscard]] Status write_uses(Database::Session& session,
+                                  const std::vector<std::pair<std::string, Use>>& uses);
+
+  Database& database_;
+  AuditStore& audit_;
+  const Clock& clock_;
+  const IdentitySecrets secrets_;
+
+  std::mutex mutex_;  // of what follows; never held while the database is written
+  std::map<std::pair<std::string, std::string>, Member> members_;  // by team and name
+  std::unordered_map<std::string, Root> roots_;
+  std::map<std::string, Use> uses_;          // by path, the roots' among them
+  std::unordered_set<std::string> revoked_;  // "<within> <id>"
+  std::map<std::string, Timestamp, std::less<>> killed_;
+  std::unordered_map<std::string, std::string> project_teams_;
+  Timestamp flushed_at_{};
+};
+
+}  // namespace slipway
