@@ -151,6 +151,7 @@ json::object to_json(const StoredDecision& stored) {
   out["environment"] = stored.environment;
   out["resource"] = or_null(stored.resource);
   out["actor"] = to_json(stored.actor);
+  out["role"] = stored.role;
   return out;
 }
 

@@ -57,6 +57,7 @@ struct StoredDecision {
   std::string project, environment;
   std::string resource;  // "deployment/dpl_…"; "" when it is about nothing that exists
   Actor actor;
+  std::string role = "none";  // of the actor then
   Decision decision;
 };
 

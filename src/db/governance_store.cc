@@ -314,6 +314,15 @@ Result<DecisionPage> GovernanceStore::decisions(const DecisionFilter& filter) {
   }
 }
 
+Result<std::string> GovernanceStore::role_about(std::string_view resource) {
+  auto session = database_.session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT coalesce(json_extract(record,'$.role'),'none') FROM decision"
+                              " WHERE resource=? ORDER BY seq DESC LIMIT 1"));
+  SLIPWAY_TRY(const bool row, query.bind(1, resource).step());
+  return row ? query.text(0) : std::string("none");
+}
+
 Result<Facts> GovernanceStore::facts_of(const DecisionId& id) {
   auto session = database_.session();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT s.facts FROM decision d JOIN fact_snapshot s"

@@ -42,6 +42,10 @@ class GovernanceStore {
  public:
   GovernanceStore(Database& database, AuditStore& audit) : database_(database), audit_(audit) {}
 
+  [[nodiscard]] Status in_transaction(const std::function<Status(Database::Session&)>& work) {
+    return database_.transaction(work);
+  }
+
   // -- policy sets: the newest version is the active one
   [[nodiscard]] Result<std::optional<StoredPolicySet>> active_set();
   // Errors: not_found.
@@ -61,6 +65,8 @@ class GovernanceStore {
   // As to_json(StoredDecision). Errors: not_found.
   [[nodiscard]] Result<json::object> decision(const DecisionId& id);
   [[nodiscard]] Result<DecisionPage> decisions(const DecisionFilter& filter);
+  // The role of whoever the newest decision about `resource` was made for; "none" without one.
+  [[nodiscard]] Result<std::string> role_about(std::string_view resource);
   // The snapshot that a decision was made on. Errors: not_found.
   [[nodiscard]] Result<Facts> facts_of(const DecisionId& id);
   // The last `count` decisions with their facts, newest first.

@@ -115,6 +115,17 @@ const std::vector<Key>& keys() {
       {"gc.keep_removed", a_duration,
        duration([](Settings& s) -> auto& { return s.gc.keep_removed; })},
       {"gc.min_free_disk", a_size, size([](Settings& s) -> auto& { return s.gc.min_free_disk; })},
+      {"policy.opa_url", "an http:// or https:// URL",
+       [](Settings& settings, const toml::node& node) {
+         const auto value = node.value<std::string>();
+         if (value) settings.policy.opa_url = *value;
+         return value &&
+                (value->empty() || value->starts_with("http://") || value->starts_with("https://"));
+       }},
+      {"policy.approval_timeout", a_duration,
+       duration([](Settings& s) -> auto& { return s.policy.approval_timeout; })},
+      {"policy.keep_decisions", "a number from 100 to 1000000",
+       number([](Settings& s) -> auto& { return s.policy.keep_decisions; }, 100, 1'000'000)},
       {"log.level", R"("debug", "info", "warn" or "error")",
        choice<LogLevel>(&Settings::Log::level, {{"debug", LogLevel::debug},
                                                 {"info", LogLevel::info},
@@ -149,7 +160,7 @@ Status apply_config(Settings& settings, std::string_view toml_text, std::string_
     if (!section.is_table())
       return problem(file_name, section,
                      fmt::format("{} stands outside a section", section_name.str()),
-                     "sections are [server] [previews] [builds] [instances] [gc] [log]");
+                     "sections are [server] [previews] [builds] [instances] [gc] [policy] [log]");
     for (const auto& [key, value] : *section.as_table()) {
       const std::string name = fmt::format("{}.{}", section_name.str(), key.str());
       const auto row = std::ranges::find(keys(), name, &Key::name);

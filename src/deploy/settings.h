@@ -47,6 +47,12 @@ struct Settings {
     std::uint64_t min_free_disk = 1ull << 30;
   } gc;
 
+  struct Policy {
+    std::string opa_url;                                 // of an OPA that must agree; "" for none
+    Duration approval_timeout = std::chrono::hours{24};  // what nobody approves by then is over
+    std::uint32_t keep_decisions = 10'000;
+  } policy;
+
   struct Log {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;

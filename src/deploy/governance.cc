@@ -1,0 +1,196 @@
+#include "deploy/governance.h"
+
+#include <boost/json/serialize.hpp>
+
+#include "base/log.h"
+#include "base/text.h"
+
+namespace slipway {
+namespace {
+
+constexpr std::size_t rows_in_error = 10;
+
+std::string_view who_may(const Remedy& remedy) {
+  return remedy.actor_may ? std::string_view("you may do this") : std::string_view(remedy.who);
+}
+
+// The refusal as an error: the rule, its rows, and what to do, the caller's own ways first.
+Error denial(const StoredDecision& stored) {
+  const Decision& decision = stored.decision;
+  Error error{.code = Errc::denied_by_policy, .message = decision.summary(), .phase = "policy"};
+  for (const Violation& violation : decision.violations) {
+    if (violation.state != ViolationState::blocks && violation.state != ViolationState::pending)
+      continue;
+    if (error.cause.empty()) error.cause = violation.rule;
+    if (error.excerpt.size() < rows_in_error)
+      error.excerpt.push_back(fmt::format("{}: {}", violation.rule, violation.message));
+  }
+  const auto tell = [&](const Remedy& remedy) {
+    if (error.hint.empty()) error.hint = remedy.description;
+    if (!remedy.command.empty())
+      error.next.push_back(
+          {remedy.command, fmt::format("{} ({})", remedy.description, who_may(remedy))});
+  };
+  for (const bool own : {true, false})
+    for (const Remedy& remedy : decision.remedies)
+      if (remedy.actor_may == own) tell(remedy);
+  error.next.push_back({"slipway why " + stored.id.str(), "for everything about this decision"});
+  error.decision = json::serialize(to_json(stored));
+  return error;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GovernanceService>> GovernanceService::open(Parts parts) {
+  std::unique_ptr<GovernanceService> service(new GovernanceService(std::move(parts)));
+  Parts& p = service->parts_;
+  SLIPWAY_TRY(std::optional<StoredPolicySet> stored, p.store.active_set());
+  const bool first = !stored.has_value();
+  if (first) {
+    stored.emplace();
+    stored->version = 1;
+    stored->text = default_policy_text();
+    stored->digest = sha256(stored->text);
+    stored->created_at = p.clock.now();
+    stored->author = system_actor("policy");
+    stored->reason = "the set that ships with Slipway";
+  }
+  auto parsed = parse_policy_set(stored->text);
+  if (!parsed) {
+    // A set that was right once and is not for this Slipway must not open the doors.
+    std::string why = parsed.error().empty() ? "" : to_string(parsed.error().front());
+    return fail(Errc::failed_precondition,
+                fmt::format("version {} of the policy cannot be read: {}", stored->version, why),
+                "start the Slipway that activated it, or restore its database");
+  }
+  if (first) {
+    stored->name = parsed->name;
+    if (p.key) {
+      SLIPWAY_TRY(stored->signature, p.key->sign(policy_statement(*stored)));
+      stored->key = p.key->public_key();
+    }
+    SLIPWAY_CHECK(p.store.activate(by_system("policy"), *stored));
+  } else if (!stored->signature.empty() &&
+             !verify_signature(stored->key, policy_statement(*stored), stored->signature)) {
+    return fail(
+        Errc::corrupt,
+        fmt::format("version {} of the policy does not match its signature", stored->version),
+        "somebody changed it behind Slipway's back; restore the database from a backup");
+  }
+  service->activate(*std::move(parsed), *stored);
+  return service;
+}
+
+void GovernanceService::activate(PolicySet set, const StoredPolicySet& stored) {
+  set.version = stored.version;
+  for (PolicyRule& rule : set.rules)
+    if (among(stored.advisory, rule.id)) rule.enforce = Enforcement::advisory;
+  auto next = std::make_shared<const PolicySet>(std::move(set));
+  std::lock_guard lock(mutex_);
+  active_ = std::move(next);
+}
+
+std::shared_ptr<const PolicySet> GovernanceService::active() const {
+  std::lock_guard lock(mutex_);
+  return active_;
+}
+
+Decision GovernanceService::judge(const PolicySet& set, const Facts& facts) {
+  Decision decision = evaluate(set, facts, *parts_.evaluator, parts_.clock);
+  if (decision.verdict != Verdict::allow)
+    find_remedies(decision, set, facts, *parts_.evaluator, parts_.clock);
+  if (parts_.second_opinion) ask_second_opinion(decision, facts, *parts_.second_opinion);
+  return decision;
+}
+
+Ruling GovernanceService::ruling_of(const Asked& asked, Decision decision,
+                                    std::string facts) const {
+  Ruling ruling{.stored = {.id = DecisionId::random(),
+                           .at = parts_.clock.now(),
+                           .project = asked.project,
+                           .environment = asked.environment,
+                           .resource = asked.resource,
+                           .actor = asked.by.actor,
+                           .role = asked.by.role,
+                           .decision = std::move(decision)},
+                .facts = std::move(facts),
+                .by = asked.by};
+  const Decision& made = ruling.stored.decision;
+  ruling.by.decision = ruling.stored.id.str();
+  ruling.by.policy_set = made.policy_digest.str();
+  ruling.by.facts = made.facts_digest.str();
+  for (const Violation& violation : made.violations)
+    if (violation.state == ViolationState::waived || violation.state == ViolationState::broken) {
+      ruling.by.waiver = violation.lifted_by;
+      break;
+    }
+  return ruling;
+}
+
+Result<Ruling> GovernanceService::decide(const Asked& asked) {
+  const std::shared_ptr<const PolicySet> set = active();
+  SLIPWAY_TRY(
+      const Facts facts,
+      gather_facts(asked, {parts_.settings, parts_.clock, parts_.store, parts_.names}, *set));
+  return ruling_of(asked, judge(*set, facts), facts.canonical_json());
+}
+
+Repository::Beside GovernanceService::keep(const Ruling& ruling) {
+  return [&ruling](Database::Session& session) {
+    return GovernanceStore::put(session, ruling.stored, ruling.facts);
+  };
+}
+
+Error GovernanceService::refuse(const Ruling& ruling) {
+  if (Status kept = parts_.store.put_refusal(ruling.by, ruling.stored, ruling.facts); !kept)
+    return kept.error();
+  return denial(ruling.stored);
+}
+
+Result<AuditContext> GovernanceService::require(const Asked& asked) {
+  SLIPWAY_TRY(const Ruling ruling, decide(asked));
+  if (ruling.waits()) {
+    // The same request passes once it is approved, so one open request for it is enough.
+    SLIPWAY_TRY(const auto open, parts_.store.approvals_of(asked.resource));
+    const bool asked_before = std::ranges::any_of(open, [&](const ApprovalRequest& request) {
+      return request.state == "open" && request.action == asked.action;
+    });
+    Error error = refuse(ruling);
+    if (error.code != Errc::denied_by_policy || asked_before || asked.resource.empty())
+      return fail(std::move(error));
+    const ApprovalRequest request = request_approval(ruling, asked.action);
+    SLIPWAY_CHECK(parts_.store.in_transaction(
+        [&](Database::Session& session) { return parts_.store.add(session, asked.by, request); }));
+    error.hint =
+        fmt::format("it waits for approval {}; once approved, ask again", request.id.str());
+    return fail(std::move(error));
+  }
+  if (!ruling.allows()) return fail(refuse(ruling));
+  SLIPWAY_CHECK(parts_.store.in_transaction(keep(ruling)));
+  return ruling.by;
+}
+
+Result<StoredDecision> GovernanceService::what_if(const Asked& asked,
+                                                  const std::vector<std::string>& assumptions) {
+  const std::shared_ptr<const PolicySet> set = active();
+  SLIPWAY_TRY(
+      Facts facts,
+      gather_facts(asked, {parts_.settings, parts_.clock, parts_.store, parts_.names}, *set));
+  for (const std::string& assumption : assumptions) SLIPWAY_CHECK(assume(facts, assumption));
+  return ruling_of(asked, judge(*set, facts), {}).stored;
+}
+
+Result<StoredDecision> GovernanceService::what_if(const DecisionId& past,
+                                                  const std::vector<std::string>& assumptions) {
+  const std::shared_ptr<const PolicySet> set = active();
+  SLIPWAY_TRY(Facts facts, parts_.store.facts_of(past));
+  for (const std::string& assumption : assumptions) SLIPWAY_CHECK(assume(facts, assumption));
+  Asked asked{.project = facts.text("request", "project"),
+              .environment = facts.text("request", "environment")};
+  asked.by.actor.kind = facts.text("request", "actor_kind");
+  asked.by.actor.name = facts.text("request", "actor_name");
+  asked.by.role = facts.text("request", "role");
+  return ruling_of(asked, judge(*set, facts), {}).stored;
+}
+
+}  // namespace slipway

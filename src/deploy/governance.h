@@ -1,0 +1,137 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "db/governance_store.h"
+#include "db/repository.h"
+#include "deploy/governance_facts.h"
+#include "deploy/governance_key.h"
+#include "deploy/settings.h"
+#include "policy/second_opinion.h"
+
+namespace slipway {
+
+// A decision that was made, with the facts it was made on; not kept yet.
+struct Ruling {
+  StoredDecision stored;
+  std::string facts;  // canonical JSON
+  AuditContext by;    // of the one who asked, with the decision filled in
+
+  [[nodiscard]] bool allows() const { return stored.decision.verdict == Verdict::allow; }
+  [[nodiscard]] bool waits() const { return stored.decision.verdict == Verdict::pending; }
+};
+
+// Makes the policies' decisions and governs what they are made by: versioned sets, approvals,
+// waivers, emergencies. Asked before a change; whoever asks keeps the ruling in the transaction of
+// the change (keep()), so that deciding costs no disk write of its own. Thread-safe; what it is
+// given must outlive it.
+class GovernanceService {
+ public:
+  struct Parts {
+    const Settings& settings;
+    const Clock& clock;
+    GovernanceStore& store;
+    Repository& repository;
+    const Names& names;
+    std::shared_ptr<const RuleEvaluator> evaluator;
+    std::shared_ptr<SecondOpinion> second_opinion;  // null: nobody else is asked
+    std::shared_ptr<const GovernanceKey> key;       // null: sets are not signed (tests)
+  };
+  // Loads the active policy set; at the first start the default one becomes version 1.
+  [[nodiscard]] static Result<std::unique_ptr<GovernanceService>> open(Parts parts);
+
+  // -- deciding (governance.cc)
+  // Never fails for what the policies say; errors are the database's. A refusal comes with the
+  // cheapest ways to make it pass.
+  [[nodiscard]] Result<Ruling> decide(const Asked& asked);
+  // For the transaction of the change that was allowed.
+  [[nodiscard]] static Repository::Beside keep(const Ruling& ruling);
+  // Keeps a refusal, durably and audited, and makes it an error: denied_by_policy (exit code 6)
+  // with the decision as data.
+  [[nodiscard]] Error refuse(const Ruling& ruling);
+  // Decide, keep, and go on or not: for changes that have no transaction to share. What waits for
+  // approval is an error too; once approved, the same request passes.
+  [[nodiscard]] Result<AuditContext> require(const Asked& asked);
+  // What would be said if the assumptions held (Facts: assume()). Nothing is kept.
+  [[nodiscard]] Result<StoredDecision> what_if(const Asked& asked,
+                                               const std::vector<std::string>& assumptions);
+  // The same for the facts of a decision of the past.
+  [[nodiscard]] Result<StoredDecision> what_if(const DecisionId& past,
+                                               const std::vector<std::string>& assumptions);
+  [[nodiscard]] GovernanceStore& store() { return parts_.store; }
+  // Whether deciding may wait for somebody else's answer.
+  [[nodiscard]] bool asks_others() const { return parts_.second_opinion != nullptr; }
+
+  // -- policy sets (governance_sets.cc)
+  [[nodiscard]] std::shared_ptr<const PolicySet> active() const;
+  struct NewPolicy {
+    std::string text, reason;
+    enum class Newcomers { enforced, advisory_first } newcomers = Newcomers::enforced;
+    std::size_t replay = 100;  // over so many past decisions
+  };
+  struct PolicyTrial {
+    PolicyCheck check;
+    PolicySetDiff diff;                 // from the active set
+    std::vector<std::string> advisory;  // new rules that only advise at first
+    std::vector<Flip> flips;
+    std::size_t replayed = 0;
+    [[nodiscard]] bool usable() const { return check.set.has_value(); }
+  };
+  // Parses, lints, runs the rules' own tests, replays the past. Changes nothing.
+  [[nodiscard]] Result<PolicyTrial> try_policy(const NewPolicy& wanted);
+  // The same, then makes it the next version, when it is usable and the policies allow the change.
+  // Errors: invalid_argument (what is wrong with it, line by line), denied_by_policy, conflict.
+  struct PolicyChanged {
+    StoredPolicySet set;
+    PolicyTrial trial;
+  };
+  [[nodiscard]] Result<PolicyChanged> set_policy(const AuditContext& by, const NewPolicy& wanted);
+
+  // -- people (governance_people.cc). Errors: permission_denied for agents, authors and roles that
+  // do not count; failed_precondition for what is closed already.
+  // A request that waits for people, for a ruling that says so.
+  [[nodiscard]] ApprovalRequest request_approval(const Ruling& ruling,
+                                                 std::string_view action) const;
+  [[nodiscard]] Result<ApprovalRequest> vote(const AuditContext& by, const ApprovalId& id,
+                                             Vote::Choice choice, std::string reason);
+  // What happens when the votes of a request change: it goes on, or ends. Set once, before use.
+  using Reconsider = std::function<Status(const ApprovalRequest& request)>;
+  void on_vote(Reconsider reconsider) { reconsider_ = std::move(reconsider); }
+  [[nodiscard]] Result<ApprovalRequest> close(const AuditContext& by, const ApprovalId& id,
+                                              std::string_view state, std::string reason);
+
+  [[nodiscard]] Result<Waiver> ask_waiver(const AuditContext& by, Waiver wanted, Duration life);
+  [[nodiscard]] Result<Waiver> answer_waiver(const AuditContext& by, const WaiverId& id,
+                                             Vote::Choice choice);
+  [[nodiscard]] Result<Waiver> revoke_waiver(const AuditContext& by, const WaiverId& id);
+  [[nodiscard]] Result<BreakGlass> declare(const AuditContext& by, std::string project,
+                                           std::string reason);
+  [[nodiscard]] Result<BreakGlass> answer_emergency(const AuditContext& by, const BreakGlassId& id,
+                                                    Vote::Choice choice);
+  [[nodiscard]] Result<BreakGlass> end_emergency(const AuditContext& by, const BreakGlassId& id);
+
+  // Ends what has expired, goes on with what was approved while nobody looked, forgets old
+  // decisions. For housekeeping and for the start.
+  [[nodiscard]] Status tick();
+
+ private:
+  explicit GovernanceService(Parts parts) : parts_(std::move(parts)) {}
+  [[nodiscard]] Decision judge(const PolicySet& set, const Facts& facts);
+  [[nodiscard]] Ruling ruling_of(const Asked& asked, Decision decision, std::string facts) const;
+  void activate(PolicySet set, const StoredPolicySet& stored);
+
+  Parts parts_;
+  Reconsider reconsider_;
+  mutable std::mutex mutex_;  // of active_
+  std::shared_ptr<const PolicySet> active_;
+  std::mutex changing_;  // one change of the policy at a time
+};
+
+}  // namespace slipway

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "db/governance_store.h"
+#include "deploy/names.h"
+#include "deploy/settings.h"
+#include "model/audit_event.h"
+#include "model/deployment.h"
+#include "policy/policy_set.h"
+
+namespace slipway {
+
+// What the policies are asked: may `by` do this? Pointers live as long as the call.
+struct Asked {
+  DecisionPoint point = DecisionPoint::build;
+  AuditContext by;
+  std::string project;               // "" for a request about none
+  std::string environment = "none";  // production | staging | preview | none
+  std::string resource;              // "deployment/dpl_…": what approvals and the audit name it by
+  std::string action;                // what approvals are given for: "deploy", "remove", ...
+  const Deployment* deployment = nullptr;
+  const Manifest* source = nullptr;  // of the deployment; without it, sizes of files are 0
+  // Rows that only the caller knows: config_change, token_request, release, canary, budget, ...
+  std::function<void(Facts&)> more;
+};
+
+// Fills the snapshot for a decision. Tables that nothing can fill yet are known to be empty, with
+// two exceptions that a promotion must not pass over: `scan` says "none" while nothing was
+// scanned, and `file` is unknown when very many files differ and no rule in `set` reads it.
+struct FactSources {
+  const Settings& settings;
+  const Clock& clock;
+  GovernanceStore& store;
+  const Names& names;
+};
+[[nodiscard]] Result<Facts> gather_facts(const Asked& asked, const FactSources& sources,
+                                         const PolicySet& set);
+
+// std::ranges::contains of a later library.
+template <class Range, class Value>
+[[nodiscard]] bool among(const Range& range, const Value& value) {
+  return std::ranges::find(range, value) != std::ranges::end(range);
+}
+
+// Whether a rule of the set that applies at `point` reads the table.
+[[nodiscard]] bool reads(const PolicySet& set, DecisionPoint point, std::string_view table);
+
+}  // namespace slipway

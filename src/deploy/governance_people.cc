@@ -1,0 +1,309 @@
+// What people do to let something pass: approvals, waivers, emergencies.
+#include "base/log.h"
+#include "base/text.h"
+#include "deploy/governance.h"
+
+namespace slipway {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration longest_waiver = std::chrono::days{30};
+constexpr Duration emergency_life = 60min;
+constexpr std::size_t longest_reason = 1024;
+
+// Separation of duty: whatever a token may do, these are people's decisions.
+Status only_people(const AuditContext& by, std::string_view what) {
+  if (by.actor.kind == "human") return {};
+  return fail(
+      Errc::permission_denied,
+      fmt::format("{} does not {}: that takes a person",
+                  by.actor.kind == "agent" ? "an agent" : "the system", what),
+      by.actor.on_behalf_of.empty()
+          ? std::string("ask somebody with the role approver")
+          : fmt::format("ask {}, or somebody with the role approver", by.actor.on_behalf_of));
+}
+
+// The people behind an actor: an agent's author is the human it acts for, too.
+bool same_person(const Actor& a, const Actor& b) {
+  const auto is = [](const Actor& actor, const std::string& name) {
+    return !name.empty() && (actor.name == name || actor.on_behalf_of == name);
+  };
+  return is(a, b.name) || is(a, b.on_behalf_of);
+}
+
+Status check_reason(std::string_view reason) {
+  if (trim(reason).empty())
+    return fail(Errc::invalid_argument, "it takes a reason", "say why: --reason TEXT");
+  if (reason.size() > longest_reason)
+    return fail(Errc::too_large, fmt::format("the reason is longer than {} bytes", longest_reason));
+  return {};
+}
+
+Status check_open(std::string_view noun, std::string_view id, std::string_view state,
+                  std::string_view wanted) {
+  if (state == wanted) return {};
+  return fail(Errc::failed_precondition, fmt::format("{} {} is {}", noun, id, state));
+}
+
+}  // namespace
+
+ApprovalRequest GovernanceService::request_approval(const Ruling& ruling,
+                                                    std::string_view action) const {
+  const StoredDecision& stored = ruling.stored;
+  ApprovalRequest request{.id = ApprovalId::random(),
+                          .action = std::string(action),
+                          .resource = stored.resource,
+                          .project = stored.project,
+                          .environment = stored.environment,
+                          .point = stored.decision.point,
+                          .decision = stored.id,
+                          .requester = stored.actor,
+                          .request_id = ruling.by.request_id,
+                          .source_address = ruling.by.source_address,
+                          .created_at = stored.at,
+                          .expires_at = stored.at + parts_.settings.policy.approval_timeout};
+  for (const ApprovalNeed& need : stored.decision.approvals)
+    if (need.have < need.need) request.needs.push_back(need);
+  return request;
+}
+
+Result<ApprovalRequest> GovernanceService::vote(const AuditContext& by, const ApprovalId& id,
+                                                Vote::Choice choice, std::string reason) {
+  const bool approves = choice == Vote::Choice::approve;
+  SLIPWAY_CHECK(only_people(by, approves ? "approve" : "reject"));
+  if (reason.size() > longest_reason)
+    return fail(Errc::too_large, fmt::format("the reason is longer than {} bytes", longest_reason));
+  const Timestamp now = parts_.clock.now();
+  SLIPWAY_TRY(
+      const ApprovalRequest request,
+      parts_.store.change(
+          by, id, approves ? "approval.given" : "approval.rejected",
+          [&](ApprovalRequest& change) -> Status {
+            SLIPWAY_CHECK(check_open("approval", id.str(), change.state, "open"));
+            if (change.expires_at <= now)
+              return fail(Errc::failed_precondition, "approval " + id.str() + " has expired");
+            if (approves && same_person(by.actor, change.requester))
+              return fail(Errc::permission_denied, "the author of a change does not approve it",
+                          "ask somebody else");
+            const bool counts = std::ranges::any_of(change.needs, [&](const ApprovalNeed& need) {
+              return among(need.roles, by.role) &&
+                     (need.people.empty() || among(need.people, by.actor.name));
+            });
+            if (!counts)
+              return fail(Errc::permission_denied,
+                          fmt::format("your approval would not count: you are {}", by.role),
+                          change.needs.empty()
+                              ? std::string()
+                              : "it takes " + join(change.needs.front().roles, " or "));
+            const bool again = std::ranges::any_of(change.votes, [&](const Vote& vote) {
+              return vote.actor.name == by.actor.name && vote.choice == Vote::Choice::approve;
+            });
+            if (approves && again)
+              return fail(Errc::failed_precondition, "you have approved it already");
+            change.votes.push_back({.choice = choice,
+                                    .actor = by.actor,
+                                    .role = by.role,
+                                    .at = now,
+                                    .reason = reason});
+            for (ApprovalNeed& need : change.needs)
+              if (approves && among(need.roles, by.role) &&
+                  (need.people.empty() || among(need.people, by.actor.name))) {
+                ++need.have;
+                need.given_by.push_back(by.actor.name);
+              }
+            if (!approves) {
+              change.state = "rejected";
+              change.closed_at = now;
+              change.closed_reason = reason.empty()
+                                         ? "rejected by " + by.actor.name
+                                         : fmt::format("rejected by {}: {}", by.actor.name, reason);
+            }
+            return {};
+          }));
+  // The vote stands, whatever becomes of what waited for it.
+  if (reconsider_)
+    if (Status went_on = reconsider_(request); !went_on)
+      log_warn("what waited for an approval did not go on",
+               {{"approval", id.str()}, {"error", went_on.error().message}});
+  return parts_.store.approval(id);
+}
+
+Result<ApprovalRequest> GovernanceService::close(const AuditContext& by, const ApprovalId& id,
+                                                 std::string_view state, std::string reason) {
+  return parts_.store.change(
+      by, id, fmt::format("approval.{}", state), [&](ApprovalRequest& change) -> Status {
+        SLIPWAY_CHECK(check_open("approval", id.str(), change.state, "open"));
+        change.state = state;
+        change.closed_at = parts_.clock.now();
+        change.closed_reason = std::move(reason);
+        return {};
+      });
+}
+
+Result<Waiver> GovernanceService::ask_waiver(const AuditContext& by, Waiver wanted, Duration life) {
+  SLIPWAY_CHECK(only_people(by, "waive"));
+  SLIPWAY_CHECK(check_reason(wanted.reason));
+  if (life <= Duration::zero() || life > longest_waiver)
+    return fail(Errc::invalid_argument, "a waiver lasts 30 days at the most", "such as --for 7d");
+  if (wanted.project.empty())
+    return fail(Errc::invalid_argument, "a waiver is for one project", "say which: --project NAME");
+  const std::shared_ptr<const PolicySet> set = active();
+  const auto rule = std::ranges::find(set->rules, wanted.rule, &PolicyRule::id);
+  if (rule == set->rules.end())
+    return fail(Errc::not_found, fmt::format("no rule is called '{}'", sanitize_line(wanted.rule)),
+                "see `slipway policy show`");
+  if (rule->enforce == Enforcement::hard)
+    return fail(Errc::failed_precondition,
+                fmt::format("rule {} is hard: it cannot be waived", rule->id),
+                "only a change of the policy lifts it: slipway policy set FILE");
+  wanted.id = WaiverId::random();
+  wanted.state = "requested";
+  wanted.author = by.actor;
+  wanted.approver.reset();
+  wanted.created_at = parts_.clock.now();
+  wanted.expires_at = wanted.created_at + life;
+  SLIPWAY_CHECK(parts_.store.add(by, wanted));
+  return wanted;
+}
+
+Result<Waiver> GovernanceService::answer_waiver(const AuditContext& by, const WaiverId& id,
+                                                Vote::Choice choice) {
+  const bool approves = choice == Vote::Choice::approve;
+  SLIPWAY_CHECK(only_people(by, approves ? "approve a waiver" : "reject a waiver"));
+  return parts_.store.change(
+      by, id, approves ? "waiver.approved" : "waiver.rejected", [&](Waiver& change) -> Status {
+        SLIPWAY_CHECK(check_open("waiver", id.str(), change.state, "requested"));
+        if (change.expires_at <= parts_.clock.now())
+          return fail(Errc::failed_precondition, "waiver " + id.str() + " has expired");
+        if (approves && same_person(by.actor, change.author))
+          return fail(Errc::permission_denied, "whoever asks for a waiver does not approve it",
+                      "ask somebody else");
+        if (by.role != "approver" && by.role != "admin")
+          return fail(Errc::permission_denied, "it takes the role approver or admin");
+        change.state = approves ? "active" : "rejected";
+        if (approves)
+          change.approver = by.actor;
+        else
+          change.closed_at = parts_.clock.now();
+        return {};
+      });
+}
+
+Result<Waiver> GovernanceService::revoke_waiver(const AuditContext& by, const WaiverId& id) {
+  SLIPWAY_CHECK(only_people(by, "revoke a waiver"));
+  return parts_.store.change(by, id, "waiver.revoked", [&](Waiver& change) -> Status {
+    if (change.state != "active" && change.state != "requested")
+      return fail(Errc::failed_precondition,
+                  fmt::format("waiver {} is {}", id.str(), change.state));
+    change.state = "revoked";
+    change.closed_at = parts_.clock.now();
+    return {};
+  });
+}
+
+Result<BreakGlass> GovernanceService::declare(const AuditContext& by, std::string project,
+                                              std::string reason) {
+  SLIPWAY_CHECK(only_people(by, "break the glass"));
+  SLIPWAY_CHECK(check_reason(reason));
+  if (project.empty())
+    return fail(Errc::invalid_argument, "an emergency is one project's",
+                "say which: --project NAME");
+  const Timestamp now = parts_.clock.now();
+  BreakGlass emergency{.id = BreakGlassId::random(),
+                       .project = std::move(project),
+                       .reason = std::move(reason),
+                       .first = by.actor,
+                       .created_at = now,
+                       .expires_at = now + emergency_life};
+  SLIPWAY_CHECK(parts_.store.add(by, emergency));
+  log_warn("break-glass was asked for",
+           {{"id", emergency.id.str()}, {"project", emergency.project}, {"by", by.actor.name}});
+  return emergency;
+}
+
+Result<BreakGlass> GovernanceService::answer_emergency(const AuditContext& by,
+                                                       const BreakGlassId& id,
+                                                       Vote::Choice choice) {
+  const bool approves = choice == Vote::Choice::approve;
+  SLIPWAY_CHECK(only_people(by, approves ? "break the glass" : "reject an emergency"));
+  SLIPWAY_TRY(const BreakGlass emergency,
+              parts_.store.change(
+                  by, id, approves ? "break_glass.started" : "break_glass.rejected",
+                  [&](BreakGlass& change) -> Status {
+                    SLIPWAY_CHECK(check_open("emergency", id.str(), change.state, "requested"));
+                    const Timestamp now = parts_.clock.now();
+                    if (change.expires_at <= now)
+                      return fail(Errc::failed_precondition,
+                                  "emergency " + id.str() + " has expired");
+                    if (approves && same_person(by.actor, change.first))
+                      return fail(Errc::permission_denied, "breaking the glass takes two people",
+                                  "ask somebody else to confirm it");
+                    if (by.role != "approver" && by.role != "admin")
+                      return fail(Errc::permission_denied, "it takes the role approver or admin");
+                    change.state = approves ? "active" : "rejected";
+                    change.second = by.actor;
+                    if (approves) {
+                      change.started_at = now;
+                      change.expires_at = now + emergency_life;
+                    } else {
+                      change.closed_at = now;
+                    }
+                    return {};
+                  }));
+  if (approves)
+    log_warn("the glass is broken: everything passes for people for an hour",
+             {{"id", id.str()}, {"project", emergency.project}});
+  return emergency;
+}
+
+Result<BreakGlass> GovernanceService::end_emergency(const AuditContext& by,
+                                                    const BreakGlassId& id) {
+  SLIPWAY_CHECK(only_people(by, "end an emergency"));
+  return parts_.store.change(by, id, "break_glass.ended", [&](BreakGlass& change) -> Status {
+    if (change.state != "active" && change.state != "requested")
+      return fail(Errc::failed_precondition,
+                  fmt::format("emergency {} is {}", id.str(), change.state));
+    change.state = "ended";
+    change.closed_at = parts_.clock.now();
+    return {};
+  });
+}
+
+Status GovernanceService::tick() {
+  const Timestamp now = parts_.clock.now();
+  const AuditContext by = by_system("policy");
+  SLIPWAY_TRY(const auto open, parts_.store.approvals("open", ""));
+  for (const ApprovalRequest& request : open) {
+    if (request.expires_at > now) continue;
+    SLIPWAY_TRY(const ApprovalRequest closed,
+                close(by, request.id, "expired", "nobody approved it in time"));
+    if (reconsider_) SLIPWAY_CHECK(reconsider_(closed));
+  }
+  for (const std::string_view state : {"active", "requested"}) {
+    SLIPWAY_TRY(const auto waivers, parts_.store.waivers(state, ""));
+    for (const Waiver& waiver : waivers) {
+      if (waiver.expires_at > now) continue;
+      SLIPWAY_TRY([[maybe_unused]] const Waiver ended,
+                  parts_.store.change(by, waiver.id, "waiver.expired", [&](Waiver& change) {
+                    change.state = "expired";
+                    change.closed_at = now;
+                    return Status();
+                  }));
+    }
+    SLIPWAY_TRY(const auto emergencies, parts_.store.emergencies(state, ""));
+    for (const BreakGlass& emergency : emergencies) {
+      if (emergency.expires_at > now) continue;
+      SLIPWAY_TRY(
+          [[maybe_unused]] const BreakGlass ended,
+          parts_.store.change(by, emergency.id, "break_glass.expired", [&](BreakGlass& change) {
+            change.state = "expired";
+            change.closed_at = now;
+            return Status();
+          }));
+    }
+  }
+  return parts_.store.prune(parts_.settings.policy.keep_decisions);
+}
+
+}  // namespace slipway
