@@ -361,7 +361,7 @@ class Arbiter {
     return service;
   }
 
-  // Languages that are known but have no plan of their own.
+  // Languages that are known, where no program was found: a library, or an unusual build.
   void name_unplanned() {
     constexpr std::array known{
         std::pair{std::string_view("build.sbt"), std::string_view("Scala")},
@@ -377,9 +377,9 @@ class Arbiter {
       for (const auto& [file, language] : known)
         if (const std::string path = join_path(root, file); project_.files().has(path))
           plan_.warnings.push_back(
-              {.code = "no_plan_for_language",
+              {.code = "no_program",
                .message =
-                   path + ": a " + std::string(language) + " project, which has no plan of its own",
+                   path + ": a " + std::string(language) + " project without a program to start",
                .file = path,
                .line = 0,
                .fix = "give --build and --start, or add a Procfile or a Dockerfile"});

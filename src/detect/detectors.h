@@ -28,11 +28,25 @@ struct Detector {
 [[nodiscard]] std::optional<Proposal> detect_php(const Root& root);
 [[nodiscard]] std::optional<Proposal> detect_elixir(const Root& root);
 [[nodiscard]] std::optional<Proposal> detect_dotnet(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_scala(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_clojure(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_swift(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_crystal(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_gleam(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_dart(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_zig(const Root& root);
+[[nodiscard]] std::optional<Proposal> detect_haskell(const Root& root);
 [[nodiscard]] std::optional<Proposal> detect_cpp(const Root& root);
 [[nodiscard]] std::optional<Proposal> detect_site_generator(const Root& root);
 [[nodiscard]] std::optional<Proposal> detect_static(const Root& root);
 [[nodiscard]] std::optional<Proposal> detect_dockerfile(const Root& root);
 [[nodiscard]] std::optional<Proposal> detect_shell(const Root& root);
+
+// .java-version, system.properties, .sdkmanrc, .tool-versions: for everything that runs on a JVM.
+void read_java_version(const Root& root, Proposal& proposal);
+// The port that sources fix although PORT says otherwise, with its warning.
+void take_fixed_port(const std::vector<const SourceFacts*>& sources, std::string_view fix,
+                     Proposal& proposal);
 
 // What other platforms' files declare (Procfile, netlify.toml, vercel.json, fly.toml, render.yaml,
 // railway.json, app.json, nixpacks.toml), applied to a proposal for the same root.

@@ -34,7 +34,9 @@ void take_version(const Root& root, std::string_view version, std::string source
   proposal.because(root.path(file), line_of(root.text(file), version), "Java " + need.version);
 }
 
-void version_files(const Root& root, Proposal& proposal) {
+}  // namespace
+
+void read_java_version(const Root& root, Proposal& proposal) {
   if (const auto fact = version_file(root, ".java-version"))
     take_version(root, fact->version, ".java-version", ".java-version", proposal);
   for (const std::string_view line : lines(root.text("system.properties")))
@@ -51,6 +53,8 @@ void version_files(const Root& root, Proposal& proposal) {
     take_version(root, fact->version, std::string(base_name(fact->file)), base_name(fact->file),
                  proposal);
 }
+
+namespace {
 
 void start_jar(Service& service, const std::string& jar) {
   const std::string& framework = service.framework;
@@ -129,7 +133,7 @@ std::optional<Proposal> plan_maven(const Root& root, Proposal proposal) {
         for (const std::string_view key : {"release", "target", "source"})
           take_version(root, resolved(*project, plugin.text_at({"configuration", key})),
                        "pom.xml maven-compiler-plugin", "pom.xml", proposal);
-  version_files(root, proposal);
+  read_java_version(root, proposal);
   const bool wrapper = root.has("mvnw") && root.has(".mvn/wrapper/maven-wrapper.properties");
   service.build = (wrapper ? "sh ./mvnw" : std::string("mvn")) + " -q -DskipTests package";
   std::string name = resolved(*project, project->text_at({"build", "finalName"}));
@@ -203,7 +207,7 @@ std::optional<Proposal> plan_gradle(const Root& root, Proposal proposal) {
   for (const std::string_view key : {"languageVersion", "jvmToolchain", "sourceCompatibility",
                                      "targetCompatibility", "jvmTarget"})
     take_version(root, gradle_value(tokens, key), file + " " + std::string(key), file, proposal);
-  version_files(root, proposal);
+  read_java_version(root, proposal);
   const bool wrapper = root.has("gradlew") && root.has("gradle/wrapper/gradle-wrapper.properties");
   const std::string gradle = wrapper ? "sh ./gradlew --no-daemon" : "gradle --no-daemon";
   if (!wrapper)
@@ -276,7 +280,7 @@ std::optional<Proposal> detect_java(const Root& root) {
     for (const SourceFacts* facts : sources)
       if (facts->has_main && facts->path.ends_with(".java") &&
           depth_of(root.relative(facts->path)) == 0 && !made) {
-        version_files(root, proposal);
+        read_java_version(root, proposal);
         const bool serves = std::ranges::any_of(facts->imports, [](const Import& import) {
           return import.module.starts_with("com.sun.net.httpserver");
         });

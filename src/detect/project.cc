@@ -17,7 +17,7 @@ bool is_manifest(std::string_view name) {
       "pubspec.yaml",     "Package.swift",    "shard.yml",      "gleam.toml",  "build.zig",
       "stack.yaml",       "hugo.toml",        "mkdocs.yml",     "config.ru"};
   if (names.contains(name)) return true;
-  return name.ends_with(".csproj") || name.ends_with(".fsproj");
+  return name.ends_with(".csproj") || name.ends_with(".fsproj") || name.ends_with(".cabal");
 }
 
 // Folders below which a manifest is no service of the project's own.

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "detect/project.h"
+#include "detect/detectors.h"
 
 namespace slipway::detection {
 namespace {
@@ -115,6 +115,23 @@ void add_source_facts(const std::vector<const SourceFacts*>& sources, const Root
   for (auto& [name, need] : needs) proposal.service.env.push_back(std::move(need));
   if (const std::string_view health = health_route(sources); health != "/")
     proposal.service.health_path = health;
+}
+
+void take_fixed_port(const std::vector<const SourceFacts*>& sources, std::string_view fix,
+                     Proposal& proposal) {
+  Service& service = proposal.service;
+  for (const SourceFacts* facts : sources)
+    if (facts->reads_port) return;
+  for (const SourceFacts* facts : sources)
+    for (const Listen& listen : facts->listens)
+      if (listen.port && !listen.from_env && !service.port) {
+        service.port = listen.port;
+        proposal.because(facts->path, listen.line, "listens on " + std::to_string(*listen.port));
+        proposal.warn("port_ignored",
+                      "listens on " + std::to_string(*listen.port) +
+                          " whatever PORT says; it is reached there",
+                      facts->path, listen.line, std::string(fix));
+      }
 }
 
 std::string_view health_route(const std::vector<const SourceFacts*>& sources) {

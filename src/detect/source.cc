@@ -145,6 +145,12 @@ Language language_of(std::string_view path) {
   if (extension == ".cpp" || extension == ".cc" || extension == ".cxx" || extension == ".c")
     return Language::cpp;
   if (extension == ".dart") return Language::dart;
+  if (extension == ".swift") return Language::swift;
+  if (extension == ".cr") return Language::crystal;
+  if (extension == ".gleam") return Language::gleam;
+  if (extension == ".zig") return Language::zig;
+  if (extension == ".hs") return Language::haskell;
+  if (extension == ".clj" || extension == ".cljc") return Language::clojure;
   return Language::none;
 }
 
@@ -165,6 +171,14 @@ SourceFacts scan_source(std::string_view path, std::string_view text) {
       break;
     case Language::rust:
       scan_rust(tokens, facts);
+      break;
+    case Language::swift:
+    case Language::crystal:
+    case Language::gleam:
+    case Language::zig:
+    case Language::haskell:
+    case Language::clojure:
+      scan_rare(tokens, facts);
       break;
     default:
       scan_others(tokens, facts);

@@ -19,7 +19,13 @@ enum class Language {
   elixir,
   csharp,
   cpp,
-  dart
+  dart,
+  swift,
+  crystal,
+  gleam,
+  zig,
+  haskell,
+  clojure
 };
 [[nodiscard]] Language language_of(std::string_view path);
 
@@ -95,6 +101,9 @@ void scan_go(const std::vector<Token>& tokens, SourceFacts& facts);
 void scan_rust(const std::vector<Token>& tokens, SourceFacts& facts);
 // Java, Kotlin, Scala, Ruby, PHP, Elixir, C#, C++ and Dart share one shape: calls with literals.
 void scan_others(const std::vector<Token>& tokens, SourceFacts& facts);
+
+// Swift, Crystal, Gleam, Zig, Haskell and Clojure: environment variables, main, imports, listens.
+void scan_rare(const std::vector<Token>& tokens, SourceFacts& facts);
 
 // Of the call whose '(' is at `open`: the literal port and host among its arguments, and whether
 // PORT is read for it (directly, or through a name that `facts` knows).

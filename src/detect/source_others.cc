@@ -167,4 +167,47 @@ void scan_others(const std::vector<Token>& tokens, SourceFacts& facts) {
   }
 }
 
+void scan_rare(const std::vector<Token>& tokens, SourceFacts& facts) {
+  static const std::set<std::string_view> getters{"getenv",         "getEnv",      "lookupEnv",
+                                                  "getEnvVarOwned", "environment", "ENV",
+                                                  "envoy",          "Environment", "posix"};
+  static const std::set<std::string_view> listens{"listen",     "bind",     "run-jetty",
+                                                  "run-server", "warp",     "scotty",
+                                                  "port",       "parseIp4", "resolveIp"};
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
+    if (!token.word()) continue;
+    const Token& next = at(tokens, i + 1);
+    if (token.text == "import" || token.text == "require" || token.text == "use") {
+      std::string module;
+      for (std::size_t k = i + 1; k < tokens.size() && tokens[k].line == token.line && k < i + 12;
+           ++k)
+        module += tokens[k].text;
+      facts.imports.push_back({.module = std::move(module), .line = token.line});
+    } else if (token.text == "main" && !facts.has_main) {
+      facts.has_main = true;
+      facts.main_line = token.line;
+    } else if (getters.contains(token.text)) {
+      // getEnv "X", getenv("X"), ENV["X"], envoy.get("X"), Environment.get("X")
+      for (std::size_t k = i + 1; k < i + 6 && k < tokens.size(); ++k)
+        if (tokens[k].string() && name_like(tokens[k].text)) {
+          add_env(tokens, k - 2, facts, false);
+          break;
+        }
+    }
+    if (listens.contains(token.text) && next.is("(")) {
+      add_listen(tokens, i + 1, facts);
+    } else if ((token.text == "scotty" || token.text == "run" || token.text == "listen" ||
+                token.text == "port") &&
+               next.kind == Token::Kind::number) {
+      const std::vector<Token> argument{token, next};
+      facts.listens.push_back(read_listen(argument, 0));
+    }
+    if ((token.text == "get" || token.text == "GET") && i + 2 < tokens.size()) {
+      const Token& path = next.string() ? next : at(tokens, i + 2);
+      if (path.string()) add_route(path, facts);
+    }
+  }
+}
+
 }  // namespace slipway::detection

@@ -23,9 +23,12 @@ class Lexer {
  public:
   Lexer(std::string_view text, Language language) : text_(text), language_(language) {
     hash_comments_ = language == Language::python || language == Language::ruby ||
-                     language == Language::elixir || language == Language::php;
-    slash_comments_ =
-        language != Language::python && language != Language::ruby && language != Language::elixir;
+                     language == Language::elixir || language == Language::php ||
+                     language == Language::crystal;
+    slash_comments_ = language != Language::python && language != Language::ruby &&
+                      language != Language::elixir && language != Language::crystal &&
+                      language != Language::haskell && language != Language::clojure;
+    line_comment_ = language == Language::haskell ? "--" : language == Language::clojure ? ";" : "";
   }
 
   std::vector<Token> run() {
@@ -46,7 +49,8 @@ class Lexer {
       newline(at_++);
     } else if (c == ' ' || c == '\t' || c == '\r') {
       ++at_;
-    } else if ((hash_comments_ && c == '#') || (slash_comments_ && starts("//"))) {
+    } else if ((hash_comments_ && c == '#') || (slash_comments_ && starts("//")) ||
+               (!line_comment_.empty() && starts(line_comment_))) {
       at_ = std::min(text_.find('\n', at_), text_.size());
     } else if (slash_comments_ && starts("/*")) {
       skip_to("*/", 2);
@@ -99,7 +103,8 @@ class Lexer {
 
   void quoted(char quote) {
     // Rust's lifetimes ('a) and a stray apostrophe are no strings.
-    if (quote == '\'' && language_ == Language::rust) {
+    if (quote == '\'' && (language_ == Language::rust || language_ == Language::haskell ||
+                          language_ == Language::clojure)) {
       const bool character =
           at_ + 2 < text_.size() && (text_[at_ + 1] == '\\' || text_[at_ + 2] == '\'');
       if (!character) {
@@ -193,6 +198,7 @@ class Lexer {
   std::string_view text_;
   Language language_;
   bool hash_comments_ = false, slash_comments_ = false;
+  std::string_view line_comment_;
   std::size_t at_ = 0, line_start_ = 0;
   int line_ = 1;
   std::vector<Token> tokens_;

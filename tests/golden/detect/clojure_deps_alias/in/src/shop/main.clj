@@ -1,0 +1,2 @@
+(ns shop.main)
+(defn -main [& _] (println "hi"))

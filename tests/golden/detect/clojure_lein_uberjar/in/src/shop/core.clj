@@ -1,0 +1,2 @@
+(ns shop.core (:gen-class))
+(defn -main [] (run-jetty app {:port (Integer/parseInt (System/getenv "PORT"))}))

@@ -1,0 +1,5 @@
+require "kemal"
+get "/health" do
+  "ok"
+end
+Kemal.run

@@ -1,0 +1,2 @@
+import 'package:dart_frog/dart_frog.dart';
+Response onRequest(RequestContext c) => Response(body: 'hi');

@@ -1,0 +1,3 @@
+open Giraffe
+[<EntryPoint>]
+let main _ = 0

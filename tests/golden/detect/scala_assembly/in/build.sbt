@@ -1,0 +1,2 @@
+name := "tool"
+libraryDependencies += "com.typesafe.akka" %% "akka-http" % "10.5.3"

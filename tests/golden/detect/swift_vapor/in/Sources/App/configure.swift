@@ -1,0 +1,2 @@
+import Vapor
+let url = Environment.get("DATABASE_URL")

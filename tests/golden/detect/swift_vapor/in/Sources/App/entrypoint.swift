@@ -1,0 +1,2 @@
+import Vapor
+@main enum Entrypoint { static func main() async throws {} }
