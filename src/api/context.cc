@@ -4,6 +4,8 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "base/text.h"
+
 namespace slipway {
 
 const std::string& ApiCall::path_value(std::string_view name) const {
@@ -40,7 +42,16 @@ Result<json::value> ApiCall::body_json() const {
 
 std::string ApiCall::idempotency_key() const {
   const auto key = find_header(request.headers, "Idempotency-Key");
-  return key ? std::string(*key) : std::string();
+  if (!key || key->empty()) return {};
+  return principal.path.empty() || principal.path == local_token_id
+             ? std::string(*key)
+             : fmt::format("{} {}", principal.path, *key);
+}
+
+std::string_view ApiCall::bearer() const {
+  const auto header = find_header(request.headers, "Authorization");
+  if (!header || to_lower(header->substr(0, 7)) != "bearer ") return {};
+  return trim(header->substr(7));
 }
 
 ApiResponse json_response(int status, const json::value& value) {

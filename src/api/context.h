@@ -5,9 +5,10 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "db/identity_store.h"
 #include "deploy/service.h"
 #include "http/message.h"
-#include "identity/principal.h"
+#include "identity/speed_gate.h"
 #include "json/json.h"
 
 namespace slipway {
@@ -15,6 +16,9 @@ namespace slipway {
 // What handlers work with. Everything must outlive them.
 struct ApiContext {
   DeployService& service;
+  IdentityStore& identity;
+  Repository& repository;
+  SpeedGate& speed;
   const Clock& clock;
   const Names& names;
   std::string server_url;
@@ -25,21 +29,41 @@ struct ApiContext {
 // {names}.
 struct ApiCall {
   ApiRequest& request;
-  AuditContext by;      // who asks, from where, under which request id
-  Principal principal;  // what they may do; its actor is by.actor
+  AuditContext by;                           // who asks, from where, under which request id
+  Principal principal;                       // what they may do; its actor is by.actor
+  Permission permission = Permission::none;  // what the route needs
   std::vector<std::pair<std::string_view, std::string>> path_values;
+
+  // Set beside an error of rate_limited: when to come again.
+  std::optional<Duration> retry_after;
 
   [[nodiscard]] const std::string& path_value(std::string_view name) const;
   // The whole body as text. Errors: too_large above `limit`.
   [[nodiscard]] Result<std::string> body_text(std::size_t limit = 64u << 20) const;
   // The body as JSON; an empty one is an empty object.
   [[nodiscard]] Result<json::value> body_json() const;
+  // The header's, made the caller's own: nobody gets another's answer by repeating a key.
   [[nodiscard]] std::string idempotency_key() const;
+  // The bearer token as it came; for narrowing it. Never to be kept or shown.
+  [[nodiscard]] std::string_view bearer() const;
 };
 
 [[nodiscard]] ApiResponse json_response(int status, const json::value& value);
 // application/problem+json (RFC 9457) with the members of DESIGN.md §5.
 [[nodiscard]] ApiResponse problem_response(const Error& error);
+// Whether the caller may do what the route is for to this project and environment.
+[[nodiscard]] Status authorize(const ApiContext& context, const ApiCall& call,
+                               std::string_view project, std::string_view environment);
+// The deployment that the path's {ref} names, when the caller may do to it what the route is for.
+// Every route with a {ref} finds it by this.
+[[nodiscard]] Result<Deployment> find_deployment(const ApiContext& context, const ApiCall& call);
+// Asked before a deployment is made: project and environment, speed, repeated failures, and how
+// many the token is good for; counts it. Give it back when nothing came of it.
+[[nodiscard]] Status admit_deployment(const ApiContext& context, ApiCall& call,
+                                      std::string_view project, const Digest& source,
+                                      const DeployOptions& options);
+void give_deployment_back(const ApiContext& context, const ApiCall& call);
+
 // The deployment with its URLs.
 [[nodiscard]] json::object deployment_json(const ApiContext& context, const Deployment& deployment);
 

@@ -1,7 +1,5 @@
 #include "api/dispatch.h"
 
-#include <openssl/crypto.h>
-
 #include <algorithm>
 
 #include "api/routes.h"
@@ -10,6 +8,8 @@
 
 namespace slipway {
 namespace {
+
+using namespace std::chrono_literals;
 
 // Whether `path` has the form of `pattern`; the segments that stood for {names} go to `values`.
 bool match(std::string_view pattern, std::string_view path,
@@ -27,21 +27,72 @@ bool match(std::string_view pattern, std::string_view path,
   return true;
 }
 
+// Ends a stream whose token was revoked or has expired: looks once a second.
+class GuardedWriter final : public StreamWriter {
+ public:
+  GuardedWriter(StreamWriter& out, const ApiContext& context, const std::string& token)
+      : out_(out), context_(context), token_(token), looked_at_(context.clock.monotonic()) {}
+  [[nodiscard]] Status write(std::string_view bytes) override {
+    if (ended()) return fail(Errc::unauthenticated, "the token does not work any more");
+    return out_.write(bytes);
+  }
+  [[nodiscard]] bool closed() const override { return out_.closed() || ended(); }
+
+ private:
+  bool ended() const {
+    if (ended_) return true;
+    const Duration now = context_.clock.monotonic();
+    if (now - looked_at_ < 500ms) return false;
+    looked_at_ = now;
+    ended_ = !context_.identity.authenticate(token_);
+    return ended_;
+  }
+  StreamWriter& out_;
+  const ApiContext& context_;
+  const std::string& token_;
+  mutable Duration looked_at_;
+  mutable bool ended_ = false;
+};
+
 }  // namespace
 
-ApiDispatcher::ApiDispatcher(const ApiContext& context, std::string_view token, Actor owner)
-    : context_(context), token_(sha256(token)), owner_(std::move(owner)) {}
-
-Result<Actor> ApiDispatcher::authenticate(const ApiRequest& request) const {
-  const auto header = find_header(request.headers, "Authorization");
-  if (!header || to_lower(header->substr(0, 7)) != "bearer ")
+Status ApiDispatcher::admit(const ApiRoute& route, ApiCall& call) const {
+  call.permission = route.permission;
+  if (route.permission == Permission::none) return {};
+  const std::string_view token = call.bearer();
+  if (token.empty())
     return fail(Errc::unauthenticated, "this needs a token",
                 "run `slipway login`, or set SLIPWAY_TOKEN");
-  const Digest given = sha256(trim(header->substr(7)));
-  if (CRYPTO_memcmp(given.bytes.data(), token_.bytes.data(), given.bytes.size()) != 0)
-    return fail(Errc::unauthenticated, "the token is not known here",
-                "run `slipway login` with this server's token");
-  return owner_;
+  SLIPWAY_TRY(call.principal, context_.identity.authenticate(token));
+  call.by.actor = call.principal.actor;
+  call.by.role = to_string(call.principal.role);
+  if (const auto wait = context_.speed.request(call.principal)) {
+    call.retry_after = *wait;
+    return fail(Errc::rate_limited,
+                fmt::format("too many requests by {}", sanitize_line(call.by.actor.name)),
+                "wait as long as Retry-After says");
+  }
+  SLIPWAY_CHECK(permits(call.principal, route.permission));
+  if (route.reach == Reach::some || call.principal.reaches_all()) return {};
+  return fail({.code = Errc::permission_denied,
+               .message = "this is about the whole server, and the token reaches a part of it",
+               .hint = "use a token that is narrowed to no project and no environment, of a member "
+                       "of the team `default`",
+               .cause = "not_permitted"});
+}
+
+Result<ApiResponse> ApiDispatcher::answer(const ApiRoute& route, ApiCall& call) {
+  const auto handle = [&]() -> ApiResponse {
+    auto response = route.handle(context_, call);
+    return response ? *std::move(response) : problem_response(response.error());
+  };
+  const auto given = find_header(call.request.headers, "Idempotency-Key");
+  if (route.method != "POST" || !given || given->empty()) return handle();
+  if (given->size() > 255)
+    return fail(Errc::invalid_argument, "the Idempotency-Key is longer than 255 characters");
+  SLIPWAY_TRY(const std::string body, call.body_text());
+  const Digest fingerprint = Sha256{}.field(call.request.path).field(body).finish();
+  return replies_.reply(call.idempotency_key(), fingerprint, handle);
 }
 
 Result<ApiResponse> ApiDispatcher::dispatch(ApiRequest& request) {
@@ -55,20 +106,24 @@ Result<ApiResponse> ApiDispatcher::dispatch(ApiRequest& request) {
     }
     call.by.request_id = "req_" + random_id();
     call.by.source_address = request.remote_address;
-    if (route.permission != Permission::none) {
-      SLIPWAY_TRY(call.by.actor, authenticate(request));
+    const Status admitted = admit(route, call);
+    Result<ApiResponse> response =
+        admitted ? answer(route, call) : Result<ApiResponse>(fail(admitted.error()));
+    if (!response) response = problem_response(response.error());
+    if (call.retry_after && response->status == 429) {
+      std::erase_if(response->headers,
+                    [](const auto& header) { return same_name(header.first, "Retry-After"); });
+      const auto wait = std::chrono::ceil<std::chrono::seconds>(*call.retry_after);
+      response->headers.emplace_back("Retry-After", std::to_string(wait.count()));
     }
-    const auto handle = [&]() -> ApiResponse {
-      auto response = route.handle(context_, call);
-      return response ? *std::move(response) : problem_response(response.error());
-    };
-    const std::string key = route.method == "POST" ? call.idempotency_key() : std::string();
-    if (key.empty()) return handle();
-    if (key.size() > 255)
-      return fail(Errc::invalid_argument, "the Idempotency-Key is longer than 255 characters");
-    SLIPWAY_TRY(const std::string body, call.body_text());
-    const Digest fingerprint = Sha256{}.field(request.path).field(body).finish();
-    return replies_.reply(key, fingerprint, handle);
+    if (auto* stream = std::get_if<ApiResponse::Stream>(&response->body);
+        stream != nullptr && route.permission != Permission::none)
+      *stream = [this, inner = std::move(*stream),
+                 token = std::string(call.bearer())](StreamWriter& out) {
+        GuardedWriter guarded(out, context_, token);
+        inner(guarded);
+      };
+    return response;
   }
   if (allowed.empty())
     return fail(Errc::not_found, "no such path in the API", "see /v1/openapi.json");

@@ -1,28 +1,26 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "api/context.h"
 #include "api/idempotency.h"
 
 namespace slipway {
 
-// The API as a function from request to response: finds the route, checks the token, replays
-// repeated POSTs, turns errors into problems. Thread-safe.
+struct ApiRoute;
+
+// The API as a function from request to response: finds the route, asks whose token it is and
+// whether they may, replays repeated POSTs, turns errors into problems. A streaming answer ends
+// within a second when its token stops working. Thread-safe.
 class ApiDispatcher {
  public:
-  // `token` is the one bearer token of this server; requests with it act as `owner`.
-  ApiDispatcher(const ApiContext& context, std::string_view token, Actor owner);
+  explicit ApiDispatcher(const ApiContext& context) : context_(context) {}
   [[nodiscard]] ApiResponse operator()(ApiRequest& request);
 
  private:
-  [[nodiscard]] Result<Actor> authenticate(const ApiRequest& request) const;
   [[nodiscard]] Result<ApiResponse> dispatch(ApiRequest& request);
+  [[nodiscard]] Result<ApiResponse> answer(const ApiRoute& route, ApiCall& call);
+  [[nodiscard]] Status admit(const ApiRoute& route, ApiCall& call) const;
 
   const ApiContext& context_;
-  Digest token_;  // its SHA-256, compared in constant time
-  Actor owner_;
   IdempotentReplies replies_;
 };
 

@@ -12,6 +12,12 @@ using testing::World;
 
 class ApiTest : public ::testing::Test {
  protected:
+  // Of a new member of the team `default`.
+  std::string token_of(const std::string& member, Role role, Restriction restriction = {}) {
+    IdentityStore& identity = *world.stores.identity;
+    EXPECT_TRUE(identity.set_member({}, "default", member, role));
+    return identity.create_token({}, {"default", member, std::move(restriction)}).value().text;
+  }
   ApiResponse call(std::string method, std::string path, std::string body = {},
                    HttpHeaders headers = {}) {
     ApiRequest request{
@@ -32,18 +38,22 @@ class ApiTest : public ::testing::Test {
   std::string deployment_body() { return fmt::format(R"({{"upload":"{}"}})", upload()); }
 
   World world;
-  std::string token = "secret";
+  SpeedGate speed{world.clock, {}};
   ApiContext context{.service = world.service,
+                     .identity = *world.stores.identity,
+                     .repository = *world.stores.repository,
+                     .speed = speed,
                      .clock = world.clock,
                      .names = world.names,
                      .server_url = "http://localhost:7070",
                      .metrics = [] { return std::string("up 1\n"); }};
-  ApiDispatcher api{context, "secret", {.kind = "human", .name = "ada"}};
+  ApiDispatcher api{context};
+  std::string token = token_of("ada", Role::admin);
 };
 
 TEST_F(ApiTest, EveryRouteButTheOpenOnesNeedsAToken) {
   for (const ApiRoute& route : api_routes()) {
-    for (const char* header : {"", "Bearer wrong", "Basic c2VjcmV0"}) {
+    for (const char* header : {"", "Bearer wrong", "Basic c2VjcmV0", "Bearer slpt_aaaaaaaaaa."}) {
       ApiRequest request{.method = std::string(route.method), .path = std::string(route.path)};
       if (*header != '\0') request.headers.emplace_back("Authorization", header);
       const ApiResponse response = api(request);

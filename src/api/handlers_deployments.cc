@@ -37,7 +37,8 @@ Result<ApiResponse> list_deployments(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const DeploymentPage page, context.service.list(filter));
   json::array deployments;
   for (const Deployment& deployment : page.deployments)
-    deployments.push_back(deployment_json(context, deployment));
+    if (authorize(context, call, deployment.project, deployment.alias))
+      deployments.push_back(deployment_json(context, deployment));
   return json_response(
       200, json::object{{"deployments", std::move(deployments)},
                         {"next_cursor", page.next > 0 ? json::value(std::to_string(page.next))
@@ -45,7 +46,7 @@ Result<ApiResponse> list_deployments(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> get_deployment(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
+  SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call));
   return json_response(200, deployment_json(context, deployment));
 }
 
@@ -55,15 +56,20 @@ Result<ApiResponse> redeploy(const ApiContext& context, ApiCall& call) {
   JsonReader reader(body);
   reader.read("message", message);
   SLIPWAY_CHECK(reader.status());
-  SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
-  SLIPWAY_TRY(
-      const Deployment made,
-      context.service.redeploy(call.by, deployment, std::move(message), call.idempotency_key()));
-  return json_response(202, deployment_json(context, made));
+  SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call));
+  SLIPWAY_CHECK(
+      admit_deployment(context, call, deployment.project, deployment.source, deployment.options));
+  const Result<Deployment> made =
+      context.service.redeploy(call.by, deployment, std::move(message), call.idempotency_key());
+  if (!made) {
+    give_deployment_back(context, call);
+    return fail(made.error());
+  }
+  return json_response(202, deployment_json(context, *made));
 }
 
 Result<ApiResponse> delete_deployment(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(const Deployment deployment, context.service.find(call.path_value("ref")));
+  SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call));
   SLIPWAY_TRY(const Deployment removed, context.service.remove(call.by, deployment));
   return json_response(200, deployment_json(context, removed));
 }
@@ -77,22 +83,28 @@ Result<ApiResponse> undo(const ApiContext& context, ApiCall& call) {
   std::optional<DeploymentId> id;
   if (!text.empty()) {
     SLIPWAY_TRY(const Deployment deployment, context.service.find(text));
+    SLIPWAY_CHECK(authorize(context, call, deployment.project, deployment.alias));
     id = deployment.id;
+  } else if (!call.principal.reaches_all()) {
+    return fail(Errc::invalid_argument, "the deployment removed last may not be one of yours",
+                "say which: slipway undo ID");
   }
   SLIPWAY_TRY(const Deployment back, context.service.undo(call.by, id));
   return json_response(200, deployment_json(context, back));
 }
 
-Result<ApiResponse> list_projects(const ApiContext& context, ApiCall&) {
+Result<ApiResponse> list_projects(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const std::vector<Project> projects, context.service.projects());
   json::array out;
-  for (const Project& project : projects)
+  for (const Project& project : projects) {
+    if (!authorize(context, call, project.name, {})) continue;
     out.push_back(json::object{
         {"name", project.name},
         {"team", project.team},
         {"deployments", project.deployments},
         {"url", context.names.url(fmt::format("{}.{}", project.name, context.names.domain()))},
         {"created_at", to_rfc3339(project.created_at)}});
+  }
   return json_response(200, json::object{{"projects", std::move(out)}});
 }
 

@@ -1,3 +1,4 @@
+#include "api/identity_json.h"
 #include "api/openapi.h"
 #include "api/routes.h"
 
@@ -17,18 +18,19 @@ Result<ApiResponse> openapi(const ApiContext&, ApiCall&) {
 }
 
 Result<ApiResponse> whoami(const ApiContext& context, ApiCall& call) {
-  return json_response(
-      200,
-      json::object{
-          {"actor", json::object{{"kind", call.by.actor.kind},
-                                 {"name", call.by.actor.name},
-                                 {"on_behalf_of", call.by.actor.on_behalf_of.empty()
-                                                      ? json::value(nullptr)
-                                                      : json::value(call.by.actor.on_behalf_of)}}},
-          {"team", "default"},
-          {"server", json::object{{"version", SLIPWAY_VERSION},
-                                  {"url", context.server_url},
-                                  {"domain", context.names.domain()}}}});
+  json::object out = to_json(call.principal);
+  const Actor& actor = call.by.actor;
+  out["actor"] =
+      json::object{{"kind", actor.kind},
+                   {"name", actor.name},
+                   {"on_behalf_of", actor.on_behalf_of.empty() ? json::value(nullptr)
+                                                               : json::value(actor.on_behalf_of)},
+                   {"chain", json::array(actor.chain.begin(), actor.chain.end())}};
+  out["team"] = call.principal.team.empty() ? "default" : call.principal.team;
+  out["server"] = json::object{{"version", SLIPWAY_VERSION},
+                               {"url", context.server_url},
+                               {"domain", context.names.domain()}};
+  return json_response(200, out);
 }
 
 }  // namespace slipway::handlers

@@ -79,6 +79,8 @@ Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
         .read("start", options.start)
         .read("framework", options.framework);
     inner.read("runtime", options.runtime);
+    inner.read("with_workers", options.with_workers);
+    inner.read("with_schedules", options.with_schedules);
     SLIPWAY_CHECK(inner.status());
   }
   if (const json::value* uploaded = reader.find("uploaded");
@@ -94,6 +96,17 @@ Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
   return wanted;
 }
 
+// The upload, when the caller may deploy it to where the request says.
+Result<Upload> own_upload(const ApiContext& context, const ApiCall& call,
+                          const DeployService::NewDeployment& wanted) {
+  SLIPWAY_TRY(Upload upload, context.repository.get_upload(wanted.upload));
+  SLIPWAY_CHECK(authorize(context, call, upload.project, {}));
+  const std::string& alias = wanted.options.alias;
+  SLIPWAY_CHECK(authorize(context, call, wanted.project.empty() ? upload.project : wanted.project,
+                          alias.empty() ? "preview" : alias));
+  return upload;
+}
+
 }  // namespace
 
 Result<ApiResponse> open_upload(const ApiContext& context, ApiCall& call) {
@@ -103,6 +116,7 @@ Result<ApiResponse> open_upload(const ApiContext& context, ApiCall& call) {
   JsonReader reader(body);
   reader.require("project").read("project", project).read("manifest", manifest_text);
   SLIPWAY_CHECK(reader.status());
+  SLIPWAY_CHECK(authorize(context, call, project, {}));
   DeployService::OpenedUpload opened;
   if (const json::value* delta = reader.find("delta"); delta != nullptr && !delta->is_null()) {
     SLIPWAY_TRY(const ManifestDelta parsed, delta_from_json(*delta));
@@ -122,6 +136,8 @@ Result<ApiResponse> open_upload(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> put_pack(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const UploadId id, upload_id(call.path_value("id")));
+  SLIPWAY_TRY(const Upload upload, context.repository.get_upload(id));
+  SLIPWAY_CHECK(authorize(context, call, upload.project, {}));
   ApiRequest& request = call.request;
   std::size_t used = 0;
   const BlobStore::Reader body = [&](std::span<char> out) -> Result<std::size_t> {
@@ -142,9 +158,16 @@ Result<ApiResponse> put_pack(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> plan(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const DeployService::NewDeployment wanted, new_deployment(call));
+  SLIPWAY_TRY([[maybe_unused]] const Upload upload, own_upload(context, call, wanted));
   SLIPWAY_TRY(const Deployment planned, context.service.plan(wanted));
   const json::object whole = deployment_json(context, planned);
+  json::array decisions;
+  for (const DecisionPoint point : {DecisionPoint::build, DecisionPoint::preview}) {
+    SLIPWAY_TRY(const StoredDecision said, context.service.decision_on(call.by, point, planned));
+    decisions.push_back(slipway::to_json(said));
+  }
   return json_response(200, json::object{{"project", planned.project},
+                                         {"decisions", std::move(decisions)},
                                          {"alias", planned.alias},
                                          {"plan", whole.at("plan")},
                                          {"changed", whole.at("changed")},
@@ -153,9 +176,16 @@ Result<ApiResponse> plan(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> create_deployment(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const DeployService::NewDeployment wanted, new_deployment(call));
-  SLIPWAY_TRY(const Deployment made,
-              context.service.deploy(call.by, wanted, call.idempotency_key()));
-  return json_response(202, deployment_json(context, made));
+  SLIPWAY_TRY(const Upload upload, own_upload(context, call, wanted));
+  SLIPWAY_CHECK(admit_deployment(context, call,
+                                 wanted.project.empty() ? upload.project : wanted.project,
+                                 upload.manifest, wanted.options));
+  const Result<Deployment> made = context.service.deploy(call.by, wanted, call.idempotency_key());
+  if (!made) {
+    give_deployment_back(context, call);
+    return fail(made.error());
+  }
+  return json_response(202, deployment_json(context, *made));
 }
 
 }  // namespace slipway::handlers

@@ -9,6 +9,12 @@
 
 namespace slipway {
 
+// What of the server a route is about. `all`: no one project, so callers who are narrowed to
+// projects or environments, or belong to a team of their own, are refused. `some`: its handler asks
+// for the project that it meets (authorize(), find_deployment()), or shows only what the caller may
+// see.
+enum class Reach { all, some };
+
 // One row of the API: what dispatches, what /v1/openapi.json says, what authorization checks.
 struct ApiRoute {
   std::string_view method;
@@ -19,12 +25,13 @@ struct ApiRoute {
   std::string_view request;   // name of the body's schema; "" for none
   std::string_view response;  // name of the answer's schema
   Result<ApiResponse> (*handle)(const ApiContext& context, ApiCall& call);
+  Reach reach = Reach::all;
 };
 
 [[nodiscard]] std::span<const ApiRoute> api_routes();
 
 // Handlers by subject: handlers_uploads.cc, handlers_deployments.cc, handlers_streams.cc,
-// handlers_server.cc.
+// handlers_server.cc, handlers_tokens.cc, handlers_team.cc.
 namespace handlers {
 [[nodiscard]] Result<ApiResponse> healthz(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> metrics(const ApiContext&, ApiCall&);
@@ -42,6 +49,17 @@ namespace handlers {
 [[nodiscard]] Result<ApiResponse> list_projects(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> events(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> logs(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> create_token(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_tokens(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> revoke_token(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_agents(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> kill_agent(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> revive_agent(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_teams(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> create_team(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> set_member(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> remove_member(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> add_team_project(const ApiContext&, ApiCall&);
 }  // namespace handlers
 
 }  // namespace slipway

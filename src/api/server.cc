@@ -13,6 +13,7 @@
 #include "api/dispatch.h"
 #include "api/metrics.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "build/builder.h"
 #include "build/host_settings.h"
 #include "db/stores.h"
@@ -44,6 +45,24 @@ Result<std::string> local_token(const fs::path& data) {
   const std::string token = "slp_" + random_secret();
   SLIPWAY_CHECK(write_file_atomic(file, token, 0600));
   return token;
+}
+
+// The key that tokens are checked with, made at the first start. It never enters the database, so
+// that a copy of the database makes no tokens.
+Result<TokenKey> token_key(const fs::path& data) {
+  const fs::path file = data / "token.key";
+  if (const auto text = read_file(file, 256)) {
+    const auto digest = Digest::parse(trim(*text));
+    if (!digest)
+      return fail(Errc::corrupt, fmt::format("{} is not a key", file.string()),
+                  "restore it; or remove it, and every token that was given out ends");
+    return TokenKey{*digest};
+  } else if (text.error().code != Errc::not_found) {
+    return fail(text.error());
+  }
+  const TokenKey key{sha256(random_secret())};
+  SLIPWAY_CHECK(write_file_atomic(file, key.bytes.hex() + "\n", 0600));
+  return key;
 }
 
 // A port that can be listened on: `port`, or any free one for 0. It is part of every URL, so it
@@ -99,6 +118,7 @@ struct Server::Parts {
   std::unique_ptr<Pipeline> pipeline;
   std::unique_ptr<DeployService> service;
   std::unique_ptr<Housekeeping> housekeeping;
+  std::unique_ptr<SpeedGate> speed;
   std::unique_ptr<ApiContext> context;
   std::unique_ptr<ApiDispatcher> dispatcher;
   std::unique_ptr<Router> router;
@@ -120,7 +140,9 @@ Status Server::Parts::open() {
   for (const char* name :
        {"store", "logs", "instances", "cache", "toolchains", "scratch", "engine"})
     SLIPWAY_CHECK(make_directories(settings.data / name, 0700));
-  SLIPWAY_TRY(stores, Stores::open(settings.data / "slipway.db", clock));
+  SLIPWAY_TRY(const TokenKey key, token_key(settings.data));
+  SLIPWAY_TRY(stores, Stores::open(settings.data / "slipway.db", clock,
+                                   IdentitySecrets{.key = key, .local_token = token}));
   SLIPWAY_TRY(BlobStore opened_blobs, BlobStore::open(store));
   blobs = std::make_unique<BlobStore>(std::move(opened_blobs));
   SLIPWAY_TRY(LayerStore opened_layers, LayerStore::open(store));
@@ -246,7 +268,11 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                          .builder = *p.builder,
                                                          .fleet = *p.fleet,
                                                          .service = *p.service});
+  p.speed = std::make_unique<SpeedGate>(p.clock, SpeedLimits{});
   p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
+                                                      .identity = *p.stores.identity,
+                                                      .repository = *p.stores.repository,
+                                                      .speed = *p.speed,
                                                       .clock = p.clock,
                                                       .names = *p.names,
                                                       .server_url = p.url,
@@ -255,9 +281,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                             p.router->counters(), p.fleet->counts(),
                                                             p.pipeline->counts(), p.table.size());
                                                       }});
-  p.dispatcher = std::make_unique<ApiDispatcher>(
-      *p.context, p.token,
-      Actor{.kind = "human", .name = "local", .chain = {"human:local"}, .token = "tok_local"});
+  p.dispatcher = std::make_unique<ApiDispatcher>(*p.context);
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   SLIPWAY_CHECK(p.recover());
   SLIPWAY_CHECK(p.listen());

@@ -1,4 +1,4 @@
-#include "identity/velocity.h"
+#include "identity/speed_gate.h"
 
 #include <fmt/format.h>
 
@@ -16,7 +16,7 @@ double refilled(Duration passed, const Rate& rate) {
 
 }  // namespace
 
-std::optional<Duration> Velocity::request(const Principal& principal) {
+std::optional<Duration> SpeedGate::request(const Principal& principal) {
   std::vector<Take> takes;
   std::string key = "requests";
   for (const std::string& link : principal.actor.chain) {
@@ -27,7 +27,7 @@ std::optional<Duration> Velocity::request(const Principal& principal) {
   return take(takes);
 }
 
-std::optional<Duration> Velocity::deploy(const Principal& principal, std::string_view project) {
+std::optional<Duration> SpeedGate::deploy(const Principal& principal, std::string_view project) {
   std::vector<Take> takes{{fmt::format("deploys@{}", project), limits_.project_deploys}};
   std::string key = takes.front().key;
   for (const std::string& link : principal.actor.chain) {
@@ -38,7 +38,7 @@ std::optional<Duration> Velocity::deploy(const Principal& principal, std::string
   return take(takes);
 }
 
-std::optional<Duration> Velocity::take(const std::vector<Take>& takes) {
+std::optional<Duration> SpeedGate::take(const std::vector<Take>& takes) {
   const Duration now = clock_.monotonic();
   const std::scoped_lock lock(mutex_);
   if (buckets_.size() + takes.size() > max_buckets) forget_idle(now);
@@ -70,7 +70,7 @@ std::optional<Duration> Velocity::take(const std::vector<Take>& takes) {
   return std::nullopt;
 }
 
-void Velocity::forget_idle(Duration now) {
+void SpeedGate::forget_idle(Duration now) {
   std::erase_if(buckets_, [&](const auto& entry) {
     const Bucket& bucket = entry.second;
     return bucket.level <= refilled(now - bucket.at, bucket.rate);

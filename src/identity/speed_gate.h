@@ -33,9 +33,9 @@ struct SpeedLimits {
 // Token buckets in memory, one for each actor of a delegation: what a sub-agent does counts for
 // everybody above it, so a new name buys no new speed. Forgets those that are full again; at the
 // most 16,384 are kept. Thread-safe.
-class Velocity {
+class SpeedGate {
  public:
-  Velocity(const Clock& clock, SpeedLimits limits) : clock_(clock), limits_(limits) {}
+  SpeedGate(const Clock& clock, SpeedLimits limits) : clock_(clock), limits_(limits) {}
 
   // Counts one, or says how long to wait. The time is never zero.
   [[nodiscard]] std::optional<Duration> request(const Principal& principal);

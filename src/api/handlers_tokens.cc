@@ -1,0 +1,117 @@
+// Tokens and the agents that hold them.
+#include "api/identity_json.h"
+#include "api/routes.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "json/reader.h"
+
+namespace slipway::handlers {
+namespace {
+
+bool by_agent(const Deployment& deployment, std::string_view name) {
+  const std::string link = fmt::format("agent:{}", name);
+  return std::ranges::find(deployment.actor.chain, link) != deployment.actor.chain.end() ||
+         (deployment.actor.kind == "agent" && deployment.actor.name == name);
+}
+
+// Law 4: what serves production stays, whoever put it there.
+bool is_production(const Deployment& deployment) { return deployment.alias == "production"; }
+
+Status permits_members_of(const ApiCall& call, std::string_view team) {
+  SLIPWAY_CHECK(permits(call.principal, Permission::team_manage));
+  if (call.principal.team.empty() || call.principal.team == team) return {};
+  return fail({.code = Errc::permission_denied,
+               .message = fmt::format("you manage the team {}, not {}", call.principal.team,
+                                      sanitize_line(team)),
+               .hint = "ask an admin of that team",
+               .cause = "not_permitted"});
+}
+
+}  // namespace
+
+Result<ApiResponse> create_token(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::string member, team = call.principal.team.empty() ? "default" : call.principal.team;
+  JsonReader reader(body);
+  reader.read("member", member).read("team", team);
+  SLIPWAY_CHECK(reader.status());
+  SLIPWAY_TRY(Restriction restriction, restriction_from_json(body, context.clock.now()));
+  IdentityStore::MadeToken made;
+  if (member.empty()) {
+    SLIPWAY_TRY(made, context.identity.narrow_token(call.by, call.bearer(), restriction));
+  } else {
+    SLIPWAY_CHECK(permits_members_of(call, team));
+    SLIPWAY_TRY(made, context.identity.create_token(
+                          call.by, {.team = team, .member = member, .restriction = restriction}));
+  }
+  json::object out = to_json(made.record);
+  out["token"] = made.text;
+  ApiResponse response = json_response(201, out);
+  response.headers.emplace_back("Cache-Control", "no-store");
+  return response;
+}
+
+Result<ApiResponse> list_tokens(const ApiContext& context, ApiCall& call) {
+  json::array out;
+  for (const TokenRecord& record : context.identity.tokens(call.principal))
+    out.push_back(to_json(record));
+  return json_response(200, json::object{{"tokens", std::move(out)}});
+}
+
+Result<ApiResponse> revoke_token(const ApiContext& context, ApiCall& call) {
+  const std::string& id = call.path_value("id");
+  SLIPWAY_TRY(const bool known, context.identity.revoke(call.by, call.principal, id));
+  return json_response(200, json::object{{"id", id}, {"revoked", true}, {"known", known}});
+}
+
+Result<ApiResponse> list_agents(const ApiContext& context, ApiCall&) {
+  json::array out;
+  const auto time = [](const std::optional<Timestamp>& at) {
+    return at ? json::value(to_rfc3339(*at)) : json::value(nullptr);
+  };
+  for (const IdentityStore::Agent& agent : context.identity.agents())
+    out.push_back(json::object{{"name", agent.name},
+                               {"on_behalf_of", agent.on_behalf_of},
+                               {"tokens", agent.tokens},
+                               {"last_used_at", time(agent.last_used_at)},
+                               {"killed_at", time(agent.killed_at)}});
+  return json_response(200, json::object{{"agents", std::move(out)}});
+}
+
+// Tokens first, so that it starts nothing new meanwhile; then what it is making, then its previews.
+Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
+  const std::string& name = call.path_value("name");
+  SLIPWAY_CHECK(context.identity.kill_agent(call.by, name));
+  json::array removed, kept, stuck;
+  SLIPWAY_TRY(const std::vector<Deployment> found,
+              context.repository.in_states({DeploymentState::queued, DeploymentState::building,
+                                            DeploymentState::starting, DeploymentState::ready,
+                                            DeploymentState::sleeping}));
+  for (const Deployment& deployment : found) {
+    if (!by_agent(deployment, name)) continue;
+    const json::value id(deployment.id.str());
+    if (is_production(deployment)) {
+      kept.push_back(id);
+      continue;
+    }
+    if (const auto gone = context.service.remove(call.by, deployment); gone) {
+      removed.push_back(id);
+    } else {
+      stuck.push_back(json::object{{"id", id}, {"error", to_json(gone.error())}});
+      log_error("a killed agent's deployment was not removed",
+                {{"deployment", deployment.id.str()}, {"error", gone.error().message}});
+    }
+  }
+  return json_response(200, json::object{{"agent", name},
+                                         {"removed", std::move(removed)},
+                                         {"kept_in_production", std::move(kept)},
+                                         {"failed", std::move(stuck)}});
+}
+
+Result<ApiResponse> revive_agent(const ApiContext& context, ApiCall& call) {
+  const std::string& name = call.path_value("name");
+  SLIPWAY_CHECK(context.identity.revive_agent(call.by, name));
+  return json_response(200, json::object{{"agent", name}, {"revived", true}});
+}
+
+}  // namespace slipway::handlers
