@@ -94,4 +94,12 @@ std::string Decision::summary() const {
   return out;
 }
 
+void name_decision(Decision& decision, std::string_view id) {
+  constexpr std::string_view place = "{decision}";
+  for (auto* list : {&decision.remedies, &decision.alternatives})
+    for (Remedy& remedy : *list)
+      if (const auto at = remedy.command.find(place); at != std::string::npos)
+        remedy.command.replace(at, place.size(), id);
+}
+
 }  // namespace slipway

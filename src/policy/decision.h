@@ -95,7 +95,9 @@ struct Remedy {
   std::string rule;
   std::string subject;
   std::string description;  // one sentence
-  std::string command;      // exact, as one would type it; "" when there is none (waiting)
+  // As one would type it; "" when there is none (waiting). `{decision}` stands for the id under
+  // which the decision is stored: see name_decision().
+  std::string command;
   std::optional<std::int64_t> until;  // of `wait`: Unix seconds
   // Whether the actor of this request may carry it out, and if not, who may.
   bool actor_may = false;
@@ -126,5 +128,8 @@ struct Decision {
   // One line: "denied by prod-no-critical: left-pad: remote code execution (and 2 more)".
   [[nodiscard]] std::string summary() const;
 };
+
+// Puts the id into the remedies' commands.
+void name_decision(Decision& decision, std::string_view id);
 
 }  // namespace slipway

@@ -31,6 +31,8 @@ constexpr FactColumn request_columns[] = {
     {"minute", integer, never, "0..59", "", "In UTC"},
     {"automatic", integer, never, "0|1", "",
      "By Slipway itself: an automatic rollback, a canary's next step"},
+    {"approvers", integer, possible, "people", "",
+     "Humans who could approve, without the author and who asks; NULL when not counted"},
 };
 
 constexpr FactColumn deployment_columns[] = {
@@ -336,8 +338,8 @@ constexpr FactTable tables[] = {
     {"file", FactRows::many, FactSource::platform, "Each file that differs.", file_columns,
      FactCure::fix_row, "", "slipway deploy  # without the change of {path}"},
     {"scan", FactRows::one, FactSource::scan,
-     "Whether the scanners have looked at exactly this deployment.", scan_columns,
-     FactCure::fix_row, "", "slipway scan {source_digest}"},
+     "Whether the scanners have looked at exactly this deployment.", scan_columns, FactCure::finish,
+     "state", "slipway redeploy DEPLOYMENT"},
     {"finding", FactRows::many, FactSource::scan, "What the scanners saw.", finding_columns,
      FactCure::fix_row, "", "slipway deploy  # after: {fix}"},
     {"dependency", FactRows::many, FactSource::scan,
@@ -364,8 +366,8 @@ constexpr FactTable tables[] = {
     {"release_history", FactRows::one, FactSource::platform,
      "What happened to the environment lately.", release_history_columns, FactCure::wait, "", ""},
     {"health", FactRows::many, FactSource::platform,
-     "Checks of what is asked about, and of what serves now.", health_columns, FactCure::fix_row,
-     "", "slipway logs {target}"},
+     "Checks of what is asked about, and of what serves now.", health_columns, FactCure::finish,
+     "state", "slipway logs DEPLOYMENT"},
     {"canary", FactRows::one, FactSource::platform, "The canary so far; no row when there is none.",
      canary_columns},
     {"preview_count", FactRows::one, FactSource::platform,

@@ -27,10 +27,11 @@ enum class FactRows { one, many };
 // Rules that read facts of `scan` are skipped when a rollback goes to a once approved release.
 enum class FactSource { platform, scan };
 
-// How a violated rule can pass through a change of the facts it read; see remedies.h.
+// How a violated rule can pass through a change of the facts it read; find_remedies() tries it.
 enum class FactCure {
   none,
   fix_row,       // whoever owns the project removes the cause: the row goes away
+  finish,        // ... or the word in `cure_column` becomes the first of its values
   set_flag,      // ... or the flag in `cure_column` becomes 1
   wait,          // the row goes away at the time in `cure_column`
   raise_budget,  // `cure_column` is a limit in micro-units that can be raised

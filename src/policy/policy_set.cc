@@ -272,6 +272,7 @@ class Reader {
         {"actor_kind", "human"},
         {"actor_name", "alice"},
         {"role", "deployer"},
+        {"approvers", std::int64_t{1}},
         {"now", now},
         {"weekday", time.weekday},
         {"hour", time.hour},

@@ -26,8 +26,8 @@ class SecondOpinion {
   [[nodiscard]] virtual Result<Opinion> ask(const std::string& document, Duration timeout) = 0;
 };
 
-// The body of OPA's Data API: {"input":{"slipway":1,"point":…,"verdict":…,"policy":{…},
-// "facts_digest":…,"facts":{table:[{column:value}]}}}.
+// The body for OPA's Data API: {"input":{"slipway":1,"point":…,"verdict":…,"policy":{…},
+// "facts_digest":…,"facts":{"tables":{TABLE:[{COLUMN:VALUE}]},"unknown":{TABLE:WHY}}}}.
 [[nodiscard]] std::string opa_document(const Decision& decision, const Facts& facts);
 // {"result":true}, or {"result":{"allow":true,"reasons":["…"]}} (`deny` may stand for `reasons`).
 // Anything else is invalid_argument: an undefined result denies.
@@ -35,7 +35,8 @@ class SecondOpinion {
 // ANDs: a denial or an error makes the decision a denial by `second-opinion`.
 void combine(Decision& decision, const Result<Opinion>& opinion);
 
-// Asks only when our own verdict is not already deny.
+// Asks only when our own verdict is not already deny, and not under break-glass: an emergency does
+// not wait for another server.
 void ask_second_opinion(Decision& decision, const Facts& facts, SecondOpinion& other);
 
 }  // namespace slipway
