@@ -122,8 +122,8 @@ Result<ApiResponse> open_upload(const ApiContext& context, ApiCall& call) {
     SLIPWAY_TRY(const ManifestDelta parsed, delta_from_json(*delta));
     SLIPWAY_TRY(opened, context.service.open_upload(project, parsed));
   } else if (manifest_text) {
-    SLIPWAY_TRY(const Manifest parsed, Manifest::parse(*manifest_text));
-    SLIPWAY_TRY(opened, context.service.open_upload(project, parsed));
+    SLIPWAY_TRY(Manifest parsed, Manifest::parse(*manifest_text));
+    SLIPWAY_TRY(opened, context.service.open_upload(project, std::move(parsed)));
   } else {
     return fail(Errc::invalid_argument, "manifest or delta is missing");
   }

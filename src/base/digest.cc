@@ -45,11 +45,11 @@ Digest sha256(std::string_view bytes) { return Sha256{}.update(bytes).finish(); 
 
 std::string to_hex(std::span<const std::uint8_t> bytes) {
   static constexpr char hex[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(bytes.size() * 2);
-  for (std::uint8_t byte : bytes) {
-    out += hex[byte >> 4];
-    out += hex[byte & 15];
+  std::string out(bytes.size() * 2, '\0');
+  char* to = out.data();
+  for (const std::uint8_t byte : bytes) {
+    *to++ = hex[byte >> 4];
+    *to++ = hex[byte & 15];
   }
   return out;
 }
@@ -72,15 +72,24 @@ std::string Digest::str() const { return "sha256:" + hex(); }
 std::optional<Digest> Digest::parse(std::string_view text) {
   if (text.starts_with("sha256:")) text.remove_prefix(7);
   if (text.size() != 64) return std::nullopt;
-  const auto nibble = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-  };
+  // By table and without a branch for each digit: manifests hold thousands of digests.
+  constexpr unsigned wrong = 0x100;
+  static constexpr auto digits = [] {
+    std::array<std::uint16_t, 256> table{};
+    table.fill(wrong);
+    for (unsigned i = 0; i < 16; ++i)
+      table[static_cast<unsigned char>("0123456789abcdef"[i])] = static_cast<std::uint16_t>(i);
+    return table;
+  }();
   Digest digest;
+  unsigned seen = 0;
   for (std::size_t i = 0; i < 32; ++i) {
-    const int high = nibble(text[2 * i]), low = nibble(text[2 * i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
+    const unsigned high = digits[static_cast<unsigned char>(text[2 * i])];
+    const unsigned low = digits[static_cast<unsigned char>(text[2 * i + 1])];
+    seen |= high | low;
     digest.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
   }
+  if ((seen & wrong) != 0) return std::nullopt;
   return digest;
 }
 

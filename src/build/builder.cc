@@ -385,7 +385,7 @@ class Run {
       error.cause = "no_output";
       return fail(std::move(error));
     }
-    SLIPWAY_TRY(outcome_.artifact.site, blobs_.put(site->to_text()));
+    SLIPWAY_TRY(outcome_.artifact.site, blobs_.put_manifest(*std::move(site)));
     outcome_.artifact.fallback = service_.fallback;
     outcome_.artifact.health_path = service_.health_path;
     return outcome_;

@@ -58,6 +58,8 @@ class Fleet {
   // cause and excerpt; canceled; over_budget when every running instance is busy and the cap is
   // reached.
   [[nodiscard]] Status start(const Deployment& deployment, std::stop_token stop);
+  // A start is likely soon. Never blocks. A hint.
+  void expect_start() { parts_.engine.expect_start(); }
   // Starts it in the background; for the router. Never blocks.
   void wake(const std::shared_ptr<Backend>& backend);
   // Stops its instance and forgets it. Absent is fine.

@@ -145,8 +145,8 @@ void Pipeline::make(Job& job) {
 }
 
 Result<Manifest> Pipeline::read_source(const Digest& digest) const {
-  SLIPWAY_TRY(const std::string text, parts_.blobs.read(digest));
-  return Manifest::parse(text);
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest, parts_.blobs.read_manifest(digest));
+  return *manifest;
 }
 
 Result<std::vector<std::string>> Pipeline::source_layers(const Deployment& deployment,

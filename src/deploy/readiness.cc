@@ -13,7 +13,8 @@ namespace {
 
 // An app may open a port of minor interest (a debugger, metrics) before its real one.
 constexpr Duration other_port_patience = 400ms;
-constexpr Duration early_time = 3s, early_pause = 4ms, late_pause = 50ms;
+// Most apps start within seconds: look often then (a look costs some 50 us), seldom later.
+constexpr Duration early_time = 3s, early_pause = 1ms, late_pause = 50ms;
 
 struct Observation {
   enum class Kind { refused, not_http, status } kind = Kind::refused;
@@ -54,11 +55,10 @@ Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, 
   std::optional<Duration> others_since;
   Observation last;
   int last_port = 0;
-  Duration pause = 2ms;
+  Duration pause = early_pause;
   while (!deadline.passed(clock)) {
     if (stop.stop_requested()) return fail(Errc::canceled, "canceled while starting");
     if (exited(pause)) return fail(Errc::start_failed, "the app ended before it was ready");
-    // Most apps start within seconds: look often then (a look costs some 50 µs), seldom later.
     const bool early = deadline.left(clock) > question.timeout - early_time;
     pause = std::min<Duration>(pause * 5 / 4, early ? early_pause : late_pause);
 

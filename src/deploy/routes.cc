@@ -7,10 +7,10 @@ namespace slipway {
 Result<RouteTarget> Routes::target(const Deployment& deployment, std::string_view step) {
   if (is_live(deployment.state)) {
     if (!deployment.artifact.site) return RouteTarget(fleet_.backend(deployment.id));
-    SLIPWAY_TRY(const std::string text, blobs_.read(*deployment.artifact.site));
-    SLIPWAY_TRY(const Manifest manifest, Manifest::parse(text));
+    SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
+                blobs_.read_manifest(*deployment.artifact.site));
     return RouteTarget(
-        StaticSite::create(deployment.id, manifest, deployment.artifact.fallback, blobs_));
+        StaticSite::create(deployment.id, *manifest, deployment.artifact.fallback, blobs_));
   }
   StatusPage page{.project = deployment.project,
                   .deployment = deployment.id.str(),

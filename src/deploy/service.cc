@@ -13,23 +13,19 @@ constexpr std::string_view default_alias = "preview";
 
 }  // namespace
 
-Result<Manifest> DeployService::read_manifest(const Digest& digest) const {
-  SLIPWAY_TRY(const std::string text, parts_.blobs.read(digest));
-  return Manifest::parse(text);
-}
-
 Result<DeployService::OpenedUpload> DeployService::open_upload(const std::string& project,
-                                                               const Manifest& manifest) {
+                                                               Manifest manifest) {
   SLIPWAY_CHECK(check_names(project, default_alias));
   if (manifest.entries.empty())
     return fail(
         Errc::invalid_argument, "the folder has no files to deploy",
         "add an index.html or an app, and see what .gitignore and .slipwayignore leave out");
+  parts_.fleet.expect_start();
   std::vector<Digest> digests;
   digests.reserve(manifest.entries.size());
   for (const ManifestEntry& entry : manifest.entries) digests.push_back(entry.digest);
   OpenedUpload opened{.id = UploadId::random(), .missing = parts_.blobs.missing(digests)};
-  SLIPWAY_TRY(opened.manifest, parts_.blobs.put(manifest.to_text()));
+  SLIPWAY_TRY(opened.manifest, parts_.blobs.put_manifest(std::move(manifest)));
   SLIPWAY_CHECK(parts_.repository.add_upload({.id = opened.id,
                                               .project = project,
                                               .manifest = opened.manifest,
@@ -39,21 +35,22 @@ Result<DeployService::OpenedUpload> DeployService::open_upload(const std::string
 
 Result<DeployService::OpenedUpload> DeployService::open_upload(const std::string& project,
                                                                const ManifestDelta& delta) {
-  const auto base = read_manifest(delta.base);
+  const auto base = parts_.blobs.read_manifest(delta.base);
   if (!base)
     return fail(Errc::conflict, "the manifest to compare with is not known here",
                 "send the full manifest");
-  SLIPWAY_TRY(const Manifest manifest, apply(*base, delta));
-  return open_upload(project, manifest);
+  SLIPWAY_TRY(Manifest manifest, apply(**base, delta));
+  return open_upload(project, std::move(manifest));
 }
 
 Result<BlobStore::PackStats> DeployService::receive_pack(const UploadId& id,
                                                          const BlobStore::Reader& body) {
   SLIPWAY_TRY(const Upload upload, parts_.repository.get_upload(id));
-  SLIPWAY_TRY(const Manifest manifest, read_manifest(upload.manifest));
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
+              parts_.blobs.read_manifest(upload.manifest));
   std::vector<Digest> digests;
   std::uint64_t limit = 1u << 20;
-  for (const ManifestEntry& entry : manifest.entries) {
+  for (const ManifestEntry& entry : manifest->entries) {
     digests.push_back(entry.digest);
     limit += entry.size + 128;
   }
@@ -80,9 +77,10 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
         return fail(Errc::invalid_argument,
                     fmt::format("'{}' cannot name a variable", sanitize_line(name)),
                     "use -e NAME=VALUE");
-  SLIPWAY_TRY(const Manifest manifest, read_manifest(upload.manifest));
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
+              parts_.blobs.read_manifest(upload.manifest));
   std::vector<Digest> digests;
-  for (const ManifestEntry& entry : manifest.entries) digests.push_back(entry.digest);
+  for (const ManifestEntry& entry : manifest->entries) digests.push_back(entry.digest);
   if (const auto missing = parts_.blobs.missing(digests); !missing.empty())
     return fail(
         Errc::failed_precondition,
@@ -91,20 +89,20 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
   deployment.message = wanted.options.message;
   deployment.created_at = parts_.clock.now();
   deployment.source = upload.manifest;
-  deployment.source_files = manifest.entries.size();
-  deployment.source_bytes = manifest.total_bytes();
+  deployment.source_files = manifest->entries.size();
+  deployment.source_bytes = manifest->total_bytes();
   deployment.uploaded_files = wanted.uploaded_files;
   deployment.uploaded_bytes = wanted.uploaded_bytes;
   deployment.options = wanted.options;
   deployment.timings_ms = wanted.client_timings_ms;
   SLIPWAY_TRY(const std::optional<Deployment> before,
               parts_.repository.newest(deployment.project, deployment.alias));
-  Manifest base;
+  auto base = std::make_shared<const Manifest>();
   if (before) {
     deployment.base = before->id;
-    if (auto read = read_manifest(before->source)) base = *std::move(read);
+    if (auto read = parts_.blobs.read_manifest(before->source)) base = *std::move(read);
   }
-  deployment.changed = diff(base, manifest);
+  deployment.changed = diff(*base, *manifest);
   return deployment;
 }
 
@@ -120,7 +118,8 @@ Result<Deployment> DeployService::deploy(const AuditContext& by, const NewDeploy
 
 Result<Deployment> DeployService::redeploy(const AuditContext& by, const Deployment& of,
                                            std::string message, std::string_view idempotency_key) {
-  SLIPWAY_TRY(const Manifest manifest, read_manifest(of.source));
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
+              parts_.blobs.read_manifest(of.source));
   Deployment deployment;
   deployment.id = DeploymentId::random();
   deployment.project = of.project;
@@ -140,15 +139,16 @@ Result<Deployment> DeployService::redeploy(const AuditContext& by, const Deploym
 
 Result<Deployment> DeployService::plan(const NewDeployment& wanted) {
   SLIPWAY_TRY(Deployment deployment, draft(wanted));
-  SLIPWAY_TRY(const Manifest manifest, read_manifest(deployment.source));
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
+              parts_.blobs.read_manifest(deployment.source));
   const DeployOptions& options = deployment.options;
-  deployment.plan = detect(ManifestTree(manifest, parts_.blobs), {.service = options.service,
-                                                                  .root = options.root,
-                                                                  .install = options.install,
-                                                                  .build = options.build,
-                                                                  .start = options.start,
-                                                                  .framework = options.framework,
-                                                                  .runtime = options.runtime});
+  deployment.plan = detect(ManifestTree(*manifest, parts_.blobs), {.service = options.service,
+                                                                   .root = options.root,
+                                                                   .install = options.install,
+                                                                   .build = options.build,
+                                                                   .start = options.start,
+                                                                   .framework = options.framework,
+                                                                   .runtime = options.runtime});
   return deployment;
 }
 

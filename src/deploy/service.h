@@ -46,7 +46,7 @@ class DeployService {
     std::vector<Digest> missing;
   };
   [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project,
-                                                 const Manifest& manifest);
+                                                 Manifest manifest);
   // Errors: conflict when the base is unknown here; send the full manifest then.
   [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project,
                                                  const ManifestDelta& delta);
@@ -101,7 +101,6 @@ class DeployService {
 
  private:
   [[nodiscard]] Result<Deployment> draft(const NewDeployment& wanted);
-  [[nodiscard]] Result<Manifest> read_manifest(const Digest& digest) const;
   [[nodiscard]] Status end(const AuditContext& by, const Deployment& deployment,
                            DeploymentState state, std::string_view reason);
 

@@ -132,6 +132,8 @@ class Engine {
   // those that ended while no server ran (after list() adopted them). Set before start(); may call
   // the engine. When it returns, what was left of the sandbox is removed and list() forgets it.
   virtual void on_exit(ExitHandler handler) = 0;
+  // A start() is likely soon: what can be made ready for it is, elsewhere. Does not block. A hint.
+  virtual void expect_start() {}
 };
 
 // Runs one step of a build to its end. Thread-safe.

@@ -90,6 +90,7 @@ Status SandboxEngine::State::open() {
     network_error_ = network.error();
     log_warn("sandboxes have no network", {{"error", network_error_.message}});
   }
+  spare_ = std::make_unique<SpareShim>(settings_.self_exe, settings_.cgroup_mount, clock_);
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll_.valid() || !wake_.valid()) return fail_errno(errno, "epoll");
@@ -361,6 +362,7 @@ Result<std::shared_ptr<const Dialer>> SandboxEngine::dialer(const std::string& i
   return state_->dialer(id);
 }
 void SandboxEngine::on_exit(ExitHandler handler) { state_->on_exit(std::move(handler)); }
+void SandboxEngine::expect_start() { state_->expect_start(); }
 Result<StepRunner::Outcome> SandboxEngine::run(const SandboxSpec& spec, Duration time_limit,
                                                std::uint64_t output_limit_bytes,
                                                const OutputSink& output, std::stop_token stop) {

@@ -150,11 +150,6 @@ Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxS
   job.oci_config = make_oci_config(spec, oci);
 
   SLIPWAY_TRY(const Fd job_file, memory_file(encode(job)));
-  std::array<int, 2> sockets{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0)
-    return fail_errno(errno, "socketpair");
-  Launch out{.shim = {}, .control = Fd(sockets[0])};
-  const Fd theirs(sockets[1]);
   SLIPWAY_TRY(const Fd lock, open_file(directory(spec.id) / lock_file, O_RDWR | O_CREAT, 0600));
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return fail_errno(errno, "lock a sandbox");
 
@@ -162,6 +157,16 @@ Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxS
   SLIPWAY_TRY(const Fd errors,
               open_file(directory(spec.id) / shim_log_file, O_WRONLY | O_CREAT | O_APPEND, 0600));
 
+  std::vector<int> fds{job_file.get(), lock.get(), errors.get()};
+  if (target.output != nullptr) fds.push_back(target.output->get());
+  if (auto spare = spare_->hand_over(fds))
+    return Launch{.shim = std::move(spare->process), .control = std::move(spare->control)};
+
+  std::array<int, 2> sockets{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets.data()) != 0)
+    return fail_errno(errno, "socketpair");
+  Launch out{.shim = {}, .control = Fd(sockets[0])};
+  const Fd theirs(sockets[1]);
   SpawnOptions options;
   options.session = SpawnOptions::Session::own;
   options.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};

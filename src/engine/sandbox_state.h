@@ -10,6 +10,7 @@
 #include "engine/sandbox.h"
 #include "engine/sandbox_network.h"
 #include "engine/shim_job.h"
+#include "engine/spare_shim.h"
 #include "sys/cgroup.h"
 #include "sys/process.h"
 
@@ -31,6 +32,7 @@ class SandboxEngine::State {
   [[nodiscard]] Result<Usage> usage(const std::string& id);
   [[nodiscard]] Result<std::shared_ptr<const Dialer>> dialer(const std::string& id);
   void on_exit(ExitHandler handler);
+  void expect_start() { spare_->expect(); }
   [[nodiscard]] Result<Outcome> run(const SandboxSpec& spec, Duration time_limit,
                                     std::uint64_t output_limit_bytes, const OutputSink& output,
                                     std::stop_token stop);
@@ -102,6 +104,7 @@ class SandboxEngine::State {
   Fd lock_;
   std::unique_ptr<SandboxNetwork> network_;
   Error network_error_;  // why there is none
+  std::unique_ptr<SpareShim> spare_;
 
   Fd epoll_, wake_;
   std::thread watcher_;

@@ -15,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -101,7 +102,6 @@ Status Shim::isolate() {
   if (!signals_.valid()) return fail_errno(errno, "signalfd");
   ::signal(SIGPIPE, SIG_IGN);
   ::umask(0022);
-  cgroups_.adopt("slipway/shims", ::getpid());
   SLIPWAY_CHECK(enter_private_mount_namespace());
   if (cgroups_.layout() != CgroupLayout::hybrid) return {};
   // crun 1.8 refuses hybrid hosts; in this namespace the host is a plain v1 one. crun still writes
@@ -174,6 +174,12 @@ Status Shim::run_runtime() {
 }
 
 Status Shim::wait_runtime(const Pidfd& runtime) {
+  // The runtime moves the sandbox to its control group, see receive_job().
+  const Deadline hurry = Deadline::after(clock_, 100ms);
+  while (!hurry.passed(clock_)) {
+    cgroups_.adopt(shims_cgroup, ::getpid());
+    if (runtime.wait_exit(4ms)) break;
+  }
   if (!runtime.wait_exit(runtime_patience)) {
     std::ignore = runtime.signal(SIGKILL);
     std::ignore = runtime.wait_exit(5s);
@@ -319,23 +325,98 @@ void report(const ShimReport& what) {
   std::ignore = ::send(shim_control_fd, text.data(), text.size(), MSG_NOSIGNAL);
 }
 
+constexpr std::size_t most_job_fds = 4;
+
+// The next message to a spare: whether there was one, and the descriptors that came with it.
+struct SpareMessage {
+  bool ended = false;
+  std::size_t count = 0;
+  std::array<int, most_job_fds> fds{};
+};
+
+SpareMessage receive_message() {
+  char nothing = 0;
+  iovec data{.iov_base = &nothing, .iov_len = 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(most_job_fds * sizeof(int))> control{};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  const ssize_t got = ::recvmsg(shim_control_fd, &message, MSG_CMSG_CLOEXEC);
+  if (got < 0 && errno == EINTR) return {};
+  if (got <= 0) return {.ended = true};
+  const cmsghdr* rights = CMSG_FIRSTHDR(&message);
+  if (rights == nullptr || rights->cmsg_type != SCM_RIGHTS) return {};
+  SpareMessage out{.count = (rights->cmsg_len - CMSG_LEN(0)) / sizeof(int)};
+  std::memcpy(out.fds.data(), CMSG_DATA(rights), out.count * sizeof(int));
+  return out;
+}
+
+// Waits for a job as a spare; its descriptors end up where a shim expects them. False when the
+// server is gone, or wants no spare any more.
+bool receive_job(const CgroupTree& cgroups, const Clock& clock) {
+  // The kernel moves a process to another control group slowly, unless somebody did so in the last
+  // 10 ms. The runtime is about to.
+  constexpr Duration soon = 100ms, again = 5ms;
+  Duration expected_until{};
+  SpareMessage job;
+  while (job.count == 0) {
+    const Duration now = clock.monotonic();
+    const bool expected = now < expected_until;
+    if (expected) cgroups.adopt(shims_cgroup, ::getpid());
+    pollfd poll{.fd = shim_control_fd, .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&poll, 1, expected ? static_cast<int>(again / 1ms) : -1);
+    if (ready <= 0) continue;
+    job = receive_message();
+    if (job.ended) return false;
+    if (job.count == 0) expected_until = now + soon;
+  }
+  // Out of the way of the numbers that they are to have, then there.
+  constexpr std::array targets{shim_job_fd, shim_lock_fd, STDERR_FILENO, shim_output_fd};
+  for (std::size_t i = 0; i < job.count; ++i) {
+    const int high = ::fcntl(job.fds[i], F_DUPFD_CLOEXEC, shim_output_fd + 1);
+    if (high < 0) return false;
+    ::close(job.fds[i]);
+    job.fds[i] = high;
+  }
+  for (std::size_t i = 0; i < job.count; ++i)
+    if (::dup2(job.fds[i], targets[i]) < 0) return false;
+  return true;
+}
+
 }  // namespace
 
-int shim_main(int /*argc*/, char** /*argv*/) {
+int shim_main(int argc, char** argv) {
+  std::ignore = ::chdir("/");
+  std::optional<CgroupTree> cgroups;
+  if (argc > 3 && std::string_view(argv[2]) == shim_spare) {
+    ::fcntl(shim_control_fd, F_SETFD, FD_CLOEXEC);
+    ::close_range(shim_control_fd + 1, ~0u, 0);
+    // All that needs no job, while nobody waits.
+    Result<CgroupTree> tree = CgroupTree::open(argv[3]);
+    if (!tree) return 70;  // a shim with a job will say so
+    cgroups = std::move(*tree);
+    cgroups->adopt(shims_cgroup, ::getpid());
+    if (!receive_job(*cgroups, SystemClock())) return 0;
+  }
   for (const int fd : {shim_control_fd, shim_job_fd, shim_lock_fd, shim_output_fd})
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   // Whatever the server's own parent forgot to close.
   ::close_range(shim_output_fd + 1, ~0u, 0);
-  std::ignore = ::chdir("/");
   Result<ShimJob> job = read_job();
   if (!job) {
     report({.error = job.error()});
     return 70;
   }
-  const Result<CgroupTree> cgroups = CgroupTree::open(job->cgroup_mount);
   if (!cgroups) {
-    report({.error = cgroups.error()});
-    return 70;
+    Result<CgroupTree> tree = CgroupTree::open(job->cgroup_mount);
+    if (!tree) {
+      report({.error = tree.error()});
+      return 70;
+    }
+    cgroups = std::move(*tree);
+    cgroups->adopt(shims_cgroup, ::getpid());
   }
   const ShimJob::Kind kind = job->kind;
   if (kind == ShimJob::Kind::instance) ::close(shim_output_fd);

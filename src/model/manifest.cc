@@ -190,6 +190,8 @@ Digest Manifest::digest() const { return sha256(to_text()); }
 
 Result<Manifest> Manifest::parse(std::string_view text) {
   Manifest manifest;
+  const auto lines = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+  manifest.entries.reserve(std::min(lines, max_manifest_entries));
   std::size_t number = 0;
   while (!text.empty()) {
     ++number;

@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "store/blob_batch.h"
+#include "store/manifest_cache.h"
 #include "store/pack.h"
 #include "sys/files.h"
 
@@ -22,7 +23,9 @@ namespace {
 constexpr unsigned regular_mode = 0644, executable_mode = 0755;
 constexpr std::string_view executable_suffix = ".x";
 // How old a blob may be before a find makes it young again.
-constexpr time_t touch_after_seconds = 60;
+constexpr time_t touch_after_seconds = 300;
+// How many blobs are remembered as young, in memory.
+constexpr std::size_t max_remembered = 1 << 16;
 // One directory a first digit: each directory that got a blob costs a flush, so few is fast.
 constexpr std::string_view directories = "0123456789abcdef";
 constexpr std::size_t chunk_bytes = 128 * 1024;
@@ -58,30 +61,55 @@ Result<Digest> digest_of(int fd) {
 }  // namespace
 
 struct BlobStore::State {
+  State(fs::path path, Fd opened, Scratch unfinished)
+      : directory(std::move(path)), fd(std::move(opened)), scratch(std::move(unfinished)) {}
+
   fs::path directory;  // <root>/blobs
   Fd fd;
   Scratch scratch;
   // Held shared while a blob is found and made young, exclusively while collect() looks once more
   // and removes: so nothing that was just found disappears.
   std::shared_mutex finding;
+  // Blobs that were here and young at a time, so that a deploy of many files does not look at each
+  // file again and again. What collect() removes leaves it, under the lock above.
+  std::mutex remembering;
+  std::unordered_map<Digest, time_t> young;
+  ManifestCache manifests;
 
   // Whether the blob is here; makes it young.
-  bool find(const std::string& name) {
+  bool find(const Digest& digest) {
     const std::shared_lock lock(finding);
+    const time_t now = ::time(nullptr);
+    {
+      const std::lock_guard remember(remembering);
+      const auto known = young.find(digest);
+      if (known != young.end() && now - known->second <= touch_after_seconds) return true;
+    }
+    const std::string name = blob_name(digest);
     struct stat info{};
     if (::fstatat(fd.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
-    if (::time(nullptr) - info.st_ctim.tv_sec > touch_after_seconds) {
+    time_t since = info.st_ctim.tv_sec;
+    if (now - since > touch_after_seconds) {
       // Changes ctime, which collect() goes by, and leaves mtime, which the layers share.
       const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_NOW},
                                  {.tv_sec = 0, .tv_nsec = UTIME_OMIT}};
-      ::utimensat(fd.get(), name.c_str(), times, AT_SYMLINK_NOFOLLOW);
+      if (::utimensat(fd.get(), name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) return true;
+      since = now;
     }
+    const std::lock_guard remember(remembering);
+    if (young.size() >= max_remembered) young.clear();
+    young[digest] = since;
     return true;
   }
 
-  // Removes the file when it is older than `oldest`; bytes freed.
-  std::uint64_t remove_old(int directory_fd, const char* name, time_t oldest, nlink_t max_links) {
+  // Removes the file of `digest` when it is older than `oldest`; bytes freed.
+  std::uint64_t remove_old(const Digest& digest, int directory_fd, const char* name, time_t oldest,
+                           nlink_t max_links) {
     const std::unique_lock lock(finding);
+    {
+      const std::lock_guard remember(remembering);
+      young.erase(digest);
+    }
     struct stat info{};
     if (::fstatat(directory_fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0 ||
         info.st_ctim.tv_sec > oldest || info.st_nlink > max_links ||
@@ -128,8 +156,8 @@ Result<BlobStore> BlobStore::open(fs::path root) {
     SLIPWAY_CHECK(fsync_directory(directory.parent_path()));
   }
   SLIPWAY_TRY(Scratch scratch, Scratch::create(directory));
-  return BlobStore(std::shared_ptr<State>(
-      new State{std::move(directory), std::move(fd), std::move(scratch), {}}));
+  return BlobStore(
+      std::make_shared<State>(std::move(directory), std::move(fd), std::move(scratch)));
 }
 
 Result<Digest> BlobStore::put(std::string_view bytes) {
@@ -140,6 +168,19 @@ Result<Digest> BlobStore::put(std::string_view bytes) {
   SLIPWAY_CHECK(batch.write(bytes));
   SLIPWAY_CHECK(batch.end(blob_name(digest)));
   SLIPWAY_CHECK(batch.publish());
+  return digest;
+}
+
+Result<std::shared_ptr<const Manifest>> BlobStore::read_manifest(const Digest& digest) const {
+  if (auto known = state_->manifests.find(digest)) return known;
+  SLIPWAY_TRY(const std::string text, read(digest));
+  SLIPWAY_TRY(Manifest parsed, Manifest::parse(text));
+  return state_->manifests.keep(digest, std::move(parsed));
+}
+
+Result<Digest> BlobStore::put_manifest(Manifest manifest) {
+  SLIPWAY_TRY(const Digest digest, put(manifest.to_text()));
+  state_->manifests.keep(digest, std::move(manifest));
   return digest;
 }
 
@@ -179,7 +220,7 @@ Result<std::vector<Digest>> BlobStore::put_files(std::span<const fs::path> files
   return digests;
 }
 
-bool BlobStore::contains(const Digest& digest) const { return state_->find(blob_name(digest)); }
+bool BlobStore::contains(const Digest& digest) const { return state_->find(digest); }
 
 Result<Fd> BlobStore::open_blob(const Digest& digest) const {
   return state_->open_blob_file(blob_name(digest));
@@ -305,7 +346,7 @@ Result<std::uint64_t> BlobStore::collect(const std::function<bool(const Digest&)
       const bool used = in_use(*digest);
       // A twin that no layer links any more is made anew when one does.
       if (!used || twin)
-        freed += state_->remove_old(directory_fd, entry->d_name, oldest,
+        freed += state_->remove_old(*digest, directory_fd, entry->d_name, oldest,
                                     used ? 1 : static_cast<nlink_t>(-1));
     }
   }

@@ -32,6 +32,10 @@ class BlobStore {
   [[nodiscard]] Result<Digest> put_file(const std::filesystem::path& file);
   // The same for many, in their order, with one batched fsync: several times as fast.
   [[nodiscard]] Result<std::vector<Digest>> put_files(std::span<const std::filesystem::path> files);
+  // A manifest as a blob. The last few stay in memory, up to some megabytes: a deploy needs the
+  // same ones again and again. From there they are given even when the blob was collected.
+  [[nodiscard]] Result<Digest> put_manifest(Manifest manifest);
+  [[nodiscard]] Result<std::shared_ptr<const Manifest>> read_manifest(const Digest& digest) const;
   // Present and, from now on, young again for collect().
   [[nodiscard]] bool contains(const Digest& digest) const;
   // Absent is an error here: not_found.
@@ -62,8 +66,8 @@ class BlobStore {
 
   // Removes blobs that `in_use` does not name and that are older than `grace` (a blob uploaded for
   // a deploy that is not recorded yet is young; so is one that missing() or contains() has found
-  // lately, and link_to() linked). Never less than a few minutes in a server: a find makes a blob
-  // young again only once a minute. Returns bytes freed.
+  // lately, and link_to() linked). Never less than ten minutes in a server: a find makes a blob
+  // young again only once in five. Returns bytes freed.
   [[nodiscard]] Result<std::uint64_t> collect(const std::function<bool(const Digest&)>& in_use,
                                               std::chrono::seconds grace);
 

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "store/manifest_cache.h"
 #include "store/test_support.h"
 
 namespace slipway {
@@ -193,6 +194,42 @@ TEST_F(Blobs, FindingProtectsFromACollectAtTheSameTime) {
   }
   done = true;
   EXPECT_EQ(lost, 0);
+}
+
+TEST_F(Blobs, WhatWasFoundAndThenCollectedIsMissing) {
+  const Digest digest = store_.put("found").value();
+  ASSERT_TRUE(store_.contains(digest));
+  ASSERT_TRUE(store_.collect([](const Digest&) { return false; }, -2s).has_value());
+  EXPECT_EQ(store_.missing(std::vector{digest}), std::vector{digest});
+}
+
+TEST_F(Blobs, AManifestIsReadBackAsItWasStored) {
+  const Manifest manifest{{{.path = "a", .size = 1, .digest = sha256("a")}}};
+  const Digest digest = store_.put_manifest(manifest).value();
+  EXPECT_EQ(digest, manifest.digest());
+  EXPECT_EQ(**store_.read_manifest(digest), manifest);
+  EXPECT_EQ(**BlobStore::open(root_.path())->read_manifest(digest), manifest);
+  EXPECT_EQ(store_.read_manifest(sha256("none")).error().code, Errc::not_found);
+}
+
+TEST(ManifestCacheTest, KeepsThoseUsedLast) {
+  ManifestCache cache;
+  const auto key = [](int i) { return sha256(std::to_string(i)); };
+  cache.keep(key(0), {});
+  for (int i = 1; i < 200; ++i) {
+    cache.keep(key(i), {});
+    EXPECT_NE(cache.find(key(0)), nullptr) << i;
+  }
+  EXPECT_NE(cache.find(key(199)), nullptr);
+  EXPECT_EQ(cache.find(key(1)), nullptr);
+}
+
+TEST(ManifestCacheTest, GivesBackWhatIsTooLargeToKeep) {
+  ManifestCache cache;
+  Manifest large;
+  large.entries.resize(200'000);
+  EXPECT_EQ(cache.keep(sha256("large"), std::move(large))->entries.size(), 200'000u);
+  EXPECT_EQ(cache.find(sha256("large")), nullptr);
 }
 
 TEST_F(Blobs, OpenRemovesWhatAKilledProcessLeft) {

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <thread>
+
+#include "base/clock.h"
+#include "sys/process.h"
+
+namespace slipway {
+
+// A shim that was started before there is a job for it, so that a start does not wait for a program
+// to be loaded and, longer, for the kernel to move it into its control group (15 ms where nobody
+// did so lately). There is one at the most, made on a thread of this object's own, and none while
+// nobody starts anything. Thread-safe.
+class SpareShim {
+ public:
+  // `self_exe` and `cgroup_mount` as in SandboxSettings. `clock` must outlive it.
+  SpareShim(std::filesystem::path self_exe, std::filesystem::path cgroup_mount, const Clock& clock);
+  // The spare ends.
+  ~SpareShim();
+  SpareShim(const SpareShim&) = delete;
+  SpareShim& operator=(const SpareShim&) = delete;
+
+  // A start is likely within a tenth of a second. Does not block.
+  void expect();
+
+  struct Shim {
+    Pidfd process;
+    Fd control;  // our end
+  };
+  // Gives the spare its job: `fds` are those of shim_job.h, in their order, and stay the caller's.
+  // Nothing when there is no spare; start a shim then.
+  [[nodiscard]] std::optional<Shim> hand_over(std::span<const int> fds);
+
+ private:
+  void keep_up(const std::stop_token& stop);
+  [[nodiscard]] std::optional<Shim> make() const;
+  static void end(std::optional<Shim> spare);
+
+  const std::filesystem::path self_exe_, cgroup_mount_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::optional<Shim> spare_;
+  // By Clock::monotonic(): no spare is made before the one, none is kept after the other.
+  Duration make_at_{}, keep_until_{};
+  std::jthread thread_;  // last: it uses the others
+};
+
+}  // namespace slipway
