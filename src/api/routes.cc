@@ -66,12 +66,12 @@ constexpr std::array table{
              "", "TeamList", handlers::list_teams, some},
     ApiRoute{"POST", "/v1/teams", team_manage, "createTeam", "Make a team", "TeamRequest", "Team",
              handlers::create_team},
-    ApiRoute{"PUT", "/v1/teams/{team}/members/{name}", team_manage, "setMember",
+    ApiRoute{"POST", "/v1/teams/{team}/members/{name}", team_manage, "setMember",
              "Add a member, or change the role", "MemberRequest", "Member", handlers::set_member,
              some},
     ApiRoute{"DELETE", "/v1/teams/{team}/members/{name}", team_manage, "removeMember",
              "Remove a member; their tokens end", "", "Member", handlers::remove_member, some},
-    ApiRoute{"PUT", "/v1/teams/{team}/projects/{project}", team_manage, "addTeamProject",
+    ApiRoute{"POST", "/v1/teams/{team}/projects/{project}", team_manage, "addTeamProject",
              "Give a project to a team", "", "TeamProject", handlers::add_team_project},
 };
 

@@ -11,6 +11,7 @@
 #include "cli/arguments.h"
 #include "cli/cli.h"
 #include "cli/console.h"
+#include "identity/permission.h"
 
 namespace slipway::cli {
 
@@ -44,6 +45,8 @@ struct Command {
   std::string_view examples;  // lines of commands, with comments
   // Declares the options, bound to state that the action owns.
   Action (*define)(Arguments& arguments, CommonOptions& common);
+  // What it may need on the server, all its words together; none for what asks no server.
+  PermissionSet needs = {};
 };
 
 // In the order of the overview.
@@ -70,6 +73,9 @@ Action define_serve(Arguments& arguments, CommonOptions& common);
 Action define_doctor(Arguments& arguments, CommonOptions& common);
 Action define_login(Arguments& arguments, CommonOptions& common);
 Action define_whoami(Arguments& arguments, CommonOptions& common);
+Action define_token(Arguments& arguments, CommonOptions& common);
+Action define_agent(Arguments& arguments, CommonOptions& common);
+Action define_team(Arguments& arguments, CommonOptions& common);
 Action define_completion(Arguments& arguments, CommonOptions& common);
 Action define_version(Arguments& arguments, CommonOptions& common);
 

@@ -7,7 +7,9 @@ namespace slipway::cli {
 namespace {
 
 constexpr Command rows[] = {
-    {"deploy", Group::deploy, "Deploy a folder and print its URL",
+    {"deploy",
+     Group::deploy,
+     "Deploy a folder and print its URL",
      "Uploads what changed, builds in a sandbox, starts the app and prints its URL on stdout; the "
      "progress goes to stderr. The URL shows this deployment for ever; the alias URL follows the "
      "newest one.\n\n"
@@ -20,41 +22,67 @@ constexpr Command rows[] = {
      "slipway deploy --dry-run               # what would happen, and what changed\n"
      "slipway deploy --start 'node main.js'  # say what detection cannot know\n"
      "url=$(slipway deploy -q)               # in a script",
-     define_deploy},
+     define_deploy,
+     {Permission::deploy, Permission::read, Permission::remove}},
     {"detect", Group::deploy, "Show what would be built and run",
      "Looks at the folder here, without a server, a network or running anything of it. `slipway "
      "deploy` decides the same way.",
      "slipway detect\nslipway detect ./shop --json", define_detect},
-    {"redeploy", Group::deploy, "Deploy the source of a deployment again",
+    {"redeploy",
+     Group::deploy,
+     "Deploy the source of a deployment again",
      "Makes a new deployment, with an id and a URL of its own, from the source and the settings of "
      "an earlier one.",
      "slipway redeploy dpl_k3x7m2p5qa\nslipway redeploy shop -m 'with the new base image'",
-     define_redeploy},
-    {"ls", Group::look, "List deployments, newest first",
+     define_redeploy,
+     {Permission::deploy, Permission::read, Permission::remove}},
+    {"ls",
+     Group::look,
+     "List deployments, newest first",
      "Those that are deleted, expired or canceled show with --all, or when --state asks for them.",
      "slipway ls\nslipway ls --project shop --all\nslipway ls --json | jq -r "
      "'.deployments[].url'",
-     define_ls},
-    {"inspect", Group::look, "Show everything about a deployment",
+     define_ls,
+     {Permission::read}},
+    {"inspect",
+     Group::look,
+     "Show everything about a deployment",
      "Its plan and why, the steps with their times, what changed, and, when it failed, where.",
      "slipway inspect dpl_k3x7m2p5qa\nslipway inspect k3x7        # the beginning is enough\n"
      "slipway inspect shop --json",
-     define_inspect},
-    {"logs", Group::look, "Show what the app or its build wrote",
+     define_inspect,
+     {Permission::read}},
+    {"logs",
+     Group::look,
+     "Show what the app or its build wrote",
      "Colours show on a terminal; every other control character shows as an escape, so that no "
      "app can play with your terminal.",
      "slipway logs shop -f\nslipway logs dpl_k3x7m2p5qa --build\n"
      "slipway logs shop --since 10m --filter 'status=5..'\nslipway logs shop -n 100 --json",
-     define_logs},
-    {"open", Group::look, "Print a deployment's URL, and open it where there is a desktop", "",
-     "slipway open shop\nslipway open beta--shop --print", define_open},
-    {"rm", Group::change, "Remove deployments",
+     define_logs,
+     {Permission::read}},
+    {"open",
+     Group::look,
+     "Print a deployment's URL, and open it where there is a desktop",
+     "",
+     "slipway open shop\nslipway open beta--shop --print",
+     define_open,
+     {Permission::read}},
+    {"rm",
+     Group::change,
+     "Remove deployments",
      "Asks on a terminal unless -y says not to. All are looked up before the first goes. For 48 "
      "hours `slipway undo` brings them back.",
-     "slipway rm dpl_k3x7m2p5qa\nslipway rm k3x7 9fhz -y", define_rm},
-    {"undo", Group::change, "Bring back a deployment that was removed",
-     "Works for 48 hours after `slipway rm`.", "slipway undo\nslipway undo dpl_k3x7m2p5qa",
-     define_undo},
+     "slipway rm dpl_k3x7m2p5qa\nslipway rm k3x7 9fhz -y",
+     define_rm,
+     {Permission::remove, Permission::read}},
+    {"undo",
+     Group::change,
+     "Bring back a deployment that was removed",
+     "Works for 48 hours after `slipway rm`.",
+     "slipway undo\nslipway undo dpl_k3x7m2p5qa",
+     define_undo,
+     {Permission::remove}},
     {"serve", Group::server, "Run the server in the foreground",
      "Commands start a local server by themselves when none is configured; this is for running it "
      "yourself. Needs root, for the sandboxes. What the options do not say, the configuration file "
@@ -66,14 +94,52 @@ constexpr Command rows[] = {
      "Check this machine and the server, and say how to mend what is wrong",
      "Exit code 0 when deployments can work (warnings included), 4 when they cannot.",
      "slipway doctor\nslipway doctor --json", define_doctor},
-    {"login", Group::server, "Remember a server and your token for it",
+    {"login",
+     Group::server,
+     "Remember a server and your token for it",
      "Checks the token with the server, then writes credentials.json (mode 0600) in "
      "~/.config/slipway. The token is asked for without showing it, or read from stdin.",
      "slipway login --server https://slipway.example.com\n"
      "slipway login --server http://10.0.0.5:7070 < token-file",
-     define_login},
-    {"whoami", Group::server, "Show which server you talk to, and as whom", "",
-     "slipway whoami\nslipway whoami --json", define_whoami},
+     define_login,
+     {Permission::read}},
+    {"whoami",
+     Group::server,
+     "Show which server you talk to, and as whom",
+     "",
+     "slipway whoami\nslipway whoami --json",
+     define_whoami,
+     {Permission::read}},
+    {"token",
+     Group::server,
+     "Make, list and end tokens",
+     "A token is shown once. `create` narrows the one in use, through the server or, with "
+     "--offline, here; for a member it makes a first one. Whatever is narrowed never reaches "
+     "further than what it came from, and ends with it.",
+     "slipway token create --agent coder --project shop --deploys 20 --ttl 2h\n"
+     "slipway token create --offline --action read --ttl 30m   # no server needed\n"
+     "slipway token create --member ann --label laptop\nslipway token ls\n"
+     "slipway token revoke tok_k3x7m2p5qa",
+     define_token,
+     {Permission::read, Permission::token_create, Permission::token_revoke,
+      Permission::team_manage}},
+    {"agent",
+     Group::server,
+     "List agents, and end one",
+     "`kill` refuses its tokens, cancels what it is making and removes its previews; what serves "
+     "production stays. `slipway undo ID` brings a preview back, `revive` the name.",
+     "slipway agent ls\nslipway agent kill coder\nslipway agent revive coder",
+     define_agent,
+     {Permission::read, Permission::kill_agent}},
+    {"team",
+     Group::server,
+     "Manage teams, their members and projects",
+     "`add` changes the role of who is a member already; `remove` ends their tokens. Roles: "
+     "viewer, deployer, approver, admin; docs/identity.md says what each may do.",
+     "slipway team ls\nslipway team create makers\nslipway team add makers ann --role deployer\n"
+     "slipway team add-project makers shop\nslipway team remove makers ann",
+     define_team,
+     {Permission::read, Permission::team_manage}},
     {"completion", Group::server, "Print the completion script for your shell", "",
      "source <(slipway completion bash)                        # in ~/.bashrc\n"
      "slipway completion zsh > \"${fpath[1]}/_slipway\"\n"

@@ -1,0 +1,93 @@
+// slipway agent: which agents there are, and the switch that ends one.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/text.h"
+#include "cli/server.h"
+#include "cli/view.h"
+
+namespace slipway::cli {
+namespace {
+
+Result<int> list(Context& context) {
+  SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
+  SLIPWAY_TRY(const json::object answer, api->get("/v1/agents"));
+  if (context.common.json) {
+    context.console.out(printable_json(answer));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : array_at(answer, "agents")) {
+    if (!value.is_object()) continue;
+    const json::object& agent = value.as_object();
+    const std::string killed = text_at(agent, "killed_at"), used = text_at(agent, "last_used_at");
+    rows.push_back(
+        {sanitize_line(text_at(agent, "name")), sanitize_line(text_at(agent, "on_behalf_of")),
+         std::to_string(number_at(agent, "tokens")), used.empty() ? "never" : sanitize_line(used),
+         killed.empty() ? "" : "killed " + sanitize_line(killed)});
+  }
+  context.console.out(
+      table({"AGENT", "FOR", "TOKENS", "USED", "STATE"}, rows, context.console.out_style()));
+  return 0;
+}
+
+Result<int> kill(Context& context, const std::string& name) {
+  SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
+  if (context.env.in_tty && !context.common.yes &&
+      !context.console.confirm(fmt::format("End the tokens, unfinished deployments and previews of "
+                                           "the agent {}?",
+                                           sanitize_line(name))))
+    return fail(Errc::canceled, "nothing was changed");
+  SLIPWAY_TRY(const json::object answer,
+              api->post(fmt::format("/v1/agents/{}/kill", url_encode(name)), {}));
+  if (context.common.json) {
+    context.console.out(printable_json(answer));
+    return 0;
+  }
+  for (const json::value& id : array_at(answer, "removed"))
+    if (id.is_string()) context.console.out(sanitize_line(id.as_string()) + "\n");
+  if (!context.common.quiet) {
+    const std::size_t kept = array_at(answer, "kept_in_production").size();
+    context.console.err(fmt::format(
+        "{} is killed: its tokens are refused, {} removed (slipway undo ID brings one back){}\n",
+        sanitize_line(name), count_of(array_at(answer, "removed").size(), "deployment"),
+        kept > 0 ? fmt::format("; {} in production left up", count_of(kept, "deployment")) : ""));
+  }
+  const json::array& failed = array_at(answer, "failed");
+  if (failed.empty()) return 0;
+  return fail(Errc::unavailable,
+              fmt::format("{} of its deployments could not be removed", failed.size()),
+              "run it again");
+}
+
+Result<int> agent(Context& context, const std::string& action,
+                  const std::optional<std::string>& name) {
+  if (action == "ls") return list(context);
+  if (action != "kill" && action != "revive")
+    return fail(Errc::invalid_argument,
+                fmt::format("slipway agent does not know '{}'", sanitize_line(action)),
+                "it knows: ls, kill, revive");
+  if (!name) return fail(Errc::invalid_argument, "which agent?", "see `slipway agent ls`");
+  if (action == "kill") return kill(context, *name);
+  SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
+  SLIPWAY_TRY(const json::object answer,
+              api->post(fmt::format("/v1/agents/{}/revive", url_encode(*name)), {}));
+  context.console.out(context.common.json ? printable_json(answer) : sanitize_line(*name) + "\n");
+  return 0;
+}
+
+}  // namespace
+
+Action define_agent(Arguments& arguments, CommonOptions& common) {
+  auto action = std::make_shared<std::optional<std::string>>();
+  auto name = std::make_shared<std::optional<std::string>>();
+  arguments.positional("ACTION", *action, "ls, kill or revive", ValueKind::text,
+                       Presence::required);
+  arguments.positional("NAME", *name, "the agent", ValueKind::text, Presence::optional);
+  arguments.flag("-y, --yes", common.yes, "do not ask");
+  arguments.flag("--json", common.json, "print the answer as JSON");
+  return [action, name](Context& context) { return agent(context, **action, *name); };
+}
+
+}  // namespace slipway::cli
