@@ -62,6 +62,7 @@ void add_common_options(Arguments& arguments, CommonOptions& common);
 // One a file.
 Action define_deploy(Arguments& arguments, CommonOptions& common);
 Action define_detect(Arguments& arguments, CommonOptions& common);
+Action define_init(Arguments& arguments, CommonOptions& common);
 Action define_ls(Arguments& arguments, CommonOptions& common);
 Action define_inspect(Arguments& arguments, CommonOptions& common);
 Action define_logs(Arguments& arguments, CommonOptions& common);

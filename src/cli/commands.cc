@@ -26,8 +26,17 @@ constexpr Command rows[] = {
      {Permission::deploy, Permission::read, Permission::remove}},
     {"detect", Group::deploy, "Show what would be built and run",
      "Looks at the folder here, without a server, a network or running anything of it. `slipway "
-     "deploy` decides the same way.",
-     "slipway detect\nslipway detect ./shop --json", define_detect},
+     "deploy` decides the same way. Options say what detection cannot know; `slipway init` keeps "
+     "them in the project.",
+     "slipway detect\nslipway detect ./shop --json\n"
+     "slipway detect --explain start         # why, and how to say otherwise\n"
+     "slipway detect --start 'node main.js'  # what would follow from that",
+     define_detect},
+    {"init", Group::deploy, "Write slipway.toml with what detection should do otherwise",
+     "Only what differs from detection's own decision is written; a project needs no slipway.toml. "
+     "Policy, budget, identity and sandbox settings are never read from a project.",
+     "slipway init --start 'node main.js' --runtime node@22\nslipway init ./shop --service web",
+     define_init},
     {"redeploy",
      Group::deploy,
      "Deploy the source of a deployment again",

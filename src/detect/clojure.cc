@@ -59,7 +59,7 @@ std::optional<Proposal> detect_clojure(const Root& root) {
   for (const auto& [artifact, driver] :
        {std::pair{"org.postgresql/postgresql", "pg"}, std::pair{"mysql/mysql-connector", "mysql"},
         std::pair{"org.xerial/sqlite-jdbc", "sqlite3"}, std::pair{"com.taoensso/carmine", "redis"}})
-    if (text.find(artifact) != std::string::npos) add_database(driver, service);
+    if (text.find(artifact) != std::string::npos) add_dependency(driver, service);
   if (file == "project.clj") {
     const std::string_view head = after(text, "(defproject");
     std::string_view name = symbol(head, 0);

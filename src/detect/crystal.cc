@@ -34,7 +34,7 @@ std::optional<Proposal> detect_crystal(const Root& root) {
     }
   for (const auto& [name, driver] : {std::pair{"pg", "pg"}, std::pair{"mysql", "mysql"},
                                      std::pair{"sqlite3", "sqlite3"}, std::pair{"redis", "redis"}})
-    if (dependencies.contains(name)) add_database(driver, service);
+    if (dependencies.contains(name)) add_dependency(driver, service);
   service.install = "shards install --production";
   for (const std::string_view file : {"shard.lock", "shard.yml"})
     if (root.has(file)) service.install_inputs.push_back(root.path(file));

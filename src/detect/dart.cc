@@ -46,7 +46,7 @@ std::optional<Proposal> detect_dart(const Root& root) {
   for (const auto& [package, driver] :
        {std::pair{"postgres", "pg"}, std::pair{"mysql1", "mysql"}, std::pair{"sqlite3", "sqlite3"},
         std::pair{"redis", "redis"}, std::pair{"mongo_dart", "mongodb"}})
-    if (dependencies.contains(package)) add_database(driver, service);
+    if (dependencies.contains(package)) add_dependency(driver, service);
   const std::vector<const SourceFacts*>& sources = root.sources(Language::dart);
   proposal.reason = "pubspec.yaml";
   if (dependencies.contains("flutter")) {

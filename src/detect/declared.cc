@@ -20,6 +20,7 @@ void procfile(const Root& root, Proposal& proposal) {
   const std::string file = root.path("Procfile");
   if (!root.has("Procfile")) return;
   Service& service = proposal.service;
+  proposal.others.clear();  // it names every process
   int number = 0;
   std::vector<std::pair<std::string, std::string>> workers;
   for (const std::string_view raw : lines(root.text("Procfile"))) {

@@ -62,7 +62,16 @@ void describe_service(std::string& out, const Service& service) {
                                    : ""));
   if (service.port) row(out, "port", std::to_string(*service.port));
   if (!service.is_static && service.kind == "web") row(out, "health", service.health_path);
+  if (service.kind == "cron")
+    row(out, "schedule",
+        (service.schedule.empty() ? std::string("nothing says when") : service.schedule) +
+            (service.cron_path.empty() ? "" : ", requests " + service.cron_path));
   row(out, "env", environment(service));
+  row(out, "talks to", join(service.needs, ", "));
+  for (const Wire& wire : service.wires)
+    row(out, "wired", fmt::format("{} = {} of {}", wire.env, wire.value, wire.service));
+  for (const Proxy& proxy : service.proxies)
+    row(out, "passes on", fmt::format("{} to {}", proxy.path, proxy.service));
   row(out, "databases", join(service.databases, ", "));
   row(out, "volumes", join(service.volumes, ", "));
   row(out, "packages", join(service.system_packages, ", "));

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "detect/detectors.h"
+#include "detect/explain.h"
 #include "detect/listed.h"
 #include "detect/overrides.h"
 #include "detect/wiring.h"
@@ -35,6 +36,7 @@ Verdict judge(const Root& root, const DetectOptions& options, const Listing& lis
   std::vector<Proposal> proposals;
   for (const Detector& detector : detectors())
     if (std::optional<Proposal> proposal = detector.detect(root)) {
+      add_storage(root, *proposal);
       apply_declared_intent(root, *proposal);
       apply_listing(listing, root, *proposal);
       proposals.push_back(*std::move(proposal));
@@ -306,12 +308,14 @@ class Arbiter {
     stable_order(plan_.services, rank_of);
     unique_names();
     wire_services(project_, plan_.services);
+    find_fixed_addresses(project_, plan_.services, plan_.warnings);
     ask_which();
     if (!options_.service.empty()) choose_service();
     if (plan_.services.empty() && (!options_.start.empty() || !options_.output.empty()))
       plan_.services.push_back(as_told());
     for (Service& service : plan_.services)
       apply_overrides(overrides_, flags_, service, &service == plan_.services.data());
+    for (Service& service : plan_.services) name_fields(service);
     for (const Warning& finding : overrides_.findings) plan_.warnings.push_back(finding);
     const std::size_t told = plan_.warnings.size();
     if (plan_.services.empty()) name_unplanned();

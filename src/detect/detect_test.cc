@@ -29,7 +29,7 @@ TEST(Detect, EveryDecisionNamesItsFileAndLine) {
   const Plan plan = detect(express());
   ASSERT_EQ(plan.services.size(), 1u);
   EXPECT_THAT(plan.services[0].evidence,
-              testing::Contains(Evidence{"package.json", 1, "dependency express 4"}));
+              testing::Contains(Evidence{"package.json", 1, "dependency express 4", "framework"}));
 }
 
 TEST(Detect, FlagsReplaceWhatItWouldDecide) {

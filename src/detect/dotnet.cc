@@ -66,7 +66,7 @@ std::optional<Proposal> detect_dotnet(const Root& root) {
   for (const XmlNode& group : project.children)
     for (const XmlNode& reference : group.children)
       if (reference.name == "PackageReference")
-        add_database(reference.text_at({"@Include"}), service);
+        add_dependency(reference.text_at({"@Include"}), service);
   service.confidence = web || blazor ? 0.96 : 0.75;
   proposal.reason = chosen;
   add_source_facts(root.sources(Language::csharp), root, proposal);

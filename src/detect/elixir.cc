@@ -63,7 +63,7 @@ std::optional<Proposal> detect_elixir(const Root& root) {
     service.framework = "plug";
   }
   for (const std::string_view driver : {"postgrex", "myxql"})
-    if (depends(tokens, driver)) add_database(driver, service);
+    if (depends(tokens, driver)) add_dependency(driver, service);
   if (depends(tokens, "ecto_sql") && phoenix)
     service.release = "_build/prod/rel/" + app + "/bin/" + app + " eval \"" +
                       "Enum.each(Application.fetch_env!(:" + app +

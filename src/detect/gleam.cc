@@ -34,7 +34,7 @@ std::optional<Proposal> detect_gleam(const Root& root) {
     }
   for (const auto& [package, driver] :
        {std::pair{"pog", "pg"}, std::pair{"gleam_pgo", "pg"}, std::pair{"sqlight", "sqlite3"}})
-    if (dependencies.contains(package)) add_database(driver, service);
+    if (dependencies.contains(package)) add_dependency(driver, service);
   service.install = "gleam deps download";
   for (const std::string_view file : {"gleam.toml", "manifest.toml"})
     if (root.has(file)) service.install_inputs.push_back(root.path(file));

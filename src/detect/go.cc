@@ -136,6 +136,15 @@ void plan_port(const std::vector<const SourceFacts*>& sources, std::string_view 
     }
 }
 
+// The go.work of the root or above it; "" when there is none.
+std::string workspace_above(const Root& root) {
+  for (std::string_view above = root.directory();; above = directory_of(above)) {
+    std::string work = join_path(above, "go.work");
+    if (root.project().files().has(work)) return work;
+    if (above.empty()) return {};
+  }
+}
+
 bool is_standard(std::string_view import) {
   return import.substr(0, import.find('/')).find('.') == std::string_view::npos;
 }
@@ -184,7 +193,12 @@ std::optional<Proposal> detect_go(const Root& root) {
       if (!is_standard(import.module) &&
           !import.module.starts_with(module.path.empty() ? "\n" : module.path))
         foreign.insert(import.module);
-  if (!manifest) {
+  const std::string workspace = workspace_above(root);
+  if (!workspace.empty()) {
+    // Modules of one workspace see each other's sources: the build itself fetches what is foreign.
+    service.build = "go build -o bin/app " + package;
+    proposal.because(workspace, 1, "a member of the workspace");
+  } else if (!manifest) {
     proposal.warn("no_manifest", "no go.mod: the module is made at build time", main.file, 0,
                   "go mod init " + std::string("app") + " && go mod tidy");
     service.build = foreign.empty()
@@ -223,7 +237,7 @@ std::optional<Proposal> detect_go(const Root& root) {
     break;
   }
   for (const std::string& import : imports) {
-    add_database(import, service);
+    add_dependency(import, service);
     if (import == "github.com/mattn/go-sqlite3" || import == "gorm.io/driver/sqlite")
       service.system_packages = {"gcc"};
   }

@@ -64,7 +64,7 @@ std::optional<Proposal> detect_haskell(const Root& root) {
        {std::pair{"postgresql-simple", "pg"}, std::pair{"persistent-postgresql", "pg"},
         std::pair{"hasql", "pg"}, std::pair{"sqlite-simple", "sqlite3"},
         std::pair{"persistent-sqlite", "sqlite3"}, std::pair{"mysql-simple", "mysql"}})
-    if (text.find(mark) != std::string_view::npos) add_database(driver, service);
+    if (text.find(mark) != std::string_view::npos) add_dependency(driver, service);
   const std::string& name = executables.front();
   if (executables.size() > 1)
     proposal.questions.push_back({.id = "haskell_executable",

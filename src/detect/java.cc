@@ -122,7 +122,7 @@ std::optional<Proposal> plan_maven(const Root& root, Proposal proposal) {
         service.framework = framework.name;
         proposal.because(root.path("pom.xml"), line_of(root.text("pom.xml"), *at), "uses " + *at);
       }
-  for (const std::string& artifact : artifacts) add_database(artifact, service);
+  for (const std::string& artifact : artifacts) add_dependency(artifact, service);
   for (const std::string_view key :
        {"java.version", "maven.compiler.release", "maven.compiler.target", "maven.compiler.source"})
     take_version(root, project->text_at({"properties", key}), "pom.xml " + std::string(key),
@@ -201,7 +201,7 @@ std::optional<Proposal> plan_gradle(const Root& root, Proposal proposal) {
     // group:artifact:version
     const std::size_t colon = text.find(':');
     if (colon != std::string_view::npos)
-      add_database(text.substr(colon + 1, text.find(':', colon + 1) - colon - 1), service);
+      add_dependency(text.substr(colon + 1, text.find(':', colon + 1) - colon - 1), service);
   }
   if (tokens.empty() && root.has("settings.gradle")) return std::nullopt;
   for (const std::string_view key : {"languageVersion", "jvmToolchain", "sourceCompatibility",

@@ -123,6 +123,8 @@ void apply_listing(const Listing& listing, const Root& root, Proposal& proposal)
   stable_order(here, [](const Listed* listed) {
     return listed->kind == "worker" || listed->kind == "cron" ? 1 : 0;
   });
+  // What the file lists is all of it, but for what only requests something of the service.
+  std::erase_if(proposal.others, [](const Service& other) { return other.kind == "worker"; });
   const Service plain = service;
   overlay(*here.front(), listing, service, proposal);
   for (std::size_t i = 1; i < here.size(); ++i) {

@@ -88,6 +88,11 @@ std::optional<Proposal> detect_php(const Root& root) {
   } else if (uses("symfony/framework-bundle")) {
     service.framework = "symfony";
     service.start = "APP_ENV=prod php -S 0.0.0.0:$PORT -t public";
+    if (uses("doctrine/doctrine-migrations-bundle") &&
+        root.project().files().has_directory(root.path("migrations")))
+      service.release =
+          "APP_ENV=prod php bin/console doctrine:migrations:migrate --no-interaction "
+          "--allow-no-migration";
   } else if (uses("slim/slim")) {
     service.framework = "slim";
     service.start = "php -S 0.0.0.0:$PORT -t " + (folder.empty() ? std::string(".") : folder) +

@@ -107,7 +107,10 @@ void add_source_facts(const std::vector<const SourceFacts*>& sources, const Root
                       Proposal& proposal);
 // A database driver's name -> the database, e.g. "pg" -> "postgres"; "" when it is none.
 [[nodiscard]] std::string_view database_of(std::string_view package);
-void add_database(std::string_view package, Service& service);
+// Takes what a dependency says of the service: a database, packages of the system.
+void add_dependency(std::string_view package, Service& service);
+// Where an SQLite database lies: the folder to keep, or the file itself when it lies in the root.
+void add_storage(const Root& root, Proposal& proposal);
 // The health path among routes; "/" when there is none.
 [[nodiscard]] std::string_view health_route(const std::vector<const SourceFacts*>& sources);
 

@@ -159,6 +159,44 @@ std::string_view health_route(const std::vector<const SourceFacts*>& sources) {
   return "/";
 }
 
+namespace {
+
+// Debian packages that a library does not carry itself.
+std::string_view system_packages_of(std::string_view package) {
+  static const std::map<std::string_view, std::string_view> needs{
+      {"psycopg2", "libpq-dev"},
+      {"mysqlclient", "default-libmysqlclient-dev pkg-config"},
+      {"opencv-python", "libgl1 libglib2.0-0"},
+      {"opencv-contrib-python", "libgl1 libglib2.0-0"},
+      {"pdf2image", "poppler-utils"},
+      {"pytesseract", "tesseract-ocr"},
+      {"weasyprint", "libpango-1.0-0 libpangoft2-1.0-0"},
+      {"pydub", "ffmpeg"},
+      {"ffmpeg-python", "ffmpeg"},
+      {"openai-whisper", "ffmpeg"},
+      {"pycairo", "libcairo2-dev pkg-config"},
+      {"python-magic", "libmagic1"},
+      {"pyodbc", "unixodbc-dev"},
+      {"python-ldap", "libldap2-dev libsasl2-dev"},
+      {"graphviz", "graphviz"},
+      {"pygraphviz", "graphviz libgraphviz-dev"},
+      {"pyzbar", "libzbar0"},
+      {"selenium", "chromium chromium-driver"},
+      {"xmlsec", "libxmlsec1-dev pkg-config"},
+      {"puppeteer", "chromium"},
+      {"fluent-ffmpeg", "ffmpeg"},
+      {"gm", "graphicsmagick"},
+      {"pg", ""},
+      {"rmagick", "libmagickwand-dev"},
+      {"ruby-vips", "libvips"},
+      {"image_processing", "libvips"},
+      {"mysql2", ""}};
+  const auto at = needs.find(package);
+  return at == needs.end() ? std::string_view{} : at->second;
+}
+
+}  // namespace
+
 std::string_view database_of(std::string_view package) {
   static const std::map<std::string_view, std::string_view> drivers{
       {"pg", "postgres"},
@@ -228,12 +266,17 @@ std::string_view database_of(std::string_view package) {
   return at == drivers.end() ? std::string_view{} : at->second;
 }
 
-void add_database(std::string_view package, Service& service) {
+void add_dependency(std::string_view package, Service& service) {
   const std::string_view database = database_of(package);
-  if (database.empty() || std::ranges::find(service.databases, database) != service.databases.end())
-    return;
-  service.databases.insert(std::ranges::upper_bound(service.databases, database),
-                           std::string(database));
+  if (!database.empty() &&
+      std::ranges::find(service.databases, database) == service.databases.end())
+    service.databases.insert(std::ranges::upper_bound(service.databases, database),
+                             std::string(database));
+  for (const std::string_view needed : split(system_packages_of(package), ' '))
+    if (!needed.empty() &&
+        std::ranges::find(service.system_packages, needed) == service.system_packages.end())
+      service.system_packages.insert(std::ranges::upper_bound(service.system_packages, needed),
+                                     std::string(needed));
 }
 
 }  // namespace slipway::detection

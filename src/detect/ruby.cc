@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "detect/detectors.h"
+#include "detect/listed.h"
 
 namespace slipway::detection {
 namespace {
@@ -177,7 +178,17 @@ std::optional<Proposal> detect_ruby(const Root& root) {
       if (!service.start) return std::nullopt;
     }
   }
-  for (const auto& [gem, line] : gemfile.gems) add_database(gem, service);
+  for (const auto& [gem, line] : gemfile.gems) add_dependency(gem, service);
+  const auto work = [&](const std::string& gem, std::string command) {
+    if (!gemfile.has(gem) || service.is_static || !service.start) return;
+    Service worker =
+        process_of(service, gem == "sidekiq" ? "sidekiq" : "jobs", "worker", std::move(command));
+    worker.evidence = {
+        {.file = root.path("Gemfile"), .line = gemfile.gems.at(gem), .fact = "gem " + gem}};
+    proposal.others.push_back(std::move(worker));
+  };
+  work("sidekiq", "RAILS_ENV=production bundle exec sidekiq");
+  if (root.has("bin/jobs")) work("solid_queue", "RAILS_ENV=production bin/jobs");
   add_source_facts(sources, root, proposal);
   if (service.is_static) service.health_path = "/";
   return proposal;

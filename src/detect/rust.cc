@@ -146,13 +146,13 @@ std::optional<Proposal> detect_rust(const Root& root) {
                        "dependency " + std::string(framework));
       break;
     }
-  for (const std::string& name : dependencies) add_database(name, service);
+  for (const std::string& name : dependencies) add_dependency(name, service);
   if (const json::value* own = root.toml(join_path(chosen.directory, "Cargo.toml")))
     for (const std::string_view orm : {"sqlx", "diesel", "sea-orm"})
       for (const std::string& feature : strings_at(*own, {"dependencies", orm, "features"}))
         for (const auto& [mark, driver] : {std::pair{"postgres", "pg"}, std::pair{"mysql", "mysql"},
                                            std::pair{"sqlite", "sqlite"}})
-          if (feature.find(mark) != std::string::npos) add_database(driver, service);
+          if (feature.find(mark) != std::string::npos) add_dependency(driver, service);
 
   std::vector<const SourceFacts*> sources;
   const std::string prefix = root.path(chosen.directory);

@@ -66,7 +66,7 @@ std::optional<Proposal> detect_scala(const Root& root) {
         service.framework = mark.framework;
         proposal.because(root.path("build.sbt"), token.line, "uses " + std::string(token.text));
       }
-    add_database(token.text, service);
+    add_dependency(token.text, service);
   }
   std::string name = normalized(setting(tokens, "name"));
   if (name.empty())

@@ -154,6 +154,47 @@ Language language_of(std::string_view path) {
   return Language::none;
 }
 
+namespace {
+
+bool is_data_file(std::string_view text) {
+  if (text.size() > 200 || text.find_first_of("*{<$%\n ") != std::string_view::npos) return false;
+  text = text.substr(0, text.find('?'));
+  for (const std::string_view ending : {".db", ".sqlite", ".sqlite3", ".db3"})
+    if (text.size() > ending.size() && text.ends_with(ending)) return true;
+  return false;
+}
+
+// Literals that mean something whatever call they stand in.
+void scan_literals(const std::vector<Token>& tokens, SourceFacts& facts) {
+  constexpr std::size_t most = 8;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
+    if (!token.string()) continue;
+    if (facts.data_files.size() < most && is_data_file(token.text)) {
+      std::string path(token.text);
+      // join(__dirname, "data", "app.db")
+      for (std::size_t k = i; k >= 2 && tokens[k - 1].is(",") && tokens[k - 2].string() &&
+                              tokens[k - 2].text.find_first_of(".:/") == std::string_view::npos;
+           k -= 2)
+        path = std::string(tokens[k - 2].text) + "/" + path;
+      // BASE_DIR / "data" / "app.db"
+      for (std::size_t k = i; k >= 2 && tokens[k - 1].is("/") && tokens[k - 2].string(); k -= 2)
+        path = std::string(tokens[k - 2].text) + "/" + path;
+      facts.data_files.push_back({.text = std::move(path), .line = token.line});
+    }
+    if (facts.addresses.size() < most && facts.language == Language::javascript &&
+        (token.text.starts_with("http://localhost:") ||
+         token.text.starts_with("http://127.0.0.1:"))) {
+      const Token& last = tokens[i > 0 ? i - 1 : 0];
+      const bool fallback = last.is("|") || last.is("?") || last.is(":");
+      if (!fallback)
+        facts.addresses.push_back({.text = std::string(token.text), .line = token.line});
+    }
+  }
+}
+
+}  // namespace
+
 SourceFacts scan_source(std::string_view path, std::string_view text) {
   SourceFacts facts{.path = std::string(path), .language = language_of(path)};
   const std::vector<Token> tokens = tokenize(text, facts.language);
@@ -184,6 +225,7 @@ SourceFacts scan_source(std::string_view path, std::string_view text) {
       scan_others(tokens, facts);
       break;
   }
+  scan_literals(tokens, facts);
   for (const EnvRead& read : facts.env) facts.reads_port |= read.name == "PORT";
   return facts;
 }

@@ -78,6 +78,10 @@ struct AppObject {
   bool needs_arguments = false;
   int line = 0;
 };
+struct Literal {
+  std::string text;
+  int line = 0;
+};
 struct SourceFacts {
   std::string path;  // from the project's root
   Language language = Language::none;
@@ -87,6 +91,8 @@ struct SourceFacts {
   std::vector<Listen> listens;
   std::vector<Route> routes;
   std::vector<AppObject> apps;
+  std::vector<Literal> data_files;           // paths and URLs of SQLite databases, as written
+  std::vector<Literal> addresses;            // http://localhost:… that no variable replaces
   bool uses_bun = false, uses_deno = false;  // calls Bun.x(), Deno.x()
   bool has_main = false;    // func main, fn main, __main__ guard, public static void main
   bool reads_port = false;  // PORT from the environment, anywhere

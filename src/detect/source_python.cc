@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "detect/source.h"
@@ -243,7 +244,11 @@ class Scanner {
         "make_server", "run_simple", "start_server",
         "WSGIServer"};
     if (!calls.contains(name)) return;
-    if (name == "run" && (dotted == "run" || dotted == "subprocess.run" ||
+    const bool bottle =
+        dotted == "run" && std::ranges::any_of(facts_.imports, [](const Import& import) {
+          return import.module == "bottle";
+        });
+    if (name == "run" && ((dotted == "run" && !bottle) || dotted == "subprocess.run" ||
                           dotted == "asyncio.run" || dotted.ends_with("loop.run")))
       return;
     add_listen(tokens_, i + 1, facts_);

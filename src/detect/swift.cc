@@ -50,7 +50,7 @@ std::optional<Proposal> detect_swift(const Root& root) {
        {std::pair{"fluent-postgres-driver", "pg"}, std::pair{"postgres-nio", "pg"},
         std::pair{"fluent-mysql-driver", "mysql"}, std::pair{"fluent-sqlite-driver", "sqlite3"},
         std::pair{"fluent-mongo-driver", "mongodb"}, std::pair{"vapor/redis", "redis"}})
-    if (text.find(mark) != std::string_view::npos) add_database(driver, service);
+    if (text.find(mark) != std::string_view::npos) add_dependency(driver, service);
   proposal.because(root.path("Package.swift"), line, "executable " + target);
   service.install = "swift package resolve";
   service.build = "swift build -c release";

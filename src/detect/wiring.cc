@@ -378,4 +378,32 @@ void wire_services(const Project& project, std::vector<Service>& services) {
   Wiring(project, services).run();
 }
 
+void find_fixed_addresses(const Project& project, const std::vector<Service>& services,
+                          std::vector<Warning>& warnings) {
+  for (const Service& service : services) {
+    if (role_of(service) != Role::page || service.provider != "node") continue;
+    const std::string_view prefix = service.framework == "next" ? "process.env.NEXT_PUBLIC_"
+                                    : service.framework == "create-react-app"
+                                        ? "process.env.REACT_APP_"
+                                    : service.framework == "vue-cli" ? "process.env.VUE_APP_"
+                                                                     : "import.meta.env.VITE_";
+    const Root root(project, service.root);
+    for (const SourceFacts* facts : root.sources(Language::javascript)) {
+      const std::string_view name = base_name(facts->path);
+      if (facts->addresses.empty() || name.find(".config.") != std::string_view::npos ||
+          name.starts_with("server.") || !facts->listens.empty())
+        continue;
+      const Literal& address = facts->addresses.front();
+      warnings.push_back({.code = "fixed_address",
+                          .message = "calls " + address.text.substr(0, 80) +
+                                     ", which is the visitor's own machine once this is deployed",
+                          .file = facts->path,
+                          .line = address.line,
+                          .fix = "use " + std::string(prefix) + "API_URL || '" +
+                                 address.text.substr(0, 80) + "'"});
+      break;
+    }
+  }
+}
+
 }  // namespace slipway::detection

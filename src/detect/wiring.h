@@ -16,4 +16,9 @@ enum class Role { page, interface, process };
 // References to services that are not in the plan are dropped; `needs` has no cycle afterwards.
 void wire_services(const Project& project, std::vector<Service>& services);
 
+// Pages that call http://localhost:… from the browser: in a deployment that is the visitor's own
+// machine.
+void find_fixed_addresses(const Project& project, const std::vector<Service>& services,
+                          std::vector<Warning>& warnings);
+
 }  // namespace slipway::detection

@@ -6,13 +6,19 @@ namespace slipway {
 namespace {
 
 json::object to_json(const Evidence& evidence) {
-  return {{"file", evidence.file}, {"line", evidence.line}, {"fact", evidence.fact}};
+  return {{"file", evidence.file},
+          {"line", evidence.line},
+          {"fact", evidence.fact},
+          {"field", or_null(evidence.field)}};
 }
 
 Result<Evidence> evidence_from_json(const json::value& value) {
   Evidence out;
   JsonReader reader(value, "evidence");
-  reader.read("file", out.file).read("line", out.line).read("fact", out.fact);
+  reader.read("file", out.file)
+      .read("line", out.line)
+      .read("fact", out.fact)
+      .read("field", out.field);
   SLIPWAY_CHECK(reader.status());
   return out;
 }

@@ -12,6 +12,8 @@ struct Evidence {
   std::string file;
   int line = 0;
   std::string fact;
+  std::string
+      field;  // the field of the service that it decides: "start", "runtime"; "" when several
   bool operator==(const Evidence&) const = default;
 };
 

@@ -361,8 +361,10 @@ std::optional<Proposal> detect_node(const Root& root) {
   if (package.manifest != nullptr && is_workspace_runner(package, start)) {
     // Only a framework of its own makes the workspace's root an app.
     const bool app = std::ranges::any_of(frameworks(), [&](const Framework& framework) {
+      // Redwood's own generator declares itself for development, and is a workspace.
       return framework.shape == Shape::meta &&
-             package.runtime.contains(std::string(declared(package, framework)));
+             (package.runtime.contains(std::string(declared(package, framework))) ||
+              (framework.name == "redwood" && package.has("@redwoodjs/core")));
     });
     if (!app) return std::nullopt;
   }
@@ -427,9 +429,9 @@ std::optional<Proposal> detect_node(const Root& root) {
     if (service.start && service.start->starts_with("node "))
       service.start = "bun " + service.start->substr(5);
   }
-  for (const auto& [name, range] : package.runtime) add_database(name, service);
+  for (const auto& [name, range] : package.runtime) add_dependency(name, service);
   if (package.manifest == nullptr)
-    for (const std::string& name : imported_packages(root)) add_database(name, service);
+    for (const std::string& name : imported_packages(root)) add_dependency(name, service);
   plan_port(context);
   add_source_facts(root.sources(Language::javascript), root, proposal);
   if (service.is_static) service.health_path = "/";
@@ -454,6 +456,8 @@ std::optional<Proposal> detect_node(const Root& root) {
         std::ranges::none_of(all, [](const SourceFacts* facts) { return !facts->listens.empty(); }))
       service.kind = "worker";
   }
+  plan_release(context);
+  plan_workers(context);
   service.confidence = confidence(context, framework);
   if (service.confidence <= 0) return std::nullopt;
   proposal.reason = framework != nullptr ? std::string(framework->name) + " in package.json"

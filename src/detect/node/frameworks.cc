@@ -28,7 +28,8 @@ constexpr Framework table[] = {
     {"qwik", "@builder.io/qwik-city|@qwik.dev/router", spa, "qwik build", "dist", ""},
     {"vike", "vike|vite-plugin-ssr", spa, "vite build", "dist/client", ""},
     {"nitro", "nitropack|nitro", meta, "nitropack build", "", "node .output/server/index.mjs"},
-    {"meteor", "meteor-node-stubs", meta, "meteor build --directory .meteor-out", "", ""},
+    {"meteor", "meteor-node-stubs", meta, "meteor build --directory .meteor-out --server-only", "",
+     "node .meteor-out/bundle/main.js"},
 
     {"docusaurus", "@docusaurus/core", site, "docusaurus build", "build", "", nullptr,
      "node_modules/.cache"},

@@ -52,6 +52,10 @@ void plan_expo(const Context& context);
 void plan_ionic(const Context& context);
 void plan_solid_start(const Context& context);
 
+// What runs once before a release, and what runs beside the server.
+void plan_release(const Context& context);
+void plan_workers(const Context& context);
+
 // Makes the service a static site of `output`.
 void make_static(Service& service, std::string output, StaticFallback fallback);
 

@@ -282,6 +282,24 @@ RuntimeNeed runtime_of(const Root& root, const Declared& declared, Proposal& pro
   return need;
 }
 
+namespace {
+
+// The uv.lock above a member of a workspace; "" when it is none.
+std::string uv_workspace_of(const Root& root) {
+  for (std::string_view at = root.directory(); !at.empty();) {
+    at = directory_of(at);
+    const std::string lock = join_path(at, "uv.lock");
+    const std::string manifest = join_path(at, "pyproject.toml");
+    if (!root.project().files().has(lock) || !root.project().files().has(manifest)) continue;
+    const json::value* pyproject = root.project().toml(manifest);
+    if (pyproject != nullptr && find(*pyproject, {"tool", "uv", "workspace"}) != nullptr)
+      return lock;
+  }
+  return {};
+}
+
+}  // namespace
+
 void plan_install(const Root& root, const Declared& declared, const std::vector<std::string>& extra,
                   Proposal& proposal) {
   Service& service = proposal.service;
@@ -295,6 +313,12 @@ void plan_install(const Root& root, const Declared& declared, const std::vector<
       service.install = "uv sync --frozen" + then;
       break;
     case Installer::pyproject: {
+      if (const std::string above = uv_workspace_of(root); !above.empty()) {
+        service.package_manager = "uv";
+        service.install = "UV_PROJECT_ENVIRONMENT=\"$PWD/.venv\" uv sync --frozen" + then;
+        proposal.because(above, 0, "a member of the uv workspace; its lockfile counts");
+        return;  // members are installed from their sources
+      }
       const json::value* pyproject = root.toml("pyproject.toml");
       const bool uv = pyproject != nullptr && (find(*pyproject, {"tool", "uv"}) != nullptr ||
                                                find(*pyproject, {"dependency-groups"}) != nullptr);

@@ -268,7 +268,12 @@ std::optional<Proposal> detect_python(const Root& root) {
   Declared declared = read_declared(root, proposal);
   const std::vector<const SourceFacts*>& sources = root.sources(Language::python);
   const bool documents = root.has("mkdocs.yml") || root.has("mkdocs.yaml");
-  if (declared.installer == Installer::none && sources.empty() && !documents) return std::nullopt;
+  const bool notebook =
+      sources.empty() && std::ranges::any_of(root.files(), [](const std::string& file) {
+        return file.ends_with(".ipynb") && file.find('/') == std::string::npos;
+      });
+  if (declared.installer == Installer::none && sources.empty() && !documents && !notebook)
+    return std::nullopt;
   Service& service = proposal.service;
   service.root = root.directory();
   service.provider = "python";
@@ -305,6 +310,9 @@ std::optional<Proposal> detect_python(const Root& root) {
       if (!declared.has(theme)) extra.push_back(theme);
       confidence = 0.9;
       proposal.reason = theme + " configuration";
+    } else if (notebook && plan_notebook(context, extra)) {
+      confidence = 0.75;
+      proposal.reason = "a notebook";
     } else if (const std::optional<Entry> script = find_script(root)) {
       const SourceFacts* facts = root.source(script->file);
       const bool listens = facts != nullptr && !facts->listens.empty();
@@ -331,11 +339,11 @@ std::optional<Proposal> detect_python(const Root& root) {
     }
   }
   plan_install(root, declared, extra, proposal);
-  for (const auto& [name, requirement] : declared.requirements) add_database(name, service);
+  for (const auto& [name, requirement] : declared.requirements) add_dependency(name, service);
   for (const SourceFacts* facts : sources)
     for (const Import& import : facts->imports)
       if (import.module == "sqlite3" || import.module.starts_with("sqlite3."))
-        add_database("sqlite3", service);
+        add_dependency("sqlite3", service);
   if (service.framework == "gradio")
     for (const SourceFacts* facts : sources)
       for (const Listen& listen : facts->listens)
@@ -344,6 +352,8 @@ std::optional<Proposal> detect_python(const Root& root) {
           service.port = listen.port;
   plan_port(root, proposal);
   add_source_facts(sources, root, proposal);
+  plan_release(context);
+  plan_workers(context);
   if (service.framework == "streamlit") service.health_path = "/_stcore/health";
   if (service.is_static) service.health_path = "/";
   if (service.runtime.name.empty()) service.runtime.name = "python";

@@ -38,6 +38,11 @@ struct Context {
 };
 // Django has a shape of its own: manage.py, settings, collectstatic, migrations. Whether it is one.
 [[nodiscard]] bool plan_django(const Context& context, std::vector<std::string>& extra);
+// A notebook alone is served by voila. Whether it is one.
+[[nodiscard]] bool plan_notebook(const Context& context, std::vector<std::string>& extra);
+// What runs once before a release, and what runs beside the server.
+void plan_release(const Context& context);
+void plan_workers(const Context& context);
 // mkdocs and sphinx make static pages. Whether it is one.
 [[nodiscard]] bool plan_documentation(const Context& context);
 

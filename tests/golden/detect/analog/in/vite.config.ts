@@ -1,0 +1,1 @@
+import analog from '@analogjs/platform';

@@ -1,0 +1,3 @@
+ALLOWED_HOSTS=['*']
+DATABASES={'default':{'ENGINE':'django.db.backends.postgresql'}}
+WSGI_APPLICATION='shop.wsgi.application'

@@ -1,0 +1,1 @@
+const { feathers } = require('@feathersjs/feathers');

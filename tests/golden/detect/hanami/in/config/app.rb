@@ -1,0 +1,1 @@
+module Shop; class App < Hanami::App; end; end

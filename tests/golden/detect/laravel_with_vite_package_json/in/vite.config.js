@@ -1,0 +1,1 @@
+import laravel from 'laravel-vite-plugin';

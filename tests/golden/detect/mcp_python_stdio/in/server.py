@@ -1,0 +1,4 @@
+from mcp.server.fastmcp import FastMCP
+mcp = FastMCP('demo')
+if __name__ == '__main__':
+    mcp.run()

@@ -1,0 +1,2 @@
+package x;
+public class Application { public static void main(String[] a) {} }

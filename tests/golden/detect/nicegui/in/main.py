@@ -1,0 +1,3 @@
+from nicegui import ui
+ui.label('hi')
+ui.run()

@@ -1,0 +1,2 @@
+const api = import.meta.env.VITE_API_URL || 'http://localhost:5000';
+fetch(api);

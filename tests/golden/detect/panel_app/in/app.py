@@ -1,0 +1,2 @@
+import panel as pn
+pn.panel('hi').servable()

@@ -1,0 +1,3 @@
+from fastapi import FastAPI
+from shop.db import x
+app = FastAPI()

@@ -1,0 +1,1 @@
+module.exports={plugins:[new (require('html-webpack-plugin'))()]};
