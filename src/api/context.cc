@@ -76,8 +76,15 @@ ApiResponse problem_response(const Error& error) {
 }
 
 json::object deployment_json(const ApiContext& context, const Deployment& deployment) {
-  return to_json(deployment, {.url = context.service.url(deployment),
-                              .alias_url = context.service.alias_url(deployment)});
+  DeploymentUrls urls{.url = context.service.url(deployment),
+                      .alias_url = context.service.alias_url(deployment)};
+  for (const Companion& each : deployment.companions) {
+    const Names& names = context.names;
+    urls.service_urls[each.label] = names.url(names.unit_host(deployment, each.label));
+    urls.service_alias_urls[each.label] =
+        names.url(names.unit_alias_host(deployment.project, deployment.alias, each.label));
+  }
+  return to_json(deployment, urls);
 }
 
 }  // namespace slipway

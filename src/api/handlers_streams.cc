@@ -37,7 +37,7 @@ std::string sse(const DeployEvent& event) {
 }
 
 struct LogQuestion {
-  std::filesystem::path directory;
+  std::vector<MergedLogReader::Source> sources;
   std::optional<Timestamp> since;
   std::shared_ptr<const re2::RE2> filter;
   std::size_t tail = 0;  // 0: all
@@ -50,8 +50,24 @@ Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& r
   const std::string_view kind = request.query_value("kind").value_or("run");
   if (kind != "run" && kind != "build")
     return fail(Errc::invalid_argument, "kind must be run or build");
-  question.directory = context.service.log_directory(
-      deployment.id, kind == "run" ? DeployService::LogKind::run : DeployService::LogKind::build);
+  if (kind == "build") {
+    question.sources = {
+        {.service = {},
+         .directory =
+             context.service.log_directory(deployment.id, DeployService::LogKind::build)}};
+  } else {
+    const auto only = request.query_value("service");
+    const std::vector<Unit> units = units_of(deployment);
+    for (const Unit& unit : units)
+      if (!only || only->empty() || *only == unit.name() || *only == unit.label)
+        question.sources.push_back(
+            {.service = units.size() > 1 ? std::string(unit.name()) : std::string(),
+             .directory = context.service.log_directory(deployment.id, DeployService::LogKind::run,
+                                                        unit.label)});
+    if (question.sources.empty())
+      return fail(Errc::not_found,
+                  fmt::format("this deployment has no service '{}'", sanitize_line(*only)));
+  }
   if (const auto since = request.query_value("since"); since && !since->empty()) {
     if (const auto ago = parse_duration(*since))
       question.since = context.clock.now() - *ago;
@@ -82,12 +98,14 @@ Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& r
   return question;
 }
 
-std::string log_json(const LogLine& line) {
+std::string log_json(const MergedLogReader::Line& from) {
+  const LogLine& line = from.line;
   const std::string_view stream = line.stream == 'e' ? "err" : line.stream == 'b' ? "build" : "out";
-  return json::serialize(json::object{{"time", to_rfc3339(line.time)},
-                                      {"stream", stream},
-                                      {"line", sanitize_line(line.line, Colors::keep)}}) +
-         "\n";
+  json::object out{{"time", to_rfc3339(line.time)},
+                   {"stream", stream},
+                   {"line", sanitize_line(line.line, Colors::keep)}};
+  if (!from.service.empty()) out["service"] = sanitize_line(from.service);
+  return json::serialize(out) + "\n";
 }
 
 bool matches(const LogQuestion& question, const LogLine& line) {
@@ -97,7 +115,7 @@ bool matches(const LogQuestion& question, const LogLine& line) {
 
 // Everything there is, then, when following, what comes; `over` says that nothing more will.
 void stream_log(const LogQuestion& question, StreamWriter& out, const std::function<bool()>& over) {
-  LogReader reader(question.directory);
+  MergedLogReader reader(question.sources);
   std::deque<std::string> last;
   std::string batch;
   bool caught_up = false, ended = false;
@@ -106,7 +124,7 @@ void stream_log(const LogQuestion& question, StreamWriter& out, const std::funct
     const auto line = reader.next();
     if (!line) return;
     if (*line) {
-      if (!matches(question, **line)) continue;
+      if (!matches(question, (*line)->line)) continue;
       std::string text = log_json(**line);
       if (!caught_up && question.tail > 0) {
         last.push_back(std::move(text));

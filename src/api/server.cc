@@ -248,7 +248,9 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                           .builder = *p.builder,
                                                           .fleet = *p.fleet,
                                                           .routes = *p.routes,
-                                                          .events = p.events});
+                                                          .events = p.events,
+                                                          .runner = *p.runner,
+                                                          .names = *p.names});
   p.service =
       std::make_unique<DeployService>(DeployService::Parts{.settings = p.settings,
                                                            .clock = p.clock,

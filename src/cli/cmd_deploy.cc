@@ -21,7 +21,7 @@ namespace {
 struct DeployArguments {
   std::optional<std::string> path, project, team, alias, message, ttl;
   std::vector<std::string> env, build_env;
-  bool no_wait = false, dry_run = false;
+  bool no_wait = false, dry_run = false, with_workers = false, with_schedules = false;
   std::optional<std::string> install, build, start, root, service, framework, runtime;
 };
 
@@ -83,6 +83,8 @@ json::object overrides_of(const DeployArguments& arguments) {
   add("service", arguments.service);
   add("framework", arguments.framework);
   add("runtime", arguments.runtime);
+  if (arguments.with_workers) out["with_workers"] = true;
+  if (arguments.with_schedules) out["with_schedules"] = true;
   return out;
 }
 
@@ -223,6 +225,9 @@ Action define_deploy(Arguments& arguments, CommonOptions& common) {
                    "the service to deploy, where there are more");
   arguments.option("--framework", "NAME", own->framework, "take it for this framework");
   arguments.option("--runtime", "NAME@VERSION", own->runtime, "run it with this, say node@22");
+  arguments.flag("--with-workers", own->with_workers,
+                 "run the workers of this preview, too; a folder of workers alone always runs them");
+  arguments.flag("--with-schedules", own->with_schedules, "run what this preview schedules, too");
   arguments.flag("-y, --yes", common.yes, "ask nothing");
   arguments.flag("--json", common.json, "print the deployment as JSON");
   return [own](Context& context) { return deploy(context, *own); };

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 struct LogsArguments {
-  std::optional<std::string> id, since, filter, tail;
+  std::optional<std::string> id, since, filter, tail, service;
   bool build = false, follow = false, times = false;
 };
 
@@ -29,6 +29,7 @@ Result<std::string> target_of(const LogsArguments& arguments) {
                   "write it as 10m, 24h or 2026-01-31T09:30:00Z");
     target += "&since=" + url_encode(*arguments.since);
   }
+  if (arguments.service) target += "&service=" + url_encode(*arguments.service);
   if (arguments.filter) target += "&filter=" + url_encode(*arguments.filter);
   if (arguments.tail) {
     SLIPWAY_TRY(const int tail, parse_count("--tail", *arguments.tail));
@@ -44,6 +45,8 @@ std::string shown_line(const json::object& record, const LogsArguments& argument
   std::string line = sanitize_line(raw, style.color ? Colors::keep : Colors::strip);
   if (style.color && line.contains('\x1b')) line += "\x1b[0m";
   if (style.color && text_at(record, "stream") == "err" && line == raw) line = style.yellow(line);
+  if (const std::string service = text_at(record, "service"); !service.empty())
+    line = style.dim(sanitize_line(service) + " |") + " " + line;
   if (arguments.times) line = style.dim(sanitize_line(text_at(record, "time"))) + "  " + line;
   return line + "\n";
 }
@@ -91,6 +94,7 @@ Action define_logs(Arguments& arguments, CommonOptions& common) {
   arguments.positional("ID", own->id, "id, beginning of one, URL, project, or alias--project",
                        ValueKind::deployment, Presence::required);
   arguments.flag("--build", own->build, "the build's output instead of the app's");
+  arguments.option("--service", "NAME", own->service, "only what this service wrote");
   arguments.flag("-f, --follow", own->follow, "go on as it is written");
   arguments.option("--since", "TIME", own->since, "from then on: 10m, 24h, 2026-01-31T09:30:00Z");
   arguments.option("--filter", "RE", own->filter, "only lines that match this (RE2 syntax)");

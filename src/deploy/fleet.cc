@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "build/failure.h"
+#include "deploy/fleet_entry.h"
+#include "deploy/instance_spec.h"
 #include "deploy/logs.h"
 #include "deploy/readiness.h"
 #include "sys/files.h"
@@ -13,39 +15,10 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// A preview that dies this often within the window is given up: it would only burn its neighbours'
-// CPU.
-constexpr std::size_t crash_limit = 5;
-constexpr Duration crash_window = 2min;
-// How long a failed wake shows its error before the next request may try again.
-constexpr auto wake_retry = 15s;
-constexpr Duration disk_check_interval = 10s;
-
-std::string label(const SandboxInfo& info, std::string_view name) {
-  for (const auto& [key, value] : info.labels)
-    if (key == name) return value;
-  return {};
-}
+// A worker that lives this long has started.
+constexpr Duration worker_settle = 1s;
 
 }  // namespace
-
-struct Fleet::Entry {
-  explicit Entry(DeploymentId deployment, Duration now)
-      : id(deployment),
-        backend(std::make_shared<Backend>(std::move(deployment))),
-        known_since(now) {}
-
-  const DeploymentId id;
-  const std::shared_ptr<Backend> backend;
-  const Duration known_since;
-  std::mutex operation;  // held while the instance is started or stopped
-
-  // Guarded by the fleet's mutex_.
-  std::string sandbox;  // "" when none runs
-  Duration started{};
-  bool removed = false;
-  std::deque<Duration> crashes;
-};
 
 Fleet::Fleet(Parts parts, LostHandler lost)
     : parts_(parts), lost_(std::move(lost)), workers_(std::make_unique<Workers>(8)) {
@@ -58,71 +31,176 @@ Fleet::~Fleet() {
   workers_->stop();
 }
 
-std::filesystem::path Fleet::log_directory(const DeploymentId& id) const {
-  return parts_.settings.data / "logs" / id.str() / "run";
+std::filesystem::path Fleet::log_directory(const DeploymentId& id, std::string_view label) const {
+  return parts_.settings.data / "logs" / id.str() /
+         (label.empty() ? "run" : fmt::format("run-{}", label));
 }
 
-std::shared_ptr<Fleet::Entry> Fleet::entry(const DeploymentId& id) {
+Fleet::EntryPtr Fleet::entry(const DeploymentId& id) {
   std::lock_guard lock(mutex_);
   auto& entry = entries_[id];
   if (!entry) entry = std::make_shared<Entry>(id, parts_.clock.monotonic());
   return entry;
 }
 
-std::shared_ptr<Fleet::Entry> Fleet::find(const DeploymentId& id) const {
+Fleet::EntryPtr Fleet::find(const DeploymentId& id) const {
   std::lock_guard lock(mutex_);
   const auto at = entries_.find(id);
   return at == entries_.end() ? nullptr : at->second;
 }
 
-std::shared_ptr<Backend> Fleet::backend(const DeploymentId& id) { return entry(id)->backend; }
+Fleet::MemberPtr Fleet::member(Entry& entry, std::string_view label) {
+  std::lock_guard lock(mutex_);
+  for (const MemberPtr& each : entry.members)
+    if (each->label == label) return each;
+  return entry.members.emplace_back(std::make_shared<Member>(entry.id, label));
+}
+
+std::vector<Fleet::MemberPtr> Fleet::members(const Entry& entry) const {
+  std::lock_guard lock(mutex_);
+  return entry.members;
+}
+
+std::shared_ptr<Backend> Fleet::backend(const DeploymentId& id, std::string_view label) {
+  return member(*entry(id), label)->backend;
+}
+
+void Fleet::set_unready(const Entry& entry, const std::function<void(Backend&)>& change) const {
+  for (const MemberPtr& each : members(entry))
+    if (each->backend->state() != Backend::State::ready) change(*each->backend);
+}
 
 Status Fleet::start(const Deployment& deployment, std::stop_token stop) {
-  const std::shared_ptr<Entry> entry = this->entry(deployment.id);
+  const EntryPtr entry = this->entry(deployment.id);
   std::lock_guard operation(entry->operation);
-  entry->backend->set_waking();
-  Status started = start_instance(*entry, deployment, stop);
-  if (!started) entry->backend->set_crashed(started.error());
+  Status started = start_members(*entry, deployment, std::move(stop));
+  if (!started)
+    set_unready(*entry, [&](Backend& backend) { backend.set_crashed(started.error()); });
   return started;
 }
 
-Status Fleet::start_instance(Entry& entry, const Deployment& deployment, std::stop_token stop) {
-  SLIPWAY_CHECK(make_room(entry));
-  const std::string sandbox = fmt::format("{}-{}", deployment.id.tail(), random_id().substr(0, 6));
-  SLIPWAY_TRY(const SandboxSpec spec, sandbox_spec(deployment, sandbox));
-  {
+Status Fleet::start_members(Entry& entry, const Deployment& deployment, std::stop_token stop) {
+  struct Launched {
+    MemberPtr member;
+    Unit unit;
+    std::string sandbox;
+    Status outcome;
+  };
+  std::vector<Launched> launched;
+  const std::vector<Unit> units = units_of(deployment);
+  const auto named = [&](Error error, const Unit& unit) -> Status {
+    if (units.size() > 1 && error.code != Errc::canceled)
+      error.message = fmt::format("{}: {}", sanitize_line(unit.name()), error.message);
+    for (const Launched& each : launched) {
+      stop_instance(*each.member);
+      each.member->backend->set_waking();
+    }
+    return fail(std::move(error));
+  };
+  for (const Unit& unit : units) {
+    if (!unit.has_instance()) continue;
+    const MemberPtr member = this->member(entry, unit.label);
+    if (member->backend->state() == Backend::State::ready) continue;
+    member->backend->set_waking();
+    if (Status started = launch(entry, *member, deployment, unit); !started)
+      return named(std::move(started).error(), unit);
     std::lock_guard lock(mutex_);
-    if (entry.removed) return fail(Errc::canceled, "the deployment was removed");
-    entry.sandbox = sandbox;
-    entry.started = parts_.clock.monotonic();
-    by_sandbox_[sandbox] = deployment.id;
-    ++running_;
+    launched.push_back({.member = member, .unit = unit, .sandbox = member->sandbox});
   }
-  Status started =
-      parts_.engine.start(spec, log_directory(deployment.id), parts_.settings.instances.log_bytes);
-  if (!started) {
-    stop_instance(entry);
-    return started;
+  // All at once: one may need another before it answers.
+  std::stop_source others;
+  const std::stop_callback pass_on(stop, [&] { others.request_stop(); });
+  const auto settle = [&](Launched& each) {
+    auto endpoint = wait_until_ready(each.sandbox, deployment, each.unit, others.get_token());
+    if (!endpoint) {
+      each.outcome = fail(std::move(endpoint).error());
+      others.request_stop();
+      return;
+    }
+    each.member->backend->touch(parts_.clock.monotonic());
+    each.member->backend->set_ready(*std::move(endpoint));
+  };
+  {
+    std::vector<std::jthread> waiting;
+    for (std::size_t i = 1; i < launched.size(); ++i)
+      waiting.emplace_back([&settle, &each = launched[i]] { settle(each); });
+    if (!launched.empty()) settle(launched.front());
   }
-  auto endpoint = wait_until_ready(sandbox, deployment, stop);
-  if (!endpoint) {
-    stop_instance(entry);
-    return fail(std::move(endpoint).error());
-  }
-  entry.backend->touch(parts_.clock.monotonic());
-  entry.backend->set_ready(*std::move(endpoint));
+  // The one that failed by itself, not those that were told to give up.
+  for (const Errc skipped : {Errc::canceled, Errc::internal})
+    for (Launched& each : launched)
+      if (!each.outcome && (skipped == Errc::internal || each.outcome.error().code != skipped))
+        return named(std::move(each.outcome).error(), each.unit);
   return {};
 }
 
-void Fleet::stop_instance(Entry& entry) {
+Status Fleet::launch(Entry& entry, Member& member, const Deployment& deployment, const Unit& unit) {
+  SLIPWAY_CHECK(make_room(entry));
+  const std::string sandbox = fmt::format("{}-{}", deployment.id.tail(), random_id().substr(0, 6));
+  SLIPWAY_TRY(const SandboxSpec spec, instance_spec({.settings = parts_.settings,
+                                                     .repository = parts_.repository,
+                                                     .layers = parts_.layers,
+                                                     .builder = parts_.builder,
+                                                     .names = parts_.names},
+                                                    deployment, unit, sandbox));
+  {
+    std::lock_guard lock(mutex_);
+    if (entry.removed) return fail(Errc::canceled, "the deployment was removed");
+    member.routed = unit.is_routed();
+    member.sandbox = sandbox;
+    member.started = parts_.clock.monotonic();
+    by_sandbox_[sandbox] = {deployment.id, member.label};
+    ++running_;
+  }
+  Status started = parts_.engine.start(spec, log_directory(deployment.id, member.label),
+                                       parts_.settings.instances.log_bytes);
+  if (!started)
+    stop_instance(member);
+  else
+    join_siblings(entry, member, deployment);
+  return started;
+}
+
+void Fleet::join_siblings(Entry& entry, const Member& member, const Deployment& deployment) {
+  const std::vector<Unit> units = units_of(deployment);
   std::string sandbox;
   {
     std::lock_guard lock(mutex_);
-    sandbox = std::exchange(entry.sandbox, {});
+    sandbox = member.sandbox;
+    if (units.size() > 1 && !links_) {
+      if (auto made = Links::create()) links_ = *std::move(made);
+    }
+    if (units.size() < 2 || !links_) return;
+  }
+  const auto dialer = parts_.engine.dialer(sandbox);
+  for (std::size_t i = 0; dialer && i < units.size(); ++i) {
+    if (!units[i].has_instance() || !units[i].is_routed() || units[i].label == member.label)
+      continue;
+    auto listener = (*dialer)->listen(sibling_address(i), parts_.names.port());
+    if (!listener) {
+      log_warn("a service cannot reach another",
+               {{"deployment", entry.id.str()}, {"error", listener.error().message}});
+      continue;
+    }
+    links_->open(sandbox, *std::move(listener),
+                 [other = this->member(entry, units[i].label)->backend]() -> Result<Fd> {
+                   const auto endpoint = other->endpoint();
+                   if (!endpoint) return fail(Errc::unavailable, "it is not ready");
+                   return endpoint->dialer->dial(endpoint->port, endpoint->ipv6);
+                 });
+  }
+}
+
+void Fleet::stop_instance(Member& member) {
+  std::string sandbox;
+  {
+    std::lock_guard lock(mutex_);
+    sandbox = std::exchange(member.sandbox, {});
     if (sandbox.empty()) return;
     by_sandbox_.erase(sandbox);
     exits_.erase(sandbox);
     --running_;
+    if (links_) links_->close(sandbox);
   }
   if (Status stopped = parts_.engine.stop(sandbox, parts_.settings.instances.stop_grace); !stopped)
     log_warn("an instance was not stopped cleanly",
@@ -132,67 +210,53 @@ void Fleet::stop_instance(Entry& entry) {
              {{"sandbox", sandbox}, {"error", removed.error().message}});
 }
 
-Result<SandboxSpec> Fleet::sandbox_spec(const Deployment& deployment,
-                                        const std::string& sandbox) const {
-  const Artifact& artifact = deployment.artifact;
-  SandboxSpec spec;
-  spec.id = sandbox;
-  spec.cgroup = "previews";
-  for (const std::string& layer : artifact.layers) {
-    const auto path = parts_.layers.find(layer);
-    if (!path)
-      return fail(Errc::corrupt, fmt::format("layer {} of {} is gone", layer, deployment.id.str()),
-                  fmt::format("build it again: slipway redeploy {}", deployment.id.str()));
-    spec.root.lowers.push_back(*path);
-  }
-  spec.root.upper = parts_.settings.data / "instances" / sandbox / "upper";
-  SLIPWAY_TRY(spec.root.binds, parts_.builder.toolchain_binds(artifact));
-  spec.argv = {"/bin/sh", "-c", artifact.start};
-  spec.workdir = artifact.workdir.empty() ? "/app" : artifact.workdir;
-  spec.env = artifact.env;
-  spec.env.insert_or_assign("HOST", "0.0.0.0");
-  spec.env.insert_or_assign("PORT", std::to_string(artifact.port.value_or(default_port)));
-  spec.env.insert_or_assign("SLIPWAY_PROJECT", deployment.project);
-  spec.env.insert_or_assign("SLIPWAY_DEPLOYMENT", deployment.id.str());
-  spec.env.insert_or_assign("SLIPWAY_ENVIRONMENT", "preview");
-  spec.env.insert_or_assign("SLIPWAY_URL",
-                            parts_.names.url(parts_.names.deployment_host(deployment)));
-  for (const auto& [name, value] : deployment.options.env) spec.env.insert_or_assign(name, value);
-  SLIPWAY_TRY(spec.uid_slot,
-              parts_.repository.uid_slot(deployment.project + "/" + deployment.alias));
-  spec.limits = parts_.settings.instances.limits;
-  spec.egress = Egress::internet;
-  spec.hostname = deployment.project;
-  spec.labels = {{"deployment", deployment.id.str()}, {"project", deployment.project}};
-  return spec;
-}
-
 Result<Backend::Endpoint> Fleet::wait_until_ready(const std::string& sandbox,
-                                                  const Deployment& deployment,
+                                                  const Deployment& deployment, const Unit& unit,
                                                   std::stop_token stop) {
+  if (!unit.is_routed()) {  // a worker: it answers nothing, so that it lives must do
+    const Duration slice = 50ms;
+    for (Duration waited{}; waited < worker_settle; waited += slice) {
+      if (stop.stop_requested()) return fail(Errc::canceled, "canceled while starting");
+      if (exit_of(sandbox, slice))
+        return fail(why_not_ready({.code = Errc::start_failed, .message = "it ended at once"},
+                                  sandbox, deployment, unit));
+    }
+    return Backend::Endpoint{};
+  }
   SLIPWAY_TRY(std::shared_ptr<const Dialer> dialer, parts_.engine.dialer(sandbox));
-  const ReadinessQuestion question{.dialer = dialer,
-                                   .host = parts_.names.deployment_host(deployment),
-                                   .health_path = deployment.artifact.health_path,
-                                   .port = expected_port(deployment),
-                                   .timeout = parts_.settings.instances.start_timeout};
+  const ReadinessQuestion question{
+      .dialer = dialer,
+      .host = parts_.names.unit_host(deployment, unit.label),
+      .health_path = unit.artifact->health_path,
+      .port = expected_port(deployment, unit),
+      .other_listener = units_of(deployment).size() > 1 ? parts_.names.port() : 0,
+      .timeout = parts_.settings.instances.start_timeout};
   auto answer = wait_for_readiness(question, parts_.clock, stop,
                                    [&](Duration wait) { return exit_of(sandbox, wait); });
   if (answer) return *std::move(answer);
+  return fail(why_not_ready(std::move(answer).error(), sandbox, deployment, unit));
+}
 
-  Error error = std::move(answer).error();
-  if (error.code == Errc::canceled) return fail(std::move(error));
-  const Service service =
-      deployment.plan.services.empty() ? Service{} : deployment.plan.services.front();
+Error Fleet::why_not_ready(Error error, const std::string& sandbox, const Deployment& deployment,
+                           const Unit& unit) {
+  if (error.code == Errc::canceled) return error;
+  const std::string& command = unit.artifact->start;
+  const auto directory = log_directory(deployment.id, unit.label);
   if (const auto exit = exit_of(sandbox, Duration::zero())) {
-    const std::string log = log_tail(log_directory(deployment.id), 64u << 10);
-    error = explain_failure(
-        {.phase = "start", .command = deployment.artifact.start, .exit = *exit, .log = log},
-        service);
+    const std::string log = log_tail(directory, 64u << 10);
+    error = explain_failure({.phase = "start", .command = command, .exit = *exit, .log = log},
+                            unit.service ? *unit.service : Service{});
     error.code = Errc::start_failed;
+    if (!unit.is_routed() && *exit == SandboxExit{}) {
+      error.message = fmt::format("{} is run as a worker, and it ended at once with status 0",
+                                  sanitize_line(unit.name()));
+      error.hint =
+          "a worker stays and waits for work; what runs once belongs into a release "
+          "command or a schedule";
+    }
   } else {
-    error.command = deployment.artifact.start;
-    const std::string log = log_tail(log_directory(deployment.id), 4u << 10);
+    error.command = command;
+    const std::string log = log_tail(directory, 4u << 10);
     for (const std::string_view line : lines(log)) error.excerpt.push_back(sanitize_line(line));
     if (error.excerpt.size() > 12)
       error.excerpt.erase(error.excerpt.begin(), error.excerpt.end() - 12);
@@ -200,7 +264,7 @@ Result<Backend::Endpoint> Fleet::wait_until_ready(const std::string& sandbox,
   if (error.next.empty())
     error.next.push_back(
         {fmt::format("slipway logs {}", deployment.id.str()), "to read all that the app wrote"});
-  return fail(std::move(error));
+  return error;
 }
 
 std::optional<SandboxExit> Fleet::exit_of(const std::string& sandbox, Duration wait) {
@@ -211,18 +275,32 @@ std::optional<SandboxExit> Fleet::exit_of(const std::string& sandbox, Duration w
   return at->second;
 }
 
+bool Fleet::may_sleep(const Entry& entry) {
+  bool wakeable = false;
+  for (const MemberPtr& each : entry.members) {
+    if (each->sandbox.empty()) continue;
+    if (each->backend->state() != Backend::State::ready) return false;
+    if (each->routed && each->backend->open_requests() > 0) return false;
+    wakeable = wakeable || each->routed;
+  }
+  return wakeable;
+}
+
 Status Fleet::make_room(const Entry& wanted) {
   for (;;) {
-    std::shared_ptr<Entry> victim;
+    EntryPtr victim;
+    Duration victim_used{};
     {
       std::lock_guard lock(mutex_);
       if (running_ < parts_.settings.previews.max_running) return {};
       for (const auto& [id, entry] : entries_) {
-        if (entry.get() == &wanted || entry->sandbox.empty()) continue;
-        if (entry->backend->state() != Backend::State::ready || entry->backend->open_requests() > 0)
-          continue;
-        if (!victim || entry->backend->last_request() < victim->backend->last_request())
-          victim = entry;
+        if (entry.get() == &wanted || !may_sleep(*entry)) continue;
+        Duration used{};
+        for (const MemberPtr& each : entry->members)
+          used = std::max(used, each->backend->last_request());
+        if (victim && used >= victim_used) continue;
+        victim = entry;
+        victim_used = used;
       }
     }
     if (!victim)
@@ -234,73 +312,8 @@ Status Fleet::make_room(const Entry& wanted) {
   }
 }
 
-void Fleet::wake(const std::shared_ptr<Backend>& backend) {
-  backend->set_waking();
-  const std::shared_ptr<Entry> entry = find(backend->deployment());
-  if (!entry)
-    return backend->set_crashed({.code = Errc::not_found, .message = "the deployment is gone"});
-  workers_->post([this, entry] { wake_now(entry); });
-}
-
-void Fleet::wake_now(const std::shared_ptr<Entry>& entry) {
-  std::lock_guard operation(entry->operation);
-  if (entry->backend->state() == Backend::State::ready) return;
-  const auto deployment = parts_.repository.get(entry->id);
-  if (!deployment) return entry->backend->set_crashed(deployment.error());
-  entry->backend->set_waking();
-  if (Status started = start_instance(*entry, *deployment, {}); !started) {
-    log_warn("a deployment did not wake",
-             {{"deployment", entry->id.str()}, {"error", started.error().message}});
-    entry->backend->set_crashed(started.error());
-    workers_->post(
-        [entry] {
-          if (entry->backend->state() == Backend::State::crashed) entry->backend->set_asleep();
-        },
-        wake_retry);
-    return;
-  }
-  {
-    std::lock_guard lock(mutex_);
-    ++wakes_;
-  }
-  const auto recorded =
-      parts_.repository.update(by_system("fleet"), entry->id, [](Deployment& change) -> Status {
-        if (change.state == DeploymentState::sleeping) {
-          change.state = DeploymentState::ready;
-          change.state_reason.clear();
-        }
-        return {};
-      });
-  if (!recorded) log_warn("a wake was not recorded", {{"error", recorded.error().message}});
-}
-
-void Fleet::sleep_now(const std::shared_ptr<Entry>& entry, std::string_view reason) {
-  std::lock_guard operation(entry->operation);
-  if (entry->backend->state() != Backend::State::ready || entry->backend->open_requests() > 0)
-    return;
-  // From here on requests wake it again (and wait for the operation lock). One that came in between
-  // has been counted before it looked for the endpoint: then the instance stays.
-  const auto endpoint = entry->backend->endpoint();
-  entry->backend->set_asleep();
-  if (entry->backend->open_requests() > 0 && endpoint) return entry->backend->set_ready(*endpoint);
-  stop_instance(*entry);
-  {
-    std::lock_guard lock(mutex_);
-    ++sleeps_;
-  }
-  const auto recorded =
-      parts_.repository.update(by_system("fleet"), entry->id, [&](Deployment& change) -> Status {
-        if (change.state == DeploymentState::ready) {
-          change.state = DeploymentState::sleeping;
-          change.state_reason = reason;
-        }
-        return {};
-      });
-  if (!recorded) log_warn("a sleep was not recorded", {{"error", recorded.error().message}});
-}
-
 Status Fleet::remove(const DeploymentId& id) {
-  const std::shared_ptr<Entry> entry = find(id);
+  const EntryPtr entry = find(id);
   if (!entry) return {};
   {
     std::lock_guard lock(mutex_);
@@ -308,176 +321,13 @@ Status Fleet::remove(const DeploymentId& id) {
   }
   exited_.notify_all();
   std::lock_guard operation(entry->operation);
-  entry->backend->set_crashed({.code = Errc::not_found, .message = "the deployment was removed"});
-  stop_instance(*entry);
+  for (const MemberPtr& each : members(*entry)) {
+    each->backend->set_crashed({.code = Errc::not_found, .message = "the deployment was removed"});
+    stop_instance(*each);
+  }
   std::lock_guard lock(mutex_);
   entries_.erase(id);
   return {};
-}
-
-void Fleet::handle_exit(const std::string& sandbox, const SandboxExit& exit) {
-  std::shared_ptr<Entry> entry;
-  {
-    std::lock_guard lock(mutex_);
-    const auto owner = by_sandbox_.find(sandbox);
-    if (owner == by_sandbox_.end()) return;  // we stopped it ourselves
-    entry = entries_[owner->second];
-    exits_[sandbox] = exit;
-  }
-  exited_.notify_all();
-  if (entry->backend->state() == Backend::State::ready)
-    workers_->post([this, entry, exit] { handle_crash(entry, exit, Cause::ended); });
-}
-
-void Fleet::handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit& exit,
-                         Cause cause) {
-  std::lock_guard operation(entry->operation);
-  if (entry->backend->state() != Backend::State::ready) return;
-  entry->backend->set_waking();
-  stop_instance(*entry);
-  std::size_t recent = 0;
-  {
-    std::lock_guard lock(mutex_);
-    const Duration now = parts_.clock.monotonic();
-    entry->crashes.push_back(now);
-    while (entry->crashes.front() < now - crash_window) entry->crashes.pop_front();
-    recent = entry->crashes.size();
-    ++crashes_;
-  }
-  log_info("an instance ended by itself",
-           {{"deployment", entry->id.str()}, {"code", exit.code}, {"recent", recent}});
-  if (recent < crash_limit) {
-    const std::string reason =
-        cause == Cause::disk_full ? "restarted: its disk was full"
-        : exit.out_of_memory      ? "restarted: it ran out of memory"
-        : exit.signal > 0         ? fmt::format("restarted: it was ended by signal {}", exit.signal)
-                                  : fmt::format("restarted: it exited with {}", exit.code);
-    const auto told =
-        parts_.repository.update(by_system("fleet"), entry->id, [&](Deployment& change) -> Status {
-          change.state_reason = reason;
-          return {};
-        });
-    if (!told) log_warn("a restart was not recorded", {{"error", told.error().message}});
-    // 0.25 s, 0.5 s, 1 s, 2 s. Requests wait meanwhile.
-    const auto delay = std::chrono::milliseconds{125 << recent};
-    workers_->post([this, entry] { wake_now(entry); }, delay);
-    return;
-  }
-  const std::string log = log_tail(log_directory(entry->id), 64u << 10);
-  const auto lost =
-      parts_.repository.update(by_system("fleet"), entry->id, [&](Deployment& change) -> Status {
-        const Service service =
-            change.plan.services.empty() ? Service{} : change.plan.services.front();
-        Error error = explain_failure({.phase = "run",
-                                       .command = change.artifact.start,
-                                       .exit = exit,
-                                       .disk_limit = cause == Cause::disk_full,
-                                       .log = log},
-                                      service);
-        error.code = Errc::start_failed;
-        error.message = fmt::format("crashed {} times within {}: {}", recent,
-                                    format_duration(crash_window), error.message);
-        if (!exit.out_of_memory && cause == Cause::ended) error.cause = "crash_loop";
-        change.state = DeploymentState::failed;
-        change.state_reason = "crash loop";
-        change.error = std::move(error);
-        return {};
-      });
-  if (!lost) {
-    log_error("a crash loop was not recorded", {{"error", lost.error().message}});
-    return;
-  }
-  entry->backend->set_crashed(*lost->error);
-  lost_(*lost);
-}
-
-Status Fleet::adopt(const std::vector<Deployment>& live) {
-  std::unordered_map<DeploymentId, const Deployment*> by_id;
-  for (const Deployment& deployment : live)
-    if (!deployment.artifact.site) by_id[deployment.id] = &deployment;
-  SLIPWAY_TRY(const std::vector<SandboxInfo> sandboxes, parts_.engine.list());
-  std::unordered_map<DeploymentId, bool> running;
-  for (const SandboxInfo& info : sandboxes) {
-    const auto id = DeploymentId::parse(label(info, "deployment"));
-    if (!id) continue;
-    const auto known = by_id.find(*id);
-    const bool wanted = info.running && known != by_id.end() && !running[*id];
-    const std::shared_ptr<Entry> entry = wanted ? this->entry(*id) : nullptr;
-    if (!wanted) {
-      const std::string sandbox = info.id;
-      workers_->post([this, sandbox] {
-        std::ignore = parts_.engine.stop(sandbox, parts_.settings.instances.stop_grace);
-        std::ignore = remove_tree(parts_.settings.data / "instances" / sandbox);
-      });
-      continue;
-    }
-    running[*id] = true;
-    {
-      std::lock_guard lock(mutex_);
-      entry->sandbox = info.id;
-      entry->started = parts_.clock.monotonic();
-      by_sandbox_[info.id] = *id;
-      ++running_;
-    }
-    entry->backend->set_waking();
-    workers_->post([this, entry, sandbox = info.id, deployment = *known->second] {
-      std::lock_guard operation(entry->operation);
-      auto endpoint = wait_until_ready(sandbox, deployment, {});
-      entry->backend->touch(parts_.clock.monotonic());
-      if (endpoint) return entry->backend->set_ready(*std::move(endpoint));
-      log_warn("an instance was not adopted",
-               {{"sandbox", sandbox}, {"error", endpoint.error().message}});
-      stop_instance(*entry);
-      entry->backend->set_asleep();
-    });
-  }
-  for (const auto& [id, deployment] : by_id) {
-    std::ignore = entry(id);
-    if (deployment->state != DeploymentState::ready || running.contains(id)) continue;
-    const auto recorded =
-        parts_.repository.update(by_system("fleet"), id, [](Deployment& change) -> Status {
-          change.state = DeploymentState::sleeping;
-          change.state_reason = "its instance ended while Slipway was away";
-          return {};
-        });
-    if (!recorded) return fail(recorded.error());
-  }
-  return {};
-}
-
-void Fleet::check_disk(const std::shared_ptr<Entry>& entry) {
-  std::string sandbox;
-  {
-    std::lock_guard lock(mutex_);
-    sandbox = entry->sandbox;
-  }
-  const std::uint64_t limit = parts_.settings.instances.limits.disk_bytes;
-  if (sandbox.empty() || limit == 0) return;
-  if (disk_usage(parts_.settings.data / "instances" / sandbox / "upper", limit) <= limit) return;
-  log_warn("an instance outgrew its disk", {{"deployment", entry->id.str()}, {"limit", limit}});
-  handle_crash(entry, {.code = 137, .signal = 9}, Cause::disk_full);
-}
-
-void Fleet::tick() {
-  std::vector<std::shared_ptr<Entry>> idle, to_measure;
-  const Duration now = parts_.clock.monotonic();
-  {
-    std::lock_guard lock(mutex_);
-    if (running_ == 0) return;
-    const bool measure = now - last_disk_check_ >= disk_check_interval;
-    if (measure) last_disk_check_ = now;
-    for (const auto& [id, entry] : entries_) {
-      if (entry->sandbox.empty() || entry->backend->state() != Backend::State::ready) continue;
-      if (measure) to_measure.push_back(entry);
-      const Duration used = std::max(entry->backend->last_request(), entry->started);
-      if (entry->backend->open_requests() == 0 && now - used >= parts_.settings.previews.idle)
-        idle.push_back(entry);
-    }
-  }
-  for (const std::shared_ptr<Entry>& entry : to_measure)
-    workers_->post([this, entry] { check_disk(entry); });
-  for (const std::shared_ptr<Entry>& entry : idle)
-    workers_->post([this, entry] { sleep_now(entry, "idle"); });
 }
 
 Fleet::Counts Fleet::counts() const {
@@ -490,19 +340,31 @@ Fleet::Counts Fleet::counts() const {
 }
 
 Duration Fleet::last_used(const DeploymentId& id) const {
-  const std::shared_ptr<Entry> entry = find(id);
+  const EntryPtr entry = find(id);
   if (!entry) return Duration::zero();
-  return std::max(entry->backend->last_request(), entry->known_since);
+  Duration used = entry->known_since;
+  for (const MemberPtr& each : members(*entry))
+    used = std::max(used, each->backend->last_request());
+  return used;
 }
 
 Result<Usage> Fleet::usage(const DeploymentId& id) {
-  std::string sandbox;
-  if (const std::shared_ptr<Entry> entry = find(id)) {
+  std::vector<std::string> sandboxes;
+  if (const EntryPtr entry = find(id)) {
     std::lock_guard lock(mutex_);
-    sandbox = entry->sandbox;
+    for (const MemberPtr& each : entry->members)
+      if (!each->sandbox.empty()) sandboxes.push_back(each->sandbox);
   }
-  if (sandbox.empty()) return fail(Errc::not_found, "no instance runs");
-  return parts_.engine.usage(sandbox);
+  if (sandboxes.empty()) return fail(Errc::not_found, "no instance runs");
+  Usage all;
+  for (const std::string& sandbox : sandboxes) {
+    SLIPWAY_TRY(const Usage one, parts_.engine.usage(sandbox));
+    all.cpu_micros += one.cpu_micros;
+    all.memory_bytes += one.memory_bytes;
+    all.memory_peak_bytes += one.memory_peak_bytes;
+    all.oom_kills += one.oom_kills;
+  }
+  return all;
 }
 
 }  // namespace slipway

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "build/builder.h"
 #include "db/repository.h"
+#include "deploy/links.h"
 #include "deploy/names.h"
 #include "deploy/settings.h"
 #include "deploy/workers.h"
@@ -26,11 +27,12 @@ namespace slipway {
 
 // The instances of all live deployments: starts and probes them, puts idle ones to sleep, wakes
 // them on a request, restarts what crashes and gives up on what crashes in a loop, keeps the caps.
-// A deployment has one Backend for its whole life, which the router's routes share. State changes
-// are recorded in the repository.
+// A deployment's instances (one for each of its units that has one) start, sleep and wake together
+// and reach each other by Links. Each has one Backend for its whole life, which the router's routes
+// share; a worker's is in no route. State changes are recorded in the repository.
 //
-// Thread-safe. Starting and stopping one deployment's instance is serialized; different ones run at
-// once. Everything given must outlive it.
+// Thread-safe. Starting and stopping one deployment's instances is serialized; different ones run
+// at once. Everything given must outlive it.
 class Fleet {
  public:
   struct Parts {
@@ -48,21 +50,22 @@ class Fleet {
   Fleet(Parts parts, LostHandler lost);
   ~Fleet();  // stops its threads; the instances go on
 
-  // Where the logs of a deployment's instances lie.
-  [[nodiscard]] std::filesystem::path log_directory(const DeploymentId& id) const;
+  // Where the logs of a unit's instances lie.
+  [[nodiscard]] std::filesystem::path log_directory(const DeploymentId& id,
+                                                    std::string_view label = {}) const;
 
-  // The backend of a deployment, made asleep at the first call.
-  [[nodiscard]] std::shared_ptr<Backend> backend(const DeploymentId& id);
+  // The backend of a unit, made asleep at the first call.
+  [[nodiscard]] std::shared_ptr<Backend> backend(const DeploymentId& id,
+                                                 std::string_view label = {});
 
-  // Starts a deployment's first instance and waits until it is ready. Errors: start_failed with
-  // cause and excerpt; canceled; over_budget when every running instance is busy and the cap is
-  // reached.
+  // Starts a deployment's first instances and waits until all are ready: a web service when it
+  // answers, a worker when it still runs after a moment. Errors: start_failed with cause and
+  // excerpt, naming the service when there are several; canceled; over_budget when every running
+  // instance is busy and the cap is reached.
   [[nodiscard]] Status start(const Deployment& deployment, std::stop_token stop);
-  // A start is likely soon. Never blocks. A hint.
-  void expect_start() { parts_.engine.expect_start(); }
-  // Starts it in the background; for the router. Never blocks.
+  // Starts them in the background; for the router. Never blocks.
   void wake(const std::shared_ptr<Backend>& backend);
-  // Stops its instance and forgets it. Absent is fine.
+  // Stops its instances and forgets it. Absent is fine.
   [[nodiscard]] Status remove(const DeploymentId& id);
 
   // Once, before the router starts: goes on with instances that outlived the server and stops those
@@ -72,6 +75,9 @@ class Fleet {
   // Once a second: put to sleep what is idle; now and then, end what outgrew its disk.
   void tick();
 
+  // A start is likely soon. Never blocks. A hint.
+  void expect_start() { parts_.engine.expect_start(); }
+
   struct Counts {
     std::size_t running = 0, known = 0;
     std::uint64_t wakes = 0, crashes = 0, sleeps = 0;
@@ -79,41 +85,65 @@ class Fleet {
   [[nodiscard]] Counts counts() const;
   // When the deployment was last asked for (monotonic); the time it became known when never.
   [[nodiscard]] Duration last_used(const DeploymentId& id) const;
+  // Of all its instances together. Errors: not_found when none runs.
   [[nodiscard]] Result<Usage> usage(const DeploymentId& id);
 
  private:
-  struct Entry;
+  struct Member;  // one unit's instance
+  struct Entry;   // a deployment
+  using EntryPtr = std::shared_ptr<Entry>;
+  using MemberPtr = std::shared_ptr<Member>;
+  struct Owner {
+    DeploymentId id;
+    std::string label;
+  };
 
-  [[nodiscard]] std::shared_ptr<Entry> entry(const DeploymentId& id);
-  [[nodiscard]] std::shared_ptr<Entry> find(const DeploymentId& id) const;
+  [[nodiscard]] EntryPtr entry(const DeploymentId& id);
+  [[nodiscard]] EntryPtr find(const DeploymentId& id) const;
+  [[nodiscard]] MemberPtr member(Entry& entry, std::string_view label);
+  [[nodiscard]] std::vector<MemberPtr> members(const Entry& entry) const;
+
   // With the entry's operation lock held.
-  [[nodiscard]] Status start_instance(Entry& entry, const Deployment& deployment,
-                                      std::stop_token stop);
-  void stop_instance(Entry& entry);
+  [[nodiscard]] Status start_members(Entry& entry, const Deployment& deployment,
+                                     std::stop_token stop);
+  [[nodiscard]] Status launch(Entry& entry, Member& member, const Deployment& deployment,
+                              const Unit& unit);
+  void join_siblings(Entry& entry, const Member& member, const Deployment& deployment);
+  void stop_instance(Member& member);
+  void set_unready(const Entry& entry, const std::function<void(Backend&)>& change) const;
+
   [[nodiscard]] Status make_room(const Entry& wanted);
-  void wake_now(const std::shared_ptr<Entry>& entry);
-  void sleep_now(const std::shared_ptr<Entry>& entry, std::string_view reason);
+  // Whether requests woke it, none is open now, and (so) it may sleep; with the lock held.
+  [[nodiscard]] static bool may_sleep(const Entry& entry);
+  void wake_now(const EntryPtr& entry);
+  void sleep_now(const EntryPtr& entry, std::string_view reason);
   void handle_exit(const std::string& sandbox, const SandboxExit& exit);
   enum class Cause { ended, disk_full };
-  void handle_crash(const std::shared_ptr<Entry>& entry, const SandboxExit& exit, Cause cause);
-  void check_disk(const std::shared_ptr<Entry>& entry);
-  [[nodiscard]] Result<SandboxSpec> sandbox_spec(const Deployment& deployment,
-                                                 const std::string& sandbox) const;
+  void handle_crash(const EntryPtr& entry, const MemberPtr& member, const SandboxExit& exit,
+                    Cause cause);
+  void give_up(const EntryPtr& entry, const MemberPtr& member, const SandboxExit& exit, Cause cause,
+               std::size_t crashes);
+  void adopt_instance(const EntryPtr& entry, const MemberPtr& member, const std::string& sandbox,
+                      const Deployment& deployment);
+  void check_disk(const EntryPtr& entry, const MemberPtr& member);
   [[nodiscard]] Result<Backend::Endpoint> wait_until_ready(const std::string& sandbox,
                                                            const Deployment& deployment,
-                                                           std::stop_token stop);
+                                                           const Unit& unit, std::stop_token stop);
+  [[nodiscard]] Error why_not_ready(Error error, const std::string& sandbox,
+                                    const Deployment& deployment, const Unit& unit);
   [[nodiscard]] std::optional<SandboxExit> exit_of(const std::string& sandbox, Duration wait);
 
   Parts parts_;
   LostHandler lost_;
   mutable std::mutex mutex_;
   std::condition_variable exited_;
-  std::unordered_map<DeploymentId, std::shared_ptr<Entry>> entries_;
-  std::unordered_map<std::string, DeploymentId> by_sandbox_;
+  std::unordered_map<DeploymentId, EntryPtr> entries_;
+  std::unordered_map<std::string, Owner> by_sandbox_;
   std::unordered_map<std::string, SandboxExit> exits_;  // of sandboxes that are being started
   std::uint64_t wakes_ = 0, crashes_ = 0, sleeps_ = 0;
   std::size_t running_ = 0;
   Duration last_disk_check_{};
+  std::unique_ptr<Links> links_;  // made when a deployment first has several instances
   std::unique_ptr<Workers> workers_;
 };
 

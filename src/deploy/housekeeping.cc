@@ -101,9 +101,13 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     // The source stays as long as the deployment is listed (redeploy needs it); an expired one's
     // layers do not.
     manifests.insert(deployment.source);
-    if (deployment.artifact.site) manifests.insert(*deployment.artifact.site);
-    if (deployment.state != DeploymentState::expired)
-      layers.insert(deployment.artifact.layers.begin(), deployment.artifact.layers.end());
+    for (const Unit& unit : units_of(deployment)) {
+      const Artifact& artifact = *unit.artifact;
+      if (artifact.site) manifests.insert(*artifact.site);
+      if (deployment.state == DeploymentState::expired) continue;
+      layers.insert(artifact.layers.begin(), artifact.layers.end());
+      if (!artifact.release_layer.empty()) layers.insert(artifact.release_layer);
+    }
   }));
   SLIPWAY_TRY(const std::vector<Project> projects, parts_.repository.projects());
   for (const Project& project : projects) {

@@ -94,6 +94,7 @@ void BuildLog::append(std::string_view bytes,
       if (line.ends_with('\r')) line.pop_back();
       if (const auto redraw = line.rfind('\r'); redraw != std::string::npos)
         line.erase(0, redraw + 1);
+      if (!hidden_.empty()) line = mask_secrets(line, hidden_);
       write_line(line);
       done.push_back(std::move(line));
     }
@@ -109,6 +110,11 @@ void BuildLog::flush(const std::function<void(std::string_view line)>& on_line) 
     unfinished = !partial_.empty();
   }
   if (unfinished) append("\n", on_line);
+}
+
+void BuildLog::hide(std::vector<std::string> secrets) {
+  std::lock_guard lock(mutex_);
+  hidden_ = std::move(secrets);
 }
 
 std::string BuildLog::tail() const {
@@ -165,6 +171,27 @@ Result<std::optional<LogLine>> LogReader::next() {
   return std::nullopt;
 }
 
+MergedLogReader::MergedLogReader(const std::vector<Source>& sources) {
+  for (const Source& source : sources)
+    streams_.push_back(
+        {.service = source.service, .reader = LogReader(source.directory), .ahead = {}});
+}
+
+Result<std::optional<MergedLogReader::Line>> MergedLogReader::next() {
+  Stream* earliest = nullptr;
+  for (Stream& stream : streams_) {
+    if (!stream.ahead) {
+      SLIPWAY_TRY(stream.ahead, stream.reader.next());
+    }
+    if (stream.ahead && (earliest == nullptr || stream.ahead->time < earliest->ahead->time))
+      earliest = &stream;
+  }
+  if (earliest == nullptr) return std::optional<Line>();
+  Line line{.service = earliest->service, .line = *std::move(earliest->ahead)};
+  earliest->ahead.reset();
+  return std::optional<Line>(std::move(line));
+}
+
 std::string log_tail(const fs::path& directory, std::size_t bytes) {
   LogReader reader(directory);
   std::string out;
@@ -175,6 +202,17 @@ std::string log_tail(const fs::path& directory, std::size_t bytes) {
     if (out.size() > 2 * bytes) out.erase(0, out.size() - bytes);
   }
   if (out.size() > bytes) out.erase(0, out.size() - bytes);
+  return out;
+}
+
+std::string mask_secrets(std::string_view text, const std::vector<std::string>& secrets) {
+  constexpr std::size_t shortest = 6;
+  std::string out(text);
+  for (const std::string& secret : secrets) {
+    if (secret.size() < shortest) continue;
+    for (auto at = out.find(secret); at != std::string::npos; at = out.find(secret, at + 5))
+      out.replace(at, secret.size(), "*****");
+  }
   return out;
 }
 

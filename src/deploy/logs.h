@@ -30,6 +30,8 @@ class BuildLog {
       const std::filesystem::path& directory, const Clock& clock, std::uint64_t limit_bytes);
   // Raw output in pieces; `on_line` gets each whole line.
   void append(std::string_view bytes, const std::function<void(std::string_view line)>& on_line);
+  // From now on these are never written (mask_secrets() below).
+  void hide(std::vector<std::string> secrets);
   // Writes what is left of an unfinished line.
   void flush(const std::function<void(std::string_view line)>& on_line);
   // The end of what was written, for explaining a failure.
@@ -47,6 +49,7 @@ class BuildLog {
   std::uint64_t left_;
   std::string partial_;
   std::string tail_;
+  std::vector<std::string> hidden_;
 };
 
 // Reads a log from its oldest record on and goes on as it grows and rotates. Not thread-safe.
@@ -66,6 +69,36 @@ class LogReader {
   std::string buffer_;
   std::size_t used_ = 0;
 };
+
+// Reads the logs of several services as one, in order of time as far as it is written. Not
+// thread-safe.
+class MergedLogReader {
+ public:
+  struct Source {
+    std::string service;  // "" when there is only one
+    std::filesystem::path directory;
+  };
+  struct Line {
+    std::string service;
+    LogLine line;
+  };
+  explicit MergedLogReader(const std::vector<Source>& sources);
+  // The next record; nothing when there is none yet.
+  [[nodiscard]] Result<std::optional<Line>> next();
+
+ private:
+  struct Stream {
+    std::string service;
+    LogReader reader;
+    std::optional<LogLine> ahead;
+  };
+  std::vector<Stream> streams_;
+};
+
+// `text` with every one of `secrets` replaced. Values shorter than 6 bytes are left: masking them
+// would say where they are and spoil the rest.
+[[nodiscard]] std::string mask_secrets(std::string_view text,
+                                       const std::vector<std::string>& secrets);
 
 // The last `bytes` of a log as plain lines.
 [[nodiscard]] std::string log_tail(const std::filesystem::path& directory, std::size_t bytes);

@@ -1,5 +1,6 @@
 #include "deploy/names.h"
 
+#include "base/digest.h"
 #include "base/text.h"
 
 namespace slipway {
@@ -12,7 +13,30 @@ bool is_tail(std::string_view text) {
          text.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == std::string_view::npos;
 }
 
+// "<label>--<rest>", within the 63 octets of a DNS label.
+std::string prefixed(std::string_view label, std::string_view rest) {
+  constexpr std::size_t longest = 63, mark = 6;
+  if (label.size() + 2 + rest.size() <= longest) return fmt::format("{}--{}", label, rest);
+  const std::size_t room = longest - std::min(longest - mark - 3, rest.size() + 2);
+  std::string_view kept = label.substr(0, room > mark + 2 ? room - mark - 1 : 1);
+  while (kept.ends_with('-')) kept.remove_suffix(1);
+  return fmt::format("{}-{}--{}", kept, sha256(label).hex().substr(0, mark), rest);
+}
+
 }  // namespace
+
+std::string Names::unit_host(const Deployment& deployment, std::string_view label) const {
+  const std::string host = deployment_host(deployment);
+  if (label.empty()) return host;
+  const std::string_view below = std::string_view(host).substr(0, host.size() - domain_.size() - 1);
+  return fmt::format("{}.{}", prefixed(label, below), domain_);
+}
+
+std::string Names::unit_alias_host(std::string_view project, std::string_view alias,
+                                   std::string_view label) const {
+  if (label.empty()) return alias_host(project, alias);
+  return fmt::format("{}.{}", prefixed(label, fmt::format("{}--{}", alias, project)), domain_);
+}
 
 std::string Names::deployment_host(const Deployment& deployment) const {
   return fmt::format("{}-{}.{}", deployment.project, deployment.id.tail(), domain_);

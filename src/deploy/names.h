@@ -16,10 +16,16 @@ class Names {
   Names(std::string domain, int port) : domain_(std::move(domain)), port_(port) {}
 
   [[nodiscard]] const std::string& domain() const { return domain_; }
+  [[nodiscard]] int port() const { return port_; }
   // "<project>-<tail of id>.<domain>"
   [[nodiscard]] std::string deployment_host(const Deployment& deployment) const;
   // "<alias>--<project>.<domain>"
   [[nodiscard]] std::string alias_host(std::string_view project, std::string_view alias) const;
+  // The same of one service of it: "<service>--" before them. `label` "" is the first service. A
+  // service whose name makes the label too long for DNS gets a shorter one.
+  [[nodiscard]] std::string unit_host(const Deployment& deployment, std::string_view label) const;
+  [[nodiscard]] std::string unit_alias_host(std::string_view project, std::string_view alias,
+                                            std::string_view label) const;
   [[nodiscard]] std::string url(std::string_view host) const;
   // The tail of a deployment's id at the end of a deployment host ("shop-abcdefghij").
   [[nodiscard]] static std::string_view tail_of_host(std::string_view host);

@@ -2,9 +2,6 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "detect/detect.h"
-#include "store/workspace.h"
-#include "sys/files.h"
 
 namespace slipway {
 
@@ -16,27 +13,6 @@ bool has_log_command(const Error& error) {
 }
 
 }  // namespace
-
-// Carries what the builder tells into the journey and the build's log.
-class Pipeline::Observer final : public BuildObserver {
- public:
-  Observer(Journey& journey, BuildLog& log) : journey_(journey), log_(log) {}
-  void step_started(std::string_view name, std::string_view detail) override {
-    journey_.begin(name, detail);
-  }
-  void step_ended(std::string_view, std::string_view state, Duration) override {
-    log_.flush(on_line_);
-    journey_.end(state);
-  }
-  void output(std::string_view bytes) override { log_.append(bytes, on_line_); }
-
- private:
-  Journey& journey_;
-  BuildLog& log_;
-  std::function<void(std::string_view)> on_line_ = [this](std::string_view line) {
-    journey_.log(line);
-  };
-};
 
 Pipeline::~Pipeline() { shut_down(); }
 
@@ -81,7 +57,8 @@ void Pipeline::run(const std::shared_ptr<Job>& job) {
   }
   // notify under the lock: after it, the pipeline may be gone.
   std::lock_guard lock(mutex_);
-  jobs_.erase(job->id);
+  // It may be under way again already, after an approval.
+  if (const auto at = jobs_.find(job->id); at != jobs_.end() && at->second == job) jobs_.erase(at);
   --active_;
   start_jobs();
   settled_.notify_all();
@@ -137,101 +114,15 @@ void Pipeline::make(Job& job) {
   const auto log = BuildLog::create(parts_.settings.data / "logs" / job.id.str() / "build",
                                     parts_.clock, parts_.settings.builds.limits.output_bytes);
   std::vector<LayerStore::Pin> pins;  // until the record names the layers
-  Status outcome =
-      log ? make_steps(deployment, journey, **log, pins, stop) : Status(fail(log.error()));
+  Status outcome = log ? Status() : Status(fail(log.error()));
+  if (log) {
+    Making making{
+        .deployment = deployment, .journey = journey, .log = **log, .pins = pins, .stop = stop};
+    outcome = make_steps(making);
+  }
   if (!outcome && !journey.current().empty())
     journey.end(outcome.error().code == Errc::canceled ? "canceled" : "failed");
   settle(deployment, journey, outcome, job);
-}
-
-Result<Manifest> Pipeline::read_source(const Digest& digest) const {
-  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest, parts_.blobs.read_manifest(digest));
-  return *manifest;
-}
-
-Result<std::vector<std::string>> Pipeline::source_layers(const Deployment& deployment,
-                                                         const Manifest& source) {
-  std::optional<Manifest> base;
-  SLIPWAY_TRY(const std::optional<Digest> base_digest,
-              parts_.repository.base_manifest(deployment.project));
-  if (base_digest && *base_digest != deployment.source) {
-    if (auto read = read_source(*base_digest)) base = *std::move(read);
-  }
-  SLIPWAY_TRY(std::vector<std::string> layers,
-              parts_.layers.materialize(source, "app", parts_.blobs, base ? &*base : nullptr));
-  // One layer means that it was made in full: the next trees are compared with this one.
-  if (layers.size() == 1 && base_digest != deployment.source)
-    SLIPWAY_CHECK(parts_.repository.set_base_manifest(deployment.project, deployment.source));
-  return layers;
-}
-
-Status Pipeline::make_steps(Deployment& deployment, Journey& journey, BuildLog& log,
-                            std::vector<LayerStore::Pin>& pins, std::stop_token stop) {
-  SLIPWAY_CHECK(parts_.routes.publish(deployment, "queued"));
-
-  journey.begin("detect");
-  SLIPWAY_TRY(const Manifest source, read_source(deployment.source));
-  const DeployOptions& options = deployment.options;
-  deployment.plan = detect(ManifestTree(source, parts_.blobs), {.service = options.service,
-                                                                .root = options.root,
-                                                                .install = options.install,
-                                                                .build = options.build,
-                                                                .start = options.start,
-                                                                .framework = options.framework,
-                                                                .runtime = options.runtime});
-  if (deployment.plan.services.empty()) {
-    Error error{.code = Errc::build_failed,
-                .message = "nothing in this folder says how to run it",
-                .phase = "detect"};
-    error.cause = "nothing_to_run";
-    error.hint =
-        "add an index.html, a package.json with a start script, an app.py …, or say it: --start "
-        "COMMAND";
-    if (!deployment.plan.warnings.empty()) {
-      error.message = deployment.plan.warnings.front().message;
-      if (!deployment.plan.warnings.front().fix.empty())
-        error.hint = deployment.plan.warnings.front().fix;
-    }
-    error.next.push_back({"slipway detect", "to see what was found"});
-    return fail(std::move(error));
-  }
-  const Service service = deployment.plan.services.front();
-  journey.end("done", service.framework.empty() ? service.provider : service.framework);
-  if (stop.stop_requested()) return fail(Errc::canceled, "canceled");
-
-  BuildRequest request{.project = deployment.project, .service = &service, .source = &source};
-  const bool needs_sandbox = service.start || service.install || service.build;
-  if (needs_sandbox) {
-    SLIPWAY_TRY(const std::uint64_t free, free_bytes(parts_.settings.data));
-    if (free < parts_.settings.gc.min_free_disk)
-      return fail(Errc::disk_full,
-                  fmt::format("{} are free, a build needs {}", format_bytes(free),
-                              format_bytes(parts_.settings.gc.min_free_disk)),
-                  "free some disk space (`slipway rm` old deployments), or lower gc.min_free_disk");
-    journey.begin("source");
-    SLIPWAY_TRY(request.source_layers, source_layers(deployment, source));
-    pins.push_back(parts_.layers.pin(request.source_layers));
-    journey.end("done");
-    SLIPWAY_TRY(request.uid_slot, parts_.repository.uid_slot(deployment.project + "/build"));
-  }
-  request.build_env = options.build_env;
-  request.limits = parts_.settings.builds.limits;
-  Observer observer(journey, log);
-  SLIPWAY_TRY(BuildOutcome built, parts_.builder.build(request, observer, stop));
-  deployment.artifact = std::move(built.artifact);
-  pins.push_back(parts_.layers.pin(deployment.artifact.layers));
-  deployment.cache_install = built.cache_install;
-  deployment.cache_build = built.cache_build;
-  if (stop.stop_requested()) return fail(Errc::canceled, "canceled");
-
-  if (!deployment.artifact.site) {
-    deployment.state = DeploymentState::starting;
-    journey.state(deployment.state);
-    journey.begin("start", deployment.artifact.start);
-    SLIPWAY_CHECK(parts_.fleet.start(deployment, stop));
-    journey.end("done");
-  }
-  return {};
 }
 
 void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& outcome,
@@ -250,7 +141,7 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
                                                 : totals_.failed);
   }
   deployment.steps = journey.steps();
-  for (const std::string_view step : {"detect", "scan", "install", "build", "start"})
+  for (const std::string_view step : {"detect", "scan", "install", "build", "release", "start"})
     deployment.timings_ms[std::string(step)] = journey.took_ms(step);
   // As the one who waits counts: the client's own work included.
   deployment.timings_ms["total"] =

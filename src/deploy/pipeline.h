@@ -38,6 +38,8 @@ class Pipeline {
     Fleet& fleet;
     Routes& routes;
     EventHub& events;
+    StepRunner& runner;  // of release commands
+    const Names& names;
   };
   explicit Pipeline(Parts parts) : parts_(parts) {}
   ~Pipeline();
@@ -62,18 +64,30 @@ class Pipeline {
     std::string cancel_reason;
     std::stop_source stop;
   };
-  class Observer;
+  // What is under way for one deployment.
+  struct Making {
+    Deployment& deployment;
+    Journey& journey;
+    BuildLog& log;
+    std::vector<LayerStore::Pin>& pins;  // until the record names the layers
+    std::stop_token stop;
+    Manifest source{};
+  };
 
   void start_jobs();  // with the lock held
   void run(const std::shared_ptr<Job>& job);
   void make(Job& job);
-  [[nodiscard]] Status make_steps(Deployment& deployment, Journey& journey, BuildLog& log,
-                                  std::vector<LayerStore::Pin>& pins, std::stop_token stop);
+  [[nodiscard]] Status make_steps(Making& making);
+  [[nodiscard]] Status detect_units(Making& making);
+  [[nodiscard]] Status build_units(Making& making);
+  // Runs each folder's release command once; what it writes becomes a layer of the units there.
+  [[nodiscard]] Status release_units(Making& making);
+  [[nodiscard]] Result<std::string> release(Making& making, const Unit& unit,
+                                            const std::string& command);
   [[nodiscard]] Result<Manifest> read_source(const Digest& digest) const;
   [[nodiscard]] Result<std::vector<std::string>> source_layers(const Deployment& deployment,
                                                                const Manifest& source);
   void settle(Deployment& deployment, Journey& journey, const Status& outcome, const Job& job);
-
   static constexpr std::size_t max_active = 128;
   Parts parts_;
   mutable std::mutex mutex_;

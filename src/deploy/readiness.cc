@@ -38,7 +38,7 @@ bool is_ready(const Observation& seen, std::string_view health_path) {
 
 }  // namespace
 
-int expected_port(const Deployment& deployment) {
+int expected_port(const Deployment& deployment, const Unit& unit) {
   const auto given = deployment.options.env.find("PORT");
   if (given != deployment.options.env.end()) {
     int port = 0;
@@ -46,7 +46,7 @@ int expected_port(const Deployment& deployment) {
     std::from_chars(text.data(), text.data() + text.size(), port);
     if (port > 0 && port < 65'536) return port;
   }
-  return deployment.artifact.port.value_or(default_port);
+  return unit.artifact->port.value_or(default_port);
 }
 
 Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, const Clock& clock,
@@ -62,7 +62,9 @@ Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, 
     const bool early = deadline.left(clock) > question.timeout - early_time;
     pause = std::min<Duration>(pause * 5 / 4, early ? early_pause : late_pause);
 
-    const auto ports = question.dialer->listening_ports();
+    auto ports = question.dialer->listening_ports();
+    if (ports && question.other_listener != question.port)
+      std::erase(*ports, question.other_listener);
     if (!ports || ports->empty()) continue;
     int port = question.port;
     if (std::ranges::find(*ports, port) == ports->end()) {

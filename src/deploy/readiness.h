@@ -16,13 +16,14 @@ namespace slipway {
 inline constexpr int default_port = 8080;
 
 // The port that an app was told to use, or that its code says.
-[[nodiscard]] int expected_port(const Deployment& deployment);
+[[nodiscard]] int expected_port(const Deployment& deployment, const Unit& unit);
 
 struct ReadinessQuestion {
   std::shared_ptr<const Dialer> dialer;
   std::string host;  // sent as Host
   std::string health_path;
   int port = default_port;
+  int other_listener = 0;  // a port inside that is Slipway's own (links.h), not the app's
   Duration timeout{};
 };
 // Waits up to the given time for the sandbox to end; how it ended, once it did.

@@ -4,76 +4,109 @@
 
 namespace slipway {
 
-Result<RouteTarget> Routes::target(const Deployment& deployment, std::string_view step) {
-  if (is_live(deployment.state)) {
-    if (!deployment.artifact.site) return RouteTarget(fleet_.backend(deployment.id));
-    SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
-                blobs_.read_manifest(*deployment.artifact.site));
-    return RouteTarget(
-        StaticSite::create(deployment.id, *manifest, deployment.artifact.fallback, blobs_));
-  }
+Result<RouteTarget> Routes::target(const Deployment& deployment, const Unit& unit,
+                                   std::string_view step) {
   StatusPage page{.project = deployment.project,
                   .deployment = deployment.id.str(),
                   .step = std::string(step),
                   .error = deployment.error};
-  page.kind = is_settled(deployment.state) ? std::string(to_string(deployment.state)) : "building";
+  if (is_live(deployment.state)) {
+    if (unit.artifact->site) {
+      SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
+                  blobs_.read_manifest(*unit.artifact->site));
+      return RouteTarget(
+          StaticSite::create(deployment.id, *manifest, unit.artifact->fallback, blobs_));
+    }
+    if (unit.is_routed()) return RouteTarget(fleet_.backend(deployment.id, unit.label));
+    page.kind = "background";
+  } else {
+    page.kind =
+        is_settled(deployment.state) ? std::string(to_string(deployment.state)) : "building";
+  }
   return RouteTarget(std::make_shared<const StatusPage>(std::move(page)));
+}
+
+Status Routes::add_changes(const Deployment& deployment, Hosts hosts, std::vector<Change>& changes,
+                           std::string_view step) {
+  for (const Unit& unit : units_of(deployment)) {
+    if (!unit.label.empty() && !unit.is_routed()) continue;
+    SLIPWAY_TRY(RouteTarget leads_to, target(deployment, unit, step));
+    changes.emplace_back(hosts == Hosts::own ? names_.unit_host(deployment, unit.label)
+                                             : names_.unit_alias_host(deployment.project,
+                                                                      deployment.alias, unit.label),
+                         std::move(leads_to));
+  }
+  return {};
 }
 
 Status Routes::publish(const Deployment& deployment, std::string_view step) {
   std::lock_guard lock(mutex_);
-  SLIPWAY_TRY(RouteTarget leads_to, target(deployment, step));
-  table_.publish({Change(names_.deployment_host(deployment), std::move(leads_to))});
+  std::vector<Change> changes;
+  SLIPWAY_CHECK(add_changes(deployment, Hosts::own, changes, step));
+  table_.publish(std::move(changes));
   return {};
 }
 
 Status Routes::publish_with_alias(const AuditContext& by, const Deployment& deployment) {
   std::lock_guard lock(mutex_);
-  SLIPWAY_TRY(const RouteTarget leads_to, target(deployment));
-  table_.publish({Change(names_.deployment_host(deployment), leads_to)});
+  std::vector<Change> own, alias;
+  SLIPWAY_CHECK(add_changes(deployment, Hosts::own, own));
+  for (std::size_t i = 0; const Unit& unit : units_of(deployment))
+    if (unit.label.empty() || unit.is_routed())  // as add_changes() goes
+      alias.emplace_back(names_.unit_alias_host(deployment.project, deployment.alias, unit.label),
+                         own[i++].second);
+  table_.publish(std::move(own));
   SLIPWAY_TRY(const bool newest, repository_.advance_alias(by, deployment));
-  if (newest)
-    table_.publish({Change(names_.alias_host(deployment.project, deployment.alias), leads_to)});
+  if (newest) table_.publish(std::move(alias));
   return {};
 }
 
 Status Routes::retreat(const AuditContext& by, const Deployment& gone) {
   std::lock_guard lock(mutex_);
-  SLIPWAY_TRY(const RouteTarget page, target(gone));
+  std::vector<Change> changes;
+  SLIPWAY_CHECK(add_changes(gone, Hosts::own, changes));
+  SLIPWAY_CHECK(add_changes(gone, Hosts::alias, changes));
   SLIPWAY_TRY(const std::optional<DeploymentId> next,
               repository_.retreat_alias(by, gone.project, gone.alias));
-  RouteTarget alias_target = page;
   if (next) {
     SLIPWAY_TRY(const Deployment deployment, repository_.get(*next));
-    SLIPWAY_TRY(alias_target, target(deployment));
+    SLIPWAY_CHECK(add_changes(deployment, Hosts::alias, changes));  // the last word on a host
   }
-  table_.publish({Change(names_.deployment_host(gone), page),
-                  Change(names_.alias_host(gone.project, gone.alias), std::move(alias_target))});
+  table_.publish(std::move(changes));
   return {};
 }
 
 Status Routes::publish_all() {
   std::lock_guard lock(mutex_);
   std::vector<Change> changes;
-  std::unordered_map<DeploymentId, RouteTarget> live;
+  std::unordered_map<DeploymentId, std::vector<Change>> live;
   Status problem;
   SLIPWAY_CHECK(repository_.each([&](const Deployment& deployment) {
-    auto leads_to = target(deployment);
-    if (!leads_to) {  // its files are damaged: say so at its URL, serve the others
-      problem = fail(leads_to.error());
+    std::vector<Change> own;
+    if (Status added = add_changes(deployment, Hosts::own, own); !added) {
+      // Its files are damaged: say so at its URL, serve the others.
+      problem = added;
       StatusPage page{.kind = "failed",
                       .project = deployment.project,
                       .deployment = deployment.id.str(),
-                      .error = leads_to.error()};
-      leads_to = RouteTarget(std::make_shared<const StatusPage>(std::move(page)));
+                      .error = added.error()};
+      own.assign(1, Change(names_.deployment_host(deployment),
+                           RouteTarget(std::make_shared<const StatusPage>(std::move(page)))));
     }
-    if (is_live(deployment.state)) live.emplace(deployment.id, *leads_to);
-    changes.emplace_back(names_.deployment_host(deployment), *std::move(leads_to));
+    if (is_live(deployment.state)) {
+      std::vector<Change>& alias = live[deployment.id];  // by label until the alias is known
+      for (std::size_t i = 0; const Unit& unit : units_of(deployment))
+        if ((unit.label.empty() || unit.is_routed()) && i < own.size())
+          alias.emplace_back(unit.label, own[i++].second);
+    }
+    changes.insert(changes.end(), std::make_move_iterator(own.begin()),
+                   std::make_move_iterator(own.end()));
   }));
   SLIPWAY_TRY(const std::vector<Repository::Alias> aliases, repository_.aliases());
   for (const Repository::Alias& alias : aliases)
     if (const auto at = live.find(alias.deployment); at != live.end())
-      changes.emplace_back(names_.alias_host(alias.project, alias.alias), at->second);
+      for (const auto& [label, leads_to] : at->second)
+        changes.emplace_back(names_.unit_alias_host(alias.project, alias.alias, label), leads_to);
   table_.publish(std::move(changes));
   return problem;
 }

@@ -36,8 +36,13 @@ class Routes {
 
  private:
   using Change = std::pair<std::string, std::optional<RouteTarget>>;
-  [[nodiscard]] Result<RouteTarget> target(const Deployment& deployment,
+  // Of one unit.
+  [[nodiscard]] Result<RouteTarget> target(const Deployment& deployment, const Unit& unit,
                                            std::string_view step = {});
+  // Of every unit at its own host; with `alias`, at the alias's hosts instead.
+  enum class Hosts { own, alias };
+  [[nodiscard]] Status add_changes(const Deployment& deployment, Hosts hosts,
+                                   std::vector<Change>& changes, std::string_view step = {});
 
   RouteTable& table_;
   const Names& names_;

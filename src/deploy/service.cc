@@ -156,6 +156,11 @@ Result<Deployment> DeployService::find(std::string_view reference) {
   if (const auto id = DeploymentId::parse(reference)) return parts_.repository.get(*id);
   std::string name(reference);
   if (const auto label = parts_.names.label_of(reference)) name = *label;
+  // "<service>--<any of the others>" is the URL of one service.
+  if (const auto dashes = name.find("--"); dashes != std::string::npos) {
+    const std::string below = name.substr(dashes + 2);
+    if (below.contains("--") || !Names::tail_of_host(below).empty()) name = below;
+  }
   if (const std::string_view tail = Names::tail_of_host(name); !tail.empty()) {
     if (const auto id = DeploymentId::parse("dpl_" + std::string(tail))) {
       auto found = parts_.repository.get(*id);
@@ -191,8 +196,9 @@ std::string DeployService::alias_url(const Deployment& deployment) const {
   return parts_.names.url(parts_.names.alias_host(deployment.project, deployment.alias));
 }
 
-std::filesystem::path DeployService::log_directory(const DeploymentId& id, LogKind kind) const {
-  return kind == LogKind::run ? parts_.fleet.log_directory(id)
+std::filesystem::path DeployService::log_directory(const DeploymentId& id, LogKind kind,
+                                                   std::string_view label) const {
+  return kind == LogKind::run ? parts_.fleet.log_directory(id, label)
                               : parts_.settings.data / "logs" / id.str() / "build";
 }
 
@@ -246,8 +252,8 @@ Result<Deployment> DeployService::undo(const AuditContext& by,
                   return fail(Errc::conflict, "it was brought back already");
                 change.deleted_at.reset();
                 change.state_reason = "brought back";
-                change.state = complete       ? change.artifact.site ? DeploymentState::ready
-                                                                     : DeploymentState::sleeping
+                change.state = complete       ? can_sleep(change) ? DeploymentState::sleeping
+                                                                  : DeploymentState::ready
                                : change.error ? DeploymentState::failed
                                               : DeploymentState::canceled;
                 // It lives at least an hour more: expiring at once would make undo useless.

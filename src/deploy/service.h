@@ -86,7 +86,8 @@ class DeployService {
     return parts_.events.find(id);
   }
   enum class LogKind { build, run };
-  [[nodiscard]] std::filesystem::path log_directory(const DeploymentId& id, LogKind kind) const;
+  [[nodiscard]] std::filesystem::path log_directory(const DeploymentId& id, LogKind kind,
+                                                    std::string_view label = {}) const;
 
   // -- ending
   // ------------------------------------------------------------------------------------------------

@@ -104,6 +104,14 @@ class Dialer {
   [[nodiscard]] virtual Result<Fd> dial(int port, bool ipv6 = false) const = 0;
   // TCP ports something listens on inside, sorted; for apps that ignore PORT.
   [[nodiscard]] virtual Result<std::vector<int>> listening_ports() const = 0;
+  // A non-blocking socket that listens inside the instance at `address` (dotted, in 127.0.0.0/8)
+  // and `port`, so that what runs there reaches us. Errors: conflict when the app listens there
+  // itself; unavailable when the instance is gone or its engine cannot.
+  [[nodiscard]] virtual Result<Fd> listen(std::string_view address, int port) const {
+    static_cast<void>(address);
+    static_cast<void>(port);
+    return fail(Errc::unavailable, "this engine makes no listeners inside an instance");
+  }
 };
 
 // Long-running instances. They outlive the server: a new Engine over the same state directory finds

@@ -57,6 +57,20 @@ class FakeEngine::PortDialer final : public Dialer {
     return out;
   }
 
+  // Anywhere on this machine's loopback.
+  Result<Fd> listen(std::string_view /*address*/, int /*port*/) const override {
+    if (!instance_->running) return fail(Errc::unavailable, "the instance has ended");
+    Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (!socket.valid() ||
+        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(socket.get(), 16) != 0)
+      return fail_errno(errno, "listen on loopback");
+    return socket;
+  }
+
  private:
   std::shared_ptr<Instance> instance_;
   std::shared_ptr<Ports> ports_;

@@ -90,6 +90,31 @@ Result<std::vector<int>> NetnsDialer::listening_ports() const {
   return parse_listening(tables);
 }
 
+Result<Fd> NetnsDialer::listen(std::string_view address, int port) const {
+  SLIPWAY_TRY(const std::uint32_t host, parse_ipv4(address));
+  const std::shared_lock lock(mutex_);
+  if (!netns_.valid()) return fail(Errc::unavailable, "the instance has ended");
+  Fd socket;
+  SLIPWAY_CHECK(in_netns(netns_, home_, [&]() -> Status {
+    socket = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket.valid()) return fail_errno(errno, "make a socket");
+    return {};
+  }));
+  const int one = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_port = htons(static_cast<std::uint16_t>(port));
+  where.sin_addr.s_addr = htonl(host);
+  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&where), sizeof where) != 0 ||
+      ::listen(socket.get(), 64) != 0) {
+    if (errno == EADDRINUSE)
+      return fail(Errc::conflict, fmt::format("port {} is in use inside the instance", port));
+    return fail_errno(errno, fmt::format("listen on {}:{}", address, port));
+  }
+  return socket;
+}
+
 void NetnsDialer::close() {
   const std::unique_lock lock(mutex_);
   netns_.reset();

@@ -15,6 +15,7 @@ class NetnsDialer final : public Dialer {
   [[nodiscard]] static Result<std::shared_ptr<NetnsDialer>> open(Pidfd init, const Fd& home);
   [[nodiscard]] Result<Fd> dial(int port, bool ipv6) const override;
   [[nodiscard]] Result<std::vector<int>> listening_ports() const override;
+  [[nodiscard]] Result<Fd> listen(std::string_view address, int port) const override;
   // Lets go of the namespace; from now on everything fails with unavailable.
   void close();
   [[nodiscard]] const Pidfd& init() const { return init_; }

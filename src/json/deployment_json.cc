@@ -49,6 +49,7 @@ json::object overrides_json(const DeployOptions& options) {
 
 json::object artifact_json(const Artifact& artifact) {
   return {{"layers", to_array(artifact.layers)},
+          {"release_layer", or_null(artifact.release_layer)},
           {"start", or_null(artifact.start)},
           {"workdir", or_null(artifact.workdir)},
           {"env", to_json(artifact.env)},
@@ -60,6 +61,8 @@ json::object artifact_json(const Artifact& artifact) {
           {"health_path", artifact.health_path}};
 }
 
+json::object finding_json(const Warning& finding);
+
 // What records and clients have in common.
 json::object common_json(const Deployment& d) {
   return {{"id", d.id.str()},
@@ -69,6 +72,7 @@ json::object common_json(const Deployment& d) {
           {"state", to_string(d.state)},
           {"state_reason", or_null(d.state_reason)},
           {"message", or_null(d.message)},
+          {"config_version", d.config_version},
           {"actor", to_json(d.actor)},
           {"created_at", to_rfc3339(d.created_at)},
           {"ready_at", or_null(d.ready_at)},
@@ -83,6 +87,7 @@ json::object common_json(const Deployment& d) {
           {"cache", json::object{{"install", d.cache_install}, {"build", d.cache_build}}},
           {"timings_ms", timings_json(d)},
           {"steps", to_array(d.steps, [](const Step& step) { return to_json(step); })},
+          {"findings", to_array(d.findings, finding_json)},
           {"error", d.error ? json::value(to_json(*d.error)) : json::value(nullptr)}};
 }
 
@@ -97,6 +102,7 @@ Result<DeployOptions> options_from_json(const json::value& value) {
       .read("build", out.build)
       .read("start", out.start);
   reader.read("framework", out.framework).read("runtime", out.runtime);
+  reader.read("with_workers", out.with_workers).read("with_schedules", out.with_schedules);
   SLIPWAY_CHECK(reader.status());
   if (ttl_ms) out.ttl = std::chrono::milliseconds(*ttl_ms);
   return out;
@@ -111,6 +117,7 @@ Result<Artifact> artifact_from_json(const json::value& value) {
       .read("start", out.start)
       .read("workdir", out.workdir)
       .read("env", out.env);
+  reader.read("release_layer", out.release_layer);
   reader.read("toolchains", out.toolchains).read("site", site).read("fallback", fallback);
   reader.read("port", out.port).read("health_path", out.health_path);
   if (fallback == "single_page_app") out.fallback = StaticFallback::single_page_app;
@@ -120,6 +127,63 @@ Result<Artifact> artifact_from_json(const json::value& value) {
   }
   SLIPWAY_CHECK(reader.status());
   return out;
+}
+
+Result<Companion> companion_from_json(const json::value& value) {
+  Companion out;
+  JsonReader reader(value, "companions");
+  reader.read("label", out.label).read("service", out.service).read("runs", out.runs);
+  if (const json::value* artifact = reader.find("artifact")) {
+    SLIPWAY_TRY(out.artifact, artifact_from_json(*artifact));
+  }
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
+json::object finding_json(const Warning& finding) {
+  return {{"code", finding.code},
+          {"message", finding.message},
+          {"file", or_null(finding.file)},
+          {"line", finding.line},
+          {"fix", finding.fix}};
+}
+
+Result<Warning> finding_from_json(const json::value& value) {
+  Warning out;
+  JsonReader reader(value, "findings");
+  reader.read("code", out.code).read("message", out.message).read("file", out.file);
+  reader.read("line", out.line).read("fix", out.fix);
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
+// A service's state follows its deployment's; what does not run here is off.
+std::string_view state_of(const Deployment& deployment, const Unit& unit) {
+  if (!unit.runs) return "off";
+  if (is_live(deployment.state) && unit.kind() == "cron") return "scheduled";
+  if (deployment.state == DeploymentState::sleeping && unit.artifact->site) return "ready";
+  return to_string(deployment.state);
+}
+
+json::array services_json(const Deployment& deployment, const DeploymentUrls& urls) {
+  if (deployment.plan.services.empty()) return {};
+  return to_array(units_of(deployment), [&](const Unit& unit) {
+    const auto url = [&](const std::string& first, const auto& others) -> json::value {
+      if (!unit.is_routed()) return nullptr;
+      if (unit.label.empty()) return json::string(first);
+      const auto at = others.find(std::string(unit.label));
+      return at == others.end() ? json::value(nullptr) : json::value(at->second);
+    };
+    const std::string_view schedule = unit.service ? std::string_view(unit.service->schedule) : "";
+    return json::object{{"name", unit.name()},
+                        {"label", or_null(std::string(unit.label))},
+                        {"kind", unit.kind()},
+                        {"url", url(urls.url, urls.service_urls)},
+                        {"alias_url", url(urls.alias_url, urls.service_alias_urls)},
+                        {"state", state_of(deployment, unit)},
+                        {"schedule", or_null(std::string(schedule))},
+                        {"toolchains", to_array(unit.artifact->toolchains)}};
+  });
 }
 
 Result<Step> step_from_json(const json::value& value) {
@@ -161,6 +225,7 @@ json::object to_json(const Deployment& deployment, const DeploymentUrls& urls) {
   out["build_env"] = names_of(deployment.options.build_env);
   out["overrides"] = overrides_json(deployment.options);
   out["toolchains"] = to_array(deployment.artifact.toolchains);
+  out["services"] = services_json(deployment, urls);
   return out;
 }
 
@@ -174,11 +239,20 @@ json::object to_record(const Deployment& deployment) {
   if (deployment.options.ttl)
     options["ttl_ms"] =
         std::chrono::duration_cast<std::chrono::milliseconds>(*deployment.options.ttl).count();
+  options["with_workers"] = deployment.options.with_workers;
+  options["with_schedules"] = deployment.options.with_schedules;
   out["options"] = std::move(options);
   json::object timings;  // only what was measured
   for (const auto& [name, took] : deployment.timings_ms) timings[name] = took;
   out["timings_ms"] = std::move(timings);
   out["artifact"] = artifact_json(deployment.artifact);
+  out["first"] = deployment.first;
+  out["companions"] = to_array(deployment.companions, [](const Companion& each) {
+    return json::object{{"label", each.label},
+                        {"service", each.service},
+                        {"artifact", artifact_json(each.artifact)},
+                        {"runs", each.runs}};
+  });
   return out;
 }
 
@@ -195,6 +269,10 @@ Result<Deployment> deployment_from_record(const json::value& value) {
   reader.read("created_at", out.created_at).read("ready_at", out.ready_at);
   reader.read("expires_at", out.expires_at).read("deleted_at", out.deleted_at);
   reader.read("timings_ms", out.timings_ms).read_each("steps", out.steps, step_from_json);
+  reader.read("config_version", out.config_version);
+  reader.read("first", out.first)
+      .read_each("companions", out.companions, companion_from_json)
+      .read_each("findings", out.findings, finding_from_json);
   SLIPWAY_CHECK(read_below(reader, "actor", [&](JsonReader& actor) {
     actor.read("kind", out.actor.kind)
         .read("name", out.actor.name)

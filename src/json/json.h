@@ -2,6 +2,7 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,7 @@ namespace json = boost::json;
 [[nodiscard]] json::object to_json(const Actor& actor);
 [[nodiscard]] json::object to_json(const Service& service);
 [[nodiscard]] json::object to_json(const Plan& plan);
+[[nodiscard]] Result<Actor> actor_from_json(const json::value& value);
 [[nodiscard]] Result<Error> error_from_json(const json::value& value);
 [[nodiscard]] Result<Plan> plan_from_json(const json::value& value);
 
@@ -32,7 +34,8 @@ namespace json = boost::json;
 
 // A deployment as clients see it: no values of environment variables, URLs added.
 struct DeploymentUrls {
-  std::string url, alias_url;
+  std::string url, alias_url;  // of the first service
+  std::map<std::string, std::string> service_urls, service_alias_urls;  // of the others, by label
 };
 [[nodiscard]] json::object to_json(const Deployment& deployment, const DeploymentUrls& urls);
 

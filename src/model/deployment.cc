@@ -29,4 +29,47 @@ bool is_live(DeploymentState state) {
   return state == DeploymentState::ready || state == DeploymentState::sleeping;
 }
 
+std::string_view Unit::kind() const { return service ? std::string_view(service->kind) : "web"; }
+
+bool Unit::is_routed() const {
+  return runs && kind() != "worker" && kind() != "bot" && kind() != "cron";
+}
+
+bool Unit::has_instance() const {
+  return runs && kind() != "cron" && artifact && !artifact->site && !artifact->start.empty();
+}
+
+std::vector<Unit> units_of(const Deployment& deployment) {
+  const auto named = [&](std::string_view name) -> const Service* {
+    const auto at = std::ranges::find(deployment.plan.services, name, &Service::name);
+    return at == deployment.plan.services.end() ? nullptr : &*at;
+  };
+  const Service* first = named(deployment.first);
+  if (!first && !deployment.plan.services.empty()) first = &deployment.plan.services.front();
+  std::vector<Unit> units{{.service = first, .artifact = &deployment.artifact}};
+  if (units[0].kind() == "cron") units[0].runs = deployment.options.with_schedules;
+  for (const Companion& each : deployment.companions)
+    units.push_back({.label = each.label,
+                     .service = named(each.service),
+                     .artifact = &each.artifact,
+                     .runs = each.runs});
+  return units;
+}
+
+std::optional<Unit> find_unit(const Deployment& deployment, std::string_view label) {
+  for (const Unit& unit : units_of(deployment))
+    if (unit.label == label) return unit;
+  return std::nullopt;
+}
+
+bool has_instances(const Deployment& deployment) {
+  return std::ranges::any_of(units_of(deployment), &Unit::has_instance);
+}
+
+bool can_sleep(const Deployment& deployment) {
+  return std::ranges::any_of(units_of(deployment), [](const Unit& unit) {
+    return unit.has_instance() && unit.is_routed();
+  });
+}
+
 }  // namespace slipway

@@ -50,6 +50,8 @@ struct DeployOptions {
   std::optional<Duration> ttl;
   // Answers that replace detection's; empty means: as detected.
   std::string service, root, install, build, start, framework, runtime;
+  // A preview runs what answers requests; the rest only when asked.
+  bool with_workers = false, with_schedules = false;
   bool operator==(const DeployOptions&) const = default;
 };
 
@@ -57,6 +59,7 @@ struct DeployOptions {
 // counts: the digest of the manifest of its published files.
 struct Artifact {
   std::vector<std::string> layers;      // ids of the LayerStore
+  std::string release_layer;            // what the release command left behind; on top; "" for none
   std::string start;                    // shell command; "" for a static site
   std::string workdir;                  // absolute, inside the sandbox
   EnvVars env;                          // set by the platform for the runtime (PATH, NODE_ENV, ...)
@@ -66,6 +69,15 @@ struct Artifact {
   std::optional<int> port;
   std::string health_path = "/";
   bool operator==(const Artifact&) const = default;
+};
+
+// What a deployment runs beside its first service.
+struct Companion {
+  std::string label;    // a slug, unique in the deployment: part of its host name and of its log's
+  std::string service;  // its name in the plan
+  Artifact artifact;
+  bool runs = true;  // false: built and kept, but not started here (a worker nobody asked for)
+  bool operator==(const Companion&) const = default;
 };
 
 // One step of a deployment's life, for progress and for the post-mortem.
@@ -99,8 +111,13 @@ struct Deployment {
   ManifestDiff changed;
 
   DeployOptions options;
+  std::int64_t config_version = 0;  // of its environment's configuration; 0: the empty one
   Plan plan;
+  std::string first;  // the service that `artifact` is of and the deployment's URL leads to; "":
+                      // the plan's first
   Artifact artifact;
+  std::vector<Companion> companions;                         // in the plan's order
+  std::vector<Warning> findings;                             // what building and running it taught
   std::string cache_install = "none", cache_build = "none";  // hit | miss | none
   std::map<std::string, std::int64_t>
       timings_ms;  // hash upload detect scan install build start total
@@ -109,5 +126,27 @@ struct Deployment {
 
   bool operator==(const Deployment&) const = default;
 };
+
+// One service of a deployment, as it is built and run. Refers to the deployment.
+struct Unit {
+  std::string_view label;            // "" for the first
+  const Service* service = nullptr;  // nothing when the plan does not tell
+  const Artifact* artifact = nullptr;
+  bool runs = true;
+
+  [[nodiscard]] std::string_view kind() const;
+  [[nodiscard]] std::string_view name() const { return service ? service->name : label; }
+  // Answers requests at a URL of its own.
+  [[nodiscard]] bool is_routed() const;
+  // Has a process that stays: a web service or a worker that runs here.
+  [[nodiscard]] bool has_instance() const;
+};
+// The first service first.
+[[nodiscard]] std::vector<Unit> units_of(const Deployment& deployment);
+[[nodiscard]] std::optional<Unit> find_unit(const Deployment& deployment, std::string_view label);
+// Whether any unit has an instance: what has none neither starts nor sleeps.
+[[nodiscard]] bool has_instances(const Deployment& deployment);
+// Whether anything of it answers requests by an instance, so that it may sleep and be woken.
+[[nodiscard]] bool can_sleep(const Deployment& deployment);
 
 }  // namespace slipway

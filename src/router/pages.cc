@@ -171,6 +171,11 @@ Content content_of(const StatusPage& status) {
     say(410, Tone::calm, Errc::not_found, "This deployment was removed",
         "Its owner removed it. For two days it can be brought back.");
     content.detail = "<ul><li><code>slipway undo</code> <span>to bring it back</span></li></ul>";
+  } else if (status.kind == "background") {
+    say(404, Tone::calm, Errc::not_found, "This runs in the background",
+        "It is a worker or a schedule: it does its work and answers no requests.");
+    content.detail = "<ul><li><code>slipway logs " + safe(status.deployment) +
+                     "</code> <span>to see what it does</span></li></ul>";
   } else {
     say(503, Tone::calm, Errc::unavailable, "This app is stopped",
         "It was stopped and answers no requests.");

@@ -85,7 +85,8 @@ class Backend {
 // A page in place of an app: still building, failed (with the failing step), expired, removed.
 // HTML, or JSON for clients that ask for it.
 struct StatusPage {
-  std::string kind;  // building | failed | canceled | expired | deleted | stopped
+  std::string kind;  // building | failed | canceled | expired | deleted | stopped |
+                     // background
   std::string project, deployment, step;
   std::optional<Error> error;
 };

@@ -102,7 +102,9 @@ class World {
                      .builder = builder,
                      .fleet = fleet,
                      .routes = routes,
-                     .events = events}};
+                     .events = events,
+                     .runner = engine,
+                     .names = names}};
   DeployService service{{.settings = settings,
                          .clock = clock,
                          .repository = *repository,

@@ -1,0 +1,35 @@
+#pragma once
+
+// Private to the fleet's own files.
+
+#include "deploy/fleet.h"
+
+namespace slipway {
+
+struct Fleet::Member {
+  Member(const DeploymentId& deployment, std::string_view unit)
+      : label(unit), backend(std::make_shared<Backend>(deployment)) {}
+
+  const std::string label;  // of the unit
+  const std::shared_ptr<Backend> backend;
+
+  // Guarded by the fleet's mutex_.
+  bool routed = true;
+  std::string sandbox;  // "" when none runs
+  Duration started{};
+  std::vector<Duration> crashes;
+};
+
+struct Fleet::Entry {
+  Entry(DeploymentId deployment, Duration now) : id(std::move(deployment)), known_since(now) {}
+
+  const DeploymentId id;
+  const Duration known_since;
+  std::mutex operation;  // held while instances are started or stopped
+
+  // Guarded by the fleet's mutex_.
+  std::vector<MemberPtr> members;
+  bool removed = false;
+};
+
+}  // namespace slipway

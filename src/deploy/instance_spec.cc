@@ -1,0 +1,120 @@
+#include "deploy/instance_spec.h"
+
+#include "base/text.h"
+#include "deploy/readiness.h"
+#include "sys/files.h"
+
+namespace slipway {
+namespace {
+
+std::string variable_of(std::string_view name) {
+  std::string out;
+  for (const char c : name)
+    out += std::isalnum(static_cast<unsigned char>(c)) != 0
+               ? static_cast<char>(std::toupper(static_cast<unsigned char>(c)))
+               : '_';
+  if (out.empty() || std::isdigit(static_cast<unsigned char>(out.front())) != 0) out = "_" + out;
+  return out + "_URL";
+}
+
+std::string filled(std::string_view pattern, const std::string& url, const std::string& host,
+                   const std::string& port) {
+  std::string out(pattern);
+  for (const auto& [mark, value] : {std::pair<std::string_view, const std::string&>{"{url}", url},
+                                    {"{host}", host},
+                                    {"{port}", port}})
+    for (auto at = out.find(mark); at != std::string::npos; at = out.find(mark, at + value.size()))
+      out.replace(at, mark.size(), value);
+  return out;
+}
+
+}  // namespace
+
+std::string sibling_address(std::size_t index) {
+  return fmt::format("127.77.{}.{}", index / 250, index % 250 + 2);
+}
+
+EnvVars sibling_variables(const Deployment& deployment, const Unit& unit, const Names& names,
+                          std::string_view when) {
+  EnvVars out;
+  const std::vector<Unit> units = units_of(deployment);
+  if (units.size() < 2) return out;
+  if (when == "run")
+    for (const Unit& other : units)
+      if (other.label != unit.label && other.is_routed())
+        out[variable_of(other.name())] = names.url(names.unit_host(deployment, other.label));
+  if (unit.service == nullptr) return out;
+  for (const Wire& wire : unit.service->wires) {
+    if (when == "build" && wire.when != "build") continue;
+    for (const Unit& other : units)
+      if (other.service != nullptr && other.service->name == wire.service) {
+        const std::string host = names.unit_host(deployment, other.label);
+        const std::string url = names.url(host);
+        const auto colon = url.rfind(':');
+        const bool has_port = url.find_first_not_of("0123456789", colon + 1) == std::string::npos;
+        out[wire.env] = filled(wire.value, url, host, has_port ? url.substr(colon + 1) : "80");
+      }
+  }
+  return out;
+}
+
+Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& deployment,
+                                  const Unit& unit, const std::string& sandbox,
+                                  std::string_view command) {
+  const Artifact& artifact = *unit.artifact;
+  SandboxSpec spec;
+  spec.id = sandbox;
+  spec.cgroup = "previews";
+  std::vector<std::string> layers = artifact.layers;
+  if (!artifact.release_layer.empty()) layers.push_back(artifact.release_layer);
+  for (const std::string& layer : layers) {
+    const auto path = parts.layers.find(layer);
+    if (!path)
+      return fail(Errc::corrupt, fmt::format("layer {} of {} is gone", layer, deployment.id.str()),
+                  fmt::format("build it again: slipway redeploy {}", deployment.id.str()));
+    spec.root.lowers.push_back(*path);
+  }
+  const std::filesystem::path home = parts.settings.data / "instances" / sandbox;
+  spec.root.upper = home / "upper";
+  SLIPWAY_TRY(spec.root.binds, parts.builder.toolchain_binds(artifact));
+  const std::string& start = artifact.start;
+  spec.argv = {"/bin/sh", "-c", command.empty() ? start : std::string(command)};
+  spec.workdir = artifact.workdir.empty() ? "/app" : artifact.workdir;
+  spec.env = artifact.env;
+  spec.env.insert_or_assign("SLIPWAY_PROJECT", deployment.project);
+  spec.env.insert_or_assign("SLIPWAY_DEPLOYMENT", deployment.id.str());
+  spec.env.insert_or_assign("SLIPWAY_ENVIRONMENT", "preview");
+  spec.env.insert_or_assign("SLIPWAY_URL",
+                            parts.names.url(parts.names.unit_host(
+                                deployment, unit.is_routed() ? unit.label : std::string_view())));
+  if (unit.is_routed()) {
+    spec.env.insert_or_assign("HOST", "0.0.0.0");
+    spec.env.insert_or_assign("PORT", std::to_string(artifact.port.value_or(default_port)));
+  }
+  for (const auto& [name, value] : sibling_variables(deployment, unit, parts.names, "run"))
+    spec.env.insert_or_assign(name, value);
+  for (const auto& [name, value] : deployment.options.env) spec.env.insert_or_assign(name, value);
+  SLIPWAY_TRY(spec.uid_slot,
+              parts.repository.uid_slot(deployment.project + "/" + deployment.alias));
+  spec.limits = parts.settings.instances.limits;
+  spec.egress = Egress::internet;
+  spec.hostname = deployment.project;
+  spec.labels = {{"deployment", deployment.id.str()}, {"project", deployment.project}};
+  if (!unit.label.empty()) spec.labels.emplace_back("service", unit.label);
+
+  const std::vector<Unit> units = units_of(deployment);
+  if (units.size() > 1) {
+    std::string hosts =
+        fmt::format("127.0.0.1 localhost {}\n::1 localhost ip6-localhost\n", spec.hostname);
+    for (std::size_t i = 0; i < units.size(); ++i)
+      if (units[i].has_instance() && units[i].is_routed() && units[i].label != unit.label)
+        hosts += fmt::format("{} {}\n", sibling_address(i),
+                             parts.names.unit_host(deployment, units[i].label));
+    SLIPWAY_CHECK(make_directories(home));
+    SLIPWAY_CHECK(write_file_atomic(home / "hosts", hosts, 0644));
+    spec.root.binds.push_back({.source = home / "hosts", .target = "/etc/hosts"});
+  }
+  return spec;
+}
+
+}  // namespace slipway

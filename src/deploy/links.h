@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "sys/fd.h"
+
+namespace slipway {
+
+// Carries TCP connections between the instances of one deployment, which have no route to each
+// other: what connects to a listener inside one instance is joined, byte by byte, to a connection
+// made into another. One thread for all; connections in flight are bounded. Thread-safe.
+class Links {
+ public:
+  // A socket whose connect() has been started. Errors: unavailable while the other is not ready
+  // (asked again for up to a minute: a service may call another while both start).
+  using Connect = std::function<Result<Fd>()>;
+
+  // Errors: io.
+  [[nodiscard]] static Result<std::unique_ptr<Links>> create();
+  ~Links();
+
+  // Serves `listener` until close(owner).
+  void open(const std::string& owner, Fd listener, Connect connect);
+  // Ends its listeners and their connections. Unknown owners are fine.
+  void close(const std::string& owner);
+
+ private:
+  struct State;
+  explicit Links(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+  std::jthread thread_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,235 @@
+// The steps of making one deployment.
+#include "base/text.h"
+#include "build/failure.h"
+#include "build/step.h"
+#include "deploy/instance_spec.h"
+#include "deploy/pipeline.h"
+#include "deploy/pipeline_observer.h"
+#include "deploy/units.h"
+#include "detect/detect.h"
+#include "store/workspace.h"
+#include "sys/files.h"
+
+namespace slipway {
+namespace {
+
+std::unexpected<Error> nothing_to_run(const Plan& plan) {
+  Error error{.code = Errc::build_failed,
+              .message = "nothing in this folder says how to run it",
+              .phase = "detect"};
+  error.cause = "nothing_to_run";
+  error.hint =
+      "add an index.html, a package.json with a start script, an app.py …, or say it: --start "
+      "COMMAND";
+  if (!plan.warnings.empty()) {
+    error.message = plan.warnings.front().message;
+    if (!plan.warnings.front().fix.empty()) error.hint = plan.warnings.front().fix;
+  }
+  error.next.push_back({"slipway detect", "to see what was found"});
+  return fail(std::move(error));
+}
+
+// A build that found something wins over one that had nothing to look for.
+void merge_cache(std::string& all, const std::string& one) {
+  if (all == "none" || one == "miss") all = one;
+}
+
+bool needs_build(const Service& service) {
+  return service.kind != "cron" || service.start.has_value();
+}
+
+}  // namespace
+
+Result<Manifest> Pipeline::read_source(const Digest& digest) const {
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest, parts_.blobs.read_manifest(digest));
+  return *manifest;
+}
+
+Result<std::vector<std::string>> Pipeline::source_layers(const Deployment& deployment,
+                                                         const Manifest& source) {
+  std::optional<Manifest> base;
+  SLIPWAY_TRY(const std::optional<Digest> base_digest,
+              parts_.repository.base_manifest(deployment.project));
+  if (base_digest && *base_digest != deployment.source) {
+    if (auto read = read_source(*base_digest)) base = *std::move(read);
+  }
+  SLIPWAY_TRY(std::vector<std::string> layers,
+              parts_.layers.materialize(source, "app", parts_.blobs, base ? &*base : nullptr));
+  // One layer means that it was made in full: the next trees are compared with this one.
+  if (layers.size() == 1 && base_digest != deployment.source)
+    SLIPWAY_CHECK(parts_.repository.set_base_manifest(deployment.project, deployment.source));
+  return layers;
+}
+
+Status Pipeline::make_steps(Making& making) {
+  Deployment& deployment = making.deployment;
+  SLIPWAY_CHECK(parts_.routes.publish(deployment, "queued"));
+  SLIPWAY_CHECK(detect_units(making));
+  SLIPWAY_CHECK(build_units(making));
+  SLIPWAY_CHECK(release_units(making));
+  if (!has_instances(deployment)) return {};
+  deployment.state = DeploymentState::starting;
+  making.journey.state(deployment.state);
+  std::vector<std::string> commands;
+  for (const Unit& unit : units_of(deployment))
+    if (unit.has_instance()) commands.push_back(labelled(deployment, unit, unit.artifact->start));
+  making.journey.begin("start", join(commands, ", "));
+  SLIPWAY_CHECK(parts_.fleet.start(deployment, making.stop));
+  making.journey.end("done");
+  return {};
+}
+
+Status Pipeline::detect_units(Making& making) {
+  Deployment& deployment = making.deployment;
+  const DeployOptions& options = deployment.options;
+  making.journey.begin("detect");
+  SLIPWAY_TRY(making.source, read_source(deployment.source));
+  deployment.plan =
+      detect(ManifestTree(making.source, parts_.blobs), {.service = options.service,
+                                                         .root = options.root,
+                                                         .install = options.install,
+                                                         .build = options.build,
+                                                         .start = options.start,
+                                                         .framework = options.framework,
+                                                         .runtime = options.runtime});
+  if (deployment.plan.services.empty()) return nothing_to_run(deployment.plan);
+  choose_units(deployment);
+  std::vector<std::string> what;
+  for (const Unit& unit : units_of(deployment))
+    what.push_back(labelled(
+        deployment, unit,
+        unit.service->framework.empty() ? unit.service->provider : unit.service->framework));
+  making.journey.end("done", join(what, ", "));
+  if (making.stop.stop_requested()) return fail(Errc::canceled, "canceled");
+  return {};
+}
+
+Status Pipeline::build_units(Making& making) {
+  Deployment& deployment = making.deployment;
+  const std::vector<Unit> units = units_of(deployment);
+  std::vector<std::string> source_layers;
+  std::uint32_t uid_slot = 0;
+  if (std::ranges::any_of(units, [](const Unit& unit) {
+        return unit.service->start || unit.service->install || unit.service->build;
+      })) {
+    SLIPWAY_TRY(const std::uint64_t free, free_bytes(parts_.settings.data));
+    if (free < parts_.settings.gc.min_free_disk)
+      return fail(Errc::disk_full,
+                  fmt::format("{} are free, a build needs {}", format_bytes(free),
+                              format_bytes(parts_.settings.gc.min_free_disk)),
+                  "free some disk space (`slipway rm` old deployments), or lower gc.min_free_disk");
+    making.journey.begin("source");
+    SLIPWAY_TRY(source_layers, this->source_layers(deployment, making.source));
+    making.pins.push_back(parts_.layers.pin(source_layers));
+    making.journey.end("done");
+    SLIPWAY_TRY(uid_slot, parts_.repository.uid_slot(deployment.project + "/build"));
+  }
+  for (const Unit& unit : units) {
+    if (!needs_build(*unit.service)) continue;
+    BuildRequest request{.project = deployment.project,
+                         .service = unit.service,
+                         .source = &making.source,
+                         .source_layers = source_layers,
+                         .build_env = deployment.options.build_env,
+                         .uid_slot = uid_slot,
+                         .limits = parts_.settings.builds.limits};
+    request.build_env.merge(sibling_variables(deployment, unit, parts_.names, "build"));
+    PipelineObserver observer(making.journey, making.log,
+                              units.size() > 1 ? sanitize_line(unit.name()) : "");
+    auto built = parts_.builder.build(request, observer, making.stop);
+    if (!built) {
+      Error error = std::move(built).error();
+      if (error.code != Errc::canceled) error.message = labelled(deployment, unit, error.message);
+      return fail(std::move(error));
+    }
+    making.pins.push_back(parts_.layers.pin(built->artifact.layers));
+    artifact_of(deployment, unit.label) = std::move(built->artifact);
+    merge_cache(deployment.cache_install, built->cache_install);
+    merge_cache(deployment.cache_build, built->cache_build);
+    if (making.stop.stop_requested()) return fail(Errc::canceled, "canceled");
+  }
+  for (const Unit& unit : units_of(deployment))
+    if (unit.is_routed() && !unit.artifact->site && unit.artifact->start.empty()) {
+      Error error{.code = Errc::build_failed,
+                  .message = labelled(deployment, unit, "nothing says how to start it"),
+                  .hint = "say it with --start COMMAND",
+                  .phase = "detect"};
+      error.cause = "nothing_to_run";
+      return fail(std::move(error));
+    }
+  return {};
+}
+
+Status Pipeline::release_units(Making& making) {
+  Deployment& deployment = making.deployment;
+  struct Released {
+    std::string command, workdir, layer;
+    std::vector<std::string> below;
+  };
+  std::vector<Released> done;
+  for (const Unit& unit : units_of(deployment)) {
+    const Artifact& artifact = *unit.artifact;
+    if (artifact.site || artifact.layers.empty()) continue;
+    // Services of one folder share its migrations, and what those left behind.
+    const auto same = std::ranges::find_if(done, [&](const Released& each) {
+      return each.below == artifact.layers && each.workdir == artifact.workdir;
+    });
+    if (same != done.end()) {
+      artifact_of(deployment, unit.label).release_layer = same->layer;
+      continue;
+    }
+    const std::string command = unit.service->release.value_or("");
+    if (trim(command).empty()) continue;
+    making.journey.begin("release", labelled(deployment, unit, command));
+    auto layer = release(making, unit, command);
+    if (!layer) {
+      Error error = std::move(layer).error();
+      if (error.code != Errc::canceled) error.message = labelled(deployment, unit, error.message);
+      return fail(std::move(error));
+    }
+    making.journey.end("done");
+    done.push_back({command, artifact.workdir, *layer, artifact.layers});
+    artifact_of(deployment, unit.label).release_layer = *layer;
+  }
+  // A unit before the one whose release it shares.
+  for (const Unit& unit : units_of(deployment))
+    for (const Released& each : done)
+      if (unit.artifact->layers == each.below && unit.artifact->workdir == each.workdir)
+        artifact_of(deployment, unit.label).release_layer = each.layer;
+  return {};
+}
+
+Result<std::string> Pipeline::release(Making& making, const Unit& unit,
+                                      const std::string& command) {
+  const Deployment& deployment = making.deployment;
+  const std::string sandbox =
+      fmt::format("{}-release-{}", deployment.id.tail(), random_id().substr(0, 6));
+  const std::string id = fmt::format("release-{}-{}", deployment.id.tail(),
+                                     unit.label.empty() ? "first" : slug(unit.label));
+  making.pins.push_back(parts_.layers.pin({id}));
+  SLIPWAY_TRY(SandboxSpec spec, instance_spec({.settings = parts_.settings,
+                                               .repository = parts_.repository,
+                                               .layers = parts_.layers,
+                                               .builder = parts_.builder,
+                                               .names = parts_.names},
+                                              deployment, unit, sandbox, command));
+  SLIPWAY_TRY(auto draft, parts_.layers.begin(id));
+  SLIPWAY_CHECK(make_directories(draft.path() / "app"));
+  spec.root.upper = draft.path();
+  spec.limits.disk_bytes = parts_.settings.instances.limits.disk_bytes;
+  PipelineObserver observer(making.journey, making.log, "");
+  const Status ran = run_step({.name = "release",
+                               .command = command,
+                               .spec = std::move(spec),
+                               .service = unit.service,
+                               .limits = parts_.settings.builds.limits},
+                              parts_.runner, observer, making.stop);
+  observer.flush();
+  std::ignore = remove_tree(parts_.settings.data / "instances" / sandbox);
+  SLIPWAY_CHECK(ran);
+  SLIPWAY_CHECK(keep_app_only(draft.path()));
+  SLIPWAY_CHECK(draft.commit());
+  return id;
+}
+
+}  // namespace slipway

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "model/deployment.h"
+
+namespace slipway {
+
+// Which services of a deployment's plan are built and run, and how they are called. Pure.
+
+// Chooses the first service (whose URL is the deployment's: the one that answers requests and that
+// no other one needs) and makes a companion of each other one, with artifacts still empty. Workers
+// run when asked for or when there is nothing else; schedules when asked for.
+void choose_units(Deployment& deployment);
+
+// The artifact of a unit, to be filled. Never null for a label of units_of().
+[[nodiscard]] Artifact& artifact_of(Deployment& deployment, std::string_view label);
+
+// "api: npm ci" when there are several services, else the text itself.
+[[nodiscard]] std::string labelled(const Deployment& deployment, const Unit& unit,
+                                   std::string_view text);
+
+}  // namespace slipway
