@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace slipway::detection;
   if (size < 1 || size > 64 * 1024) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  switch (data[0] % 13) {
+  switch (data[0] % 19) {
     case 0:
       static_cast<void>(parse_json_lenient(text));
       break;
@@ -47,6 +47,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 11:
       static_cast<void>(python::parse_requirement(text));
+      break;
+    case 12:
+      static_cast<void>(scan_source("a.swift", text));
+      break;
+    case 13:
+      static_cast<void>(scan_source("a.cr", text));
+      break;
+    case 14:
+      static_cast<void>(scan_source("a.hs", text));
+      break;
+    case 15:
+      static_cast<void>(scan_source("a.clj", text));
+      break;
+    case 16:
+      static_cast<void>(scan_source("a.zig", text));
+      break;
+    case 17:
+      static_cast<void>(scan_source("a.gleam", text));
       break;
     default:
       static_cast<void>(python::read_script_metadata(text));

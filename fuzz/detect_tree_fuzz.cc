@@ -9,10 +9,11 @@
 
 #include "detect/describe.h"
 #include "detect/detect.h"
+#include "detect/explain.h"
 
 namespace {
 
-constexpr std::array<std::string_view, 48> paths{"package.json",
+constexpr std::array<std::string_view, 72> paths{"package.json",
                                                  "package-lock.json",
                                                  "pnpm-lock.yaml",
                                                  "pnpm-workspace.yaml",
@@ -59,7 +60,31 @@ constexpr std::array<std::string_view, 48> paths{"package.json",
                                                  "Dockerfile",
                                                  "netlify.toml",
                                                  "render.yaml",
-                                                 ".tool-versions"};
+                                                 ".tool-versions",
+                                                 "compose.yaml",
+                                                 "frontend/package.json",
+                                                 "frontend/vite.config.ts",
+                                                 "frontend/src/main.jsx",
+                                                 "backend/main.py",
+                                                 "backend/requirements.txt",
+                                                 "slipway.toml",
+                                                 "vercel.json",
+                                                 "fly.toml",
+                                                 "railway.json",
+                                                 "railpack.json",
+                                                 "app.json",
+                                                 ".do/app.yaml",
+                                                 "heroku.yml",
+                                                 "build.sbt",
+                                                 "project.clj",
+                                                 "Package.swift",
+                                                 "shard.yml",
+                                                 "gleam.toml",
+                                                 "pubspec.yaml",
+                                                 "build.zig",
+                                                 "package.yaml",
+                                                 "note.ipynb",
+                                                 "go.work"};
 
 }  // namespace
 
@@ -76,5 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const slipway::Plan plan = slipway::detect(tree);
   if (plan != slipway::detect(tree)) std::abort();
   if (slipway::describe(plan).empty()) std::abort();
+  for (const std::string_view field : slipway::explainable_fields())
+    if (!slipway::explain(plan, field)) std::abort();
   return 0;
 }

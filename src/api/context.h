@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "db/identity_store.h"
+#include "deploy/audit_log.h"
 #include "deploy/service.h"
 #include "http/message.h"
 #include "identity/speed_gate.h"
@@ -19,6 +20,9 @@ struct ApiContext {
   IdentityStore& identity;
   Repository& repository;
   SpeedGate& speed;
+  AuditLog& audit;
+  GovernanceService& governance;
+  Environments& environments;
   const Clock& clock;
   const Names& names;
   std::string server_url;

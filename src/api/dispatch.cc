@@ -138,7 +138,9 @@ Result<ApiResponse> ApiDispatcher::dispatch(ApiRequest& request) {
 ApiResponse ApiDispatcher::operator()(ApiRequest& request) {
   try {
     auto response = dispatch(request);
-    if (!response) return problem_response(response.error());
+    if (!response) response = problem_response(response.error());
+    // Outside of what is kept for a repeated request: it is of now.
+    response->headers.emplace_back("Slipway-Checkpoint", context_.audit.latest()->compact);
     return *std::move(response);
   } catch (const std::exception& error) {
     log_error("an API request ended in a bug", {{"path", request.path}, {"error", error.what()}});

@@ -1,31 +1,15 @@
-#include "api/dispatch.h"
-
 #include <gtest/gtest.h>
 
-#include "api/routes.h"
-#include "deploy/testing/world.h"
+#include "api/testing/api_world.h"
 
 namespace slipway {
 namespace {
 
-using testing::World;
-
 class ApiTest : public ::testing::Test {
  protected:
-  // Of a new member of the team `default`.
-  std::string token_of(const std::string& member, Role role, Restriction restriction = {}) {
-    IdentityStore& identity = *world.stores.identity;
-    EXPECT_TRUE(identity.set_member({}, "default", member, role));
-    return identity.create_token({}, {"default", member, std::move(restriction)}).value().text;
-  }
   ApiResponse call(std::string method, std::string path, std::string body = {},
                    HttpHeaders headers = {}) {
-    ApiRequest request{
-        .method = std::move(method), .path = std::move(path), .headers = std::move(headers)};
-    request.headers.emplace_back("Authorization", "Bearer " + token);
-    request.body_bytes = body.size();
-    request.body = std::move(body);
-    return api(request);
+    return w.call(token, std::move(method), std::move(path), std::move(body), std::move(headers));
   }
   static json::value body_of(const ApiResponse& response) {
     return parse_json(std::get<std::string>(response.body)).value();
@@ -37,18 +21,10 @@ class ApiTest : public ::testing::Test {
   std::string upload() { return world.upload("shop", {{"index.html", "<h1>hello</h1>"}}).str(); }
   std::string deployment_body() { return fmt::format(R"({{"upload":"{}"}})", upload()); }
 
-  World world;
-  SpeedGate speed{world.clock, {}};
-  ApiContext context{.service = world.service,
-                     .identity = *world.stores.identity,
-                     .repository = *world.stores.repository,
-                     .speed = speed,
-                     .clock = world.clock,
-                     .names = world.names,
-                     .server_url = "http://localhost:7070",
-                     .metrics = [] { return std::string("up 1\n"); }};
-  ApiDispatcher api{context};
-  std::string token = token_of("ada", Role::admin);
+  testing::ApiWorld w;
+  testing::World& world = w.world;
+  ApiDispatcher& api = w.api;
+  std::string token = w.token_of("ada", Role::admin);
 };
 
 TEST_F(ApiTest, EveryRouteButTheOpenOnesNeedsAToken) {

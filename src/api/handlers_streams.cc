@@ -40,6 +40,7 @@ struct LogQuestion {
   std::vector<MergedLogReader::Source> sources;
   std::optional<Timestamp> since;
   std::shared_ptr<const re2::RE2> filter;
+  std::vector<std::string> secrets;  // hidden in what is sent
   std::size_t tail = 0;  // 0: all
   bool follow = false;
 };
@@ -93,6 +94,8 @@ Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& r
     if (error != std::errc{} || end != tail->data() + tail->size() || question.tail > 1'000'000)
       return fail(Errc::invalid_argument, "tail must be a number up to 1000000");
   }
+  SLIPWAY_TRY(Environments::Values configured, context.environments.values_for(deployment));
+  question.secrets = std::move(configured.secrets);
   const auto follow = request.query_value("follow");
   question.follow = follow == "1" || follow == "true";
   return question;
@@ -121,9 +124,12 @@ void stream_log(const LogQuestion& question, StreamWriter& out, const std::funct
   bool caught_up = false, ended = false;
   auto quiet_since = std::chrono::steady_clock::now();
   for (;;) {
-    const auto line = reader.next();
+    auto line = reader.next();
     if (!line) return;
     if (*line) {
+      // Hidden before the filter looks, so that no filter can guess a secret.
+      if (!question.secrets.empty())
+        (*line)->line.line = mask_secrets((*line)->line.line, question.secrets);
       if (!matches(question, (*line)->line)) continue;
       std::string text = log_json(**line);
       if (!caught_up && question.tail > 0) {

@@ -49,6 +49,12 @@ namespace handlers {
 [[nodiscard]] Result<ApiResponse> list_projects(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> events(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> logs(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_environments(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> show_env(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> change_env(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> env_history(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> roll_env_back(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> rotate_secrets_key(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> create_token(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> list_tokens(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> revoke_token(const ApiContext&, ApiCall&);
@@ -60,6 +66,31 @@ namespace handlers {
 [[nodiscard]] Result<ApiResponse> set_member(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> remove_member(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> add_team_project(const ApiContext&, ApiCall&);
+// handlers_policy.cc
+[[nodiscard]] Result<ApiResponse> show_policy(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_policies(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> check_policy(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> set_policy(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> try_decision(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_decisions(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> get_decision(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_approvals(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> get_approval(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> approve(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> reject(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_waivers(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> create_waiver(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> revoke_waiver(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_emergencies(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> declare_emergency(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> end_emergency(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_audit(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> get_audit_record(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> prove_audit_record(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> audit_checkpoint(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> audit_consistency(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> export_audit(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> rotate_audit_key(const ApiContext&, ApiCall&);
 }  // namespace handlers
 
 }  // namespace slipway

@@ -16,9 +16,12 @@
 #include "base/text.h"
 #include "build/builder.h"
 #include "build/host_settings.h"
+#include "db/policy_sql.h"
 #include "db/stores.h"
+#include "deploy/audit_log.h"
 #include "deploy/fair_gate.h"
 #include "deploy/housekeeping.h"
+#include "deploy/opa.h"
 #include "deploy/service.h"
 #include "engine/sandbox.h"
 #include "router/router.h"
@@ -104,6 +107,7 @@ struct Server::Parts {
   Fd lock;
   std::string token, url;
   Stores stores;
+  std::unique_ptr<AuditLog> audit;
   std::unique_ptr<BlobStore> blobs;
   std::unique_ptr<LayerStore> layers;
   std::unique_ptr<SandboxEngine> engine;
@@ -114,6 +118,9 @@ struct Server::Parts {
   RouteTable table;
   EventHub events;
   std::unique_ptr<Routes> routes;
+  std::unique_ptr<GovernanceService> governance;
+  std::unique_ptr<SecretBox> secrets;
+  std::unique_ptr<Environments> environments;
   std::unique_ptr<Fleet> fleet;
   std::unique_ptr<Pipeline> pipeline;
   std::unique_ptr<DeployService> service;
@@ -126,6 +133,7 @@ struct Server::Parts {
   bool stopped = false;
 
   [[nodiscard]] Status open();
+  [[nodiscard]] Status govern();
   [[nodiscard]] Status recover() const;
   [[nodiscard]] Status listen();
   [[nodiscard]] Status announce() const;
@@ -143,6 +151,12 @@ Status Server::Parts::open() {
   SLIPWAY_TRY(const TokenKey key, token_key(settings.data));
   SLIPWAY_TRY(stores, Stores::open(settings.data / "slipway.db", clock,
                                    IdentitySecrets{.key = key, .local_token = token}));
+  SLIPWAY_TRY(audit, AuditLog::open(settings.data / "audit.key", *stores.audit, clock,
+                                    settings.audit.keep));
+  SLIPWAY_TRY(SecretBox opened_secrets, SecretBox::open(settings.data / "secrets.key"));
+  secrets = std::make_unique<SecretBox>(std::move(opened_secrets));
+  environments = std::make_unique<Environments>(Environments::Parts{
+      .store = *stores.configurations, .box = *secrets, .clock = clock});
   SLIPWAY_TRY(BlobStore opened_blobs, BlobStore::open(store));
   blobs = std::make_unique<BlobStore>(std::move(opened_blobs));
   SLIPWAY_TRY(LayerStore opened_layers, LayerStore::open(store));
@@ -164,6 +178,24 @@ Status Server::Parts::open() {
   return {};
 }
 
+Status Server::Parts::govern() {
+  std::shared_ptr<SecondOpinion> opa;
+  if (!settings.policy.opa_url.empty()) {
+    SLIPWAY_TRY(opa, OpaClient::create(settings.policy.opa_url));
+  }
+  SLIPWAY_TRY(GovernanceKey key, GovernanceKey::open(settings.data / "governance.key"));
+  SLIPWAY_TRY(governance,
+              GovernanceService::open({.settings = settings,
+                                       .clock = clock,
+                                       .store = *stores.governance,
+                                       .repository = *stores.repository,
+                                       .names = *names,
+                                       .evaluator = make_sql_rule_evaluator(),
+                                       .second_opinion = std::move(opa),
+                                       .key = std::make_shared<GovernanceKey>(std::move(key))}));
+  return {};
+}
+
 Status Server::Parts::recover() const {
   SLIPWAY_TRY(const std::vector<Deployment> live,
               stores.repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
@@ -175,6 +207,7 @@ Status Server::Parts::recover() const {
               stores.repository->in_states(
                   {DeploymentState::queued, DeploymentState::building, DeploymentState::starting}));
   for (const Deployment& deployment : unfinished) {
+    if (waits_for_approval(deployment)) continue;
     SLIPWAY_TRY(const Deployment queued,
                 stores.repository->update(by_system("recovery"), deployment.id,
                                           [](Deployment& change) -> Status {
@@ -226,6 +259,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   p.settings.port = port;
   p.names = std::make_unique<Names>(p.settings.domain, port);
   p.url = p.names->url(p.settings.domain);
+  SLIPWAY_CHECK(p.govern());
   p.fleet = std::make_unique<Fleet>(
       Fleet::Parts{.settings = p.settings,
                    .clock = p.clock,
@@ -233,7 +267,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                    .repository = *p.stores.repository,
                    .layers = *p.layers,
                    .builder = *p.builder,
-                   .names = *p.names},
+                   .names = *p.names,
+                   .environments = *p.environments},
       [&p](const Deployment& lost) {
         if (Status published = p.routes->retreat(by_system("fleet"), lost); !published)
           log_error("a lost deployment's routes were not changed",
@@ -250,7 +285,9 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                           .routes = *p.routes,
                                                           .events = p.events,
                                                           .runner = *p.runner,
-                                                          .names = *p.names});
+                                                          .names = *p.names,
+                                                          .governance = *p.governance,
+                                                          .environments = *p.environments});
   p.service =
       std::make_unique<DeployService>(DeployService::Parts{.settings = p.settings,
                                                            .clock = p.clock,
@@ -260,7 +297,9 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                            .routes = *p.routes,
                                                            .pipeline = *p.pipeline,
                                                            .events = p.events,
-                                                           .names = *p.names});
+                                                           .names = *p.names,
+                                                           .governance = *p.governance,
+                                                           .environments = *p.environments});
   p.housekeeping =
       std::make_unique<Housekeeping>(Housekeeping::Parts{.settings = p.settings,
                                                          .clock = p.clock,
@@ -269,12 +308,16 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                          .layers = *p.layers,
                                                          .builder = *p.builder,
                                                          .fleet = *p.fleet,
-                                                         .service = *p.service});
+                                                         .service = *p.service,
+                                                         .governance = *p.governance});
   p.speed = std::make_unique<SpeedGate>(p.clock, SpeedLimits{});
   p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
                                                       .identity = *p.stores.identity,
                                                       .repository = *p.stores.repository,
                                                       .speed = *p.speed,
+                                                      .audit = *p.audit,
+                                                      .governance = *p.governance,
+                                                      .environments = *p.environments,
                                                       .clock = p.clock,
                                                       .names = *p.names,
                                                       .server_url = p.url,

@@ -19,7 +19,8 @@ namespace json = boost::json;
 [[nodiscard]] Result<std::string> canonical_json(const json::value& value);
 
 // Reads `text`, which must be in canonical form already. Errors: corrupt otherwise (bad JSON,
-// other white space or order, a member named twice, depth above 32).
+// other white space or order, a member named twice, depth above 32), and for some fractions, which
+// Boost.JSON reads one unit off: nothing that is signed here has any.
 [[nodiscard]] Result<json::value> parse_canonical(std::string_view text);
 
 }  // namespace slipway

@@ -17,7 +17,25 @@ ApiClient::ApiClient(std::unique_ptr<HttpTransport> transport, std::string serve
 }
 
 Result<json::object> ApiClient::get(std::string_view target) {
-  return parsed(transport_->request("GET", target, {}));
+  SLIPWAY_TRY(json::object answer, parsed(transport_->request("GET", target, {})));
+  if (watch_ && watch_->due()) {
+    // A token that may not read, or a server that does not know how, has no proof to give.
+    const Status proven = check_history();
+    if (!proven && proven.error().code == Errc::corrupt) return fail(proven.error());
+  }
+  return answer;
+}
+
+Status ApiClient::check_history() {
+  if (!watch_) return {};
+  return watch_->prove(
+      [this](const std::string& target) { return parsed(transport_->request("GET", target, {})); });
+}
+
+Status ApiClient::observe(const ClientResponse& response) {
+  if (!watch_) return {};
+  const auto checkpoint = find_header(response.headers, "Slipway-Checkpoint");
+  return checkpoint ? watch_->observe(*checkpoint) : Status();
 }
 
 Result<json::object> ApiClient::post(std::string_view target, const json::object& body) {
@@ -44,12 +62,14 @@ Status ApiClient::stream(std::string_view target, Duration quiet_for,
   Result<ClientResponse> response = transport_->stream("GET", target, consume);
   transport_->set_timeout(std::chrono::seconds{30});
   if (!response) return fail(explained(std::move(response).error()));
+  SLIPWAY_CHECK(observe(*response));
   if (response->status / 100 != 2) return fail(error_of(*response));
   return {};
 }
 
-Result<json::object> ApiClient::parsed(Result<ClientResponse> response) const {
+Result<json::object> ApiClient::parsed(Result<ClientResponse> response) {
   if (!response) return fail(explained(std::move(response).error()));
+  SLIPWAY_CHECK(observe(*response));
   if (response->status / 100 != 2) return fail(error_of(*response));
   Result<json::value> body = parse_json(response->body);
   if (!body || !body->is_object())

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "cli/audit_watch.h"
 #include "cli/transport.h"
 #include "json/json.h"
 
@@ -15,6 +16,12 @@ namespace slipway::cli {
 class ApiClient {
  public:
   ApiClient(std::unique_ptr<HttpTransport> transport, std::string server, std::string token);
+
+  // Looks at the audit log's checkpoint in every answer from now on; an answer of a server whose
+  // history was rewritten is an error (corrupt). get() asks for a proof when one is due.
+  void watch(std::unique_ptr<AuditWatch> watch) { watch_ = std::move(watch); }
+  // Asks for that proof now.
+  [[nodiscard]] Status check_history();
 
   [[nodiscard]] const std::string& server() const { return server_; }
   [[nodiscard]] const std::string& token() const { return token_; }
@@ -30,12 +37,14 @@ class ApiClient {
                               const HttpClient::BodyConsumer& consume);
 
  private:
-  [[nodiscard]] Result<json::object> parsed(Result<ClientResponse> response) const;
+  [[nodiscard]] Result<json::object> parsed(Result<ClientResponse> response);
+  [[nodiscard]] Status observe(const ClientResponse& response);
   [[nodiscard]] Error error_of(const ClientResponse& response) const;
   [[nodiscard]] Error explained(Error error) const;
 
   std::unique_ptr<HttpTransport> transport_;
   std::string server_, token_;
+  std::unique_ptr<AuditWatch> watch_;
 };
 
 // One segment of a path or one value of a query, percent-encoded (RFC 3986, unreserved kept).

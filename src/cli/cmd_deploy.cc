@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "cli/cancel.h"
+#include "cli/decision_view.h"
 #include "cli/follow.h"
 #include "cli/server.h"
 #include "cli/upload.h"
@@ -156,6 +157,8 @@ Result<int> show_dry_run(Context& context, ApiClient& api, const DeployArguments
   if (const std::string changed = render_changed(object_at(answer, "changed"), style);
       !changed.empty())
     out += fmt::format("\n{} {}\n", style.dim("changed"), changed);
+  for (const json::value& decision : array_at(answer, "decisions"))
+    if (decision.is_object()) out += "\n" + render_decision(decision.get_object(), style);
   context.console.out(out);
   if (!context.common.quiet)
     context.console.err(context.console.err_style().dim("nothing was deployed (--dry-run)") + "\n");

@@ -32,7 +32,11 @@ Result<int> rm(Context& context, const std::vector<std::string>& refs) {
   for (const json::object& deployment : found) {
     SLIPWAY_TRY(const json::object gone, api->remove(deployment_target(text_at(deployment, "id"))));
     removed.push_back(gone);
-    if (!context.common.json) context.console.out(sanitize_line(text_at(gone, "id")) + "\n");
+    if (const std::string reason = text_at(gone, "state_reason");
+        text_at(gone, "state") != "deleted" && reason.starts_with("removal is waiting"))
+      context.console.err(fmt::format("{}: {}; it goes once enough people agreed\n",
+                                      sanitize_line(text_at(gone, "id")), sanitize_line(reason)));
+    else if (!context.common.json) context.console.out(sanitize_line(text_at(gone, "id")) + "\n");
   }
   if (context.common.json) context.console.out(printable_json(json::object{{"removed", removed}}));
   if (!context.common.quiet && !context.common.json)

@@ -34,7 +34,7 @@ struct Context {
 // Does the work after the command line was understood; the exit code, or the error to show.
 using Action = std::function<Result<int>(Context&)>;
 
-enum class Group { deploy, look, change, server };
+enum class Group { deploy, look, change, govern, server };
 
 // One command: a file of its own (cmd_<name>.cc) and a row in the table of commands.cc.
 struct Command {
@@ -66,10 +66,19 @@ Action define_init(Arguments& arguments, CommonOptions& common);
 Action define_ls(Arguments& arguments, CommonOptions& common);
 Action define_inspect(Arguments& arguments, CommonOptions& common);
 Action define_logs(Arguments& arguments, CommonOptions& common);
+Action define_env(Arguments& arguments, CommonOptions& common);
 Action define_open(Arguments& arguments, CommonOptions& common);
 Action define_redeploy(Arguments& arguments, CommonOptions& common);
 Action define_rm(Arguments& arguments, CommonOptions& common);
 Action define_undo(Arguments& arguments, CommonOptions& common);
+Action define_audit(Arguments& arguments, CommonOptions& common);
+Action define_why(Arguments& arguments, CommonOptions& common);
+Action define_policy(Arguments& arguments, CommonOptions& common);
+Action define_approvals(Arguments& arguments, CommonOptions& common);
+Action define_approve(Arguments& arguments, CommonOptions& common);
+Action define_reject(Arguments& arguments, CommonOptions& common);
+Action define_waive(Arguments& arguments, CommonOptions& common);
+Action define_break_glass(Arguments& arguments, CommonOptions& common);
 Action define_serve(Arguments& arguments, CommonOptions& common);
 Action define_doctor(Arguments& arguments, CommonOptions& common);
 Action define_login(Arguments& arguments, CommonOptions& common);

@@ -77,6 +77,20 @@ constexpr Command rows[] = {
      "slipway open shop\nslipway open beta--shop --print",
      define_open,
      {Permission::read}},
+    {"audit",
+     Group::look,
+     "Look at the audit log, export it, check that nobody altered it",
+     "Every change is recorded before it takes effect, in a chain of hashes and a signed Merkle "
+     "tree (docs/audit.md).\n\n"
+     "verify checks an export offline, with the key given by --key or remembered from the server; "
+     "without a file it checks the server's log. prove shows that a record is in the log that was "
+     "signed. keys prints the log's public keys, and rotate-key makes a new one. Exit code 70: "
+     "history was altered.",
+     "slipway audit ls --project shop --since 24h\nslipway audit show 42\n"
+     "slipway audit export > audit.jsonl\nslipway audit verify audit.jsonl\n"
+     "slipway audit prove 42 --json > proof.json",
+     define_audit,
+     {Permission::audit_read, Permission::read, Permission::team_manage}},
     {"rm",
      Group::change,
      "Remove deployments",
@@ -92,6 +106,52 @@ constexpr Command rows[] = {
      "slipway undo\nslipway undo dpl_k3x7m2p5qa",
      define_undo,
      {Permission::remove}},
+    {"env",
+     Group::change,
+     "Set, list and take back environment variables and secrets",
+     "Each change is a version of the environment's configuration; deployments keep the one they "
+     "were made with. A value is given as NAME=VALUE, or on stdin for NAME alone. Secrets (-s) are "
+     "kept encrypted, given to builds and instances of their environment alone, masked in logs and "
+     "never shown again. Previews read the environment 'preview'.",
+     "slipway env set API_URL=https://api.example.com\n"
+     "pass show stripe | slipway env set -s STRIPE_KEY\n"
+     "slipway env import .env -s --project shop\nslipway env ls\n"
+     "slipway env pull > .env.preview\nslipway env history\nslipway env rollback 3",
+     define_env,
+     {Permission::env_read, Permission::env_write, Permission::secret_write}},
+    {"why", Group::govern, "Show why something was allowed, denied or made to wait",
+     "The rules with the rows they found, the facts' digest, and what would make it pass: which of "
+     "that you may do yourself. Without an argument, the newest decisions.",
+     "slipway why dec_k3x7m2p5qa\nslipway why dpl_k3x7m2p5qa   # its newest decision\nslipway why",
+     define_why},
+    {"approvals", Group::govern, "List what waits for people", "",
+     "slipway approvals\nslipway approvals --all --json", define_approvals},
+    {"approve", Group::govern, "Agree to a deployment, a removal, a waiver or an emergency",
+     "What waited goes on by itself once enough people agreed. Nobody approves their own, and no "
+     "agent approves.",
+     "slipway approve apr_k3x7m2p5qa --reason 'looked at the migration'", define_approve},
+    {"reject", Group::govern, "Refuse it, and so end it", "",
+     "slipway reject apr_k3x7m2p5qa --reason 'not on a Friday'", define_reject},
+    {"waive", Group::govern, "Accept what a rule finds, for a time",
+     "Counts once somebody else approved it, for 30 days at the most. Hard rules have no waivers.",
+     "slipway waive agent-large-change --project shop --reason 'the import of 2024' --for 7d\n"
+     "slipway waive --list\nslipway waive --revoke wvr_k3x7m2p5qa",
+     define_waive},
+    {"break-glass", Group::govern, "In an emergency, let everything pass for an hour",
+     "Takes two people and ends after 60 minutes; never for an agent. Everything done meanwhile "
+     "says so in the audit log.",
+     "slipway break-glass --project shop --reason 'the shop is down'\n"
+     "slipway approve brk_k3x7m2p5qa             # somebody else",
+     define_break_glass},
+    {"policy", Group::govern, "Show, try and change the rules",
+     "A policy set is TOML; docs/policy.md is its language. `check` and `test FILE` work without a "
+     "server. `set` checks it, runs its tests, says which past decisions would be otherwise, and "
+     "makes it the next version.",
+     "slipway policy show\nslipway policy show --text > policy.toml\n"
+     "slipway policy check policy.toml\nslipway policy replay policy.toml --last 500\n"
+     "slipway policy set policy.toml --advisory-first --reason 'larger changes need a look'\n"
+     "slipway policy test --point preview --project shop --assume request.actor_kind=agent",
+     define_policy},
     {"serve", Group::server, "Run the server in the foreground",
      "Commands start a local server by themselves when none is configured; this is for running it "
      "yourself. Needs root, for the sandboxes. What the options do not say, the configuration file "

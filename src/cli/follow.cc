@@ -174,7 +174,18 @@ Result<FollowedDeployment> follow_deployment(Context& context, ApiClient& api, s
 std::optional<Error> deployment_error(const json::object& deployment) {
   const std::string state = text_at(deployment, "state");
   const std::optional<DeploymentState> known = parse_deployment_state(state);
-  if (known && (is_live(*known) || !is_settled(*known))) return std::nullopt;
+  if (known && is_live(*known)) return std::nullopt;
+  if (known && !is_settled(*known)) {
+    constexpr std::string_view waits = "waiting for approval ";
+    const std::string reason = text_at(deployment, "state_reason");
+    if (!reason.starts_with(waits)) return std::nullopt;
+    Error error{.code = Errc::failed_precondition,
+                .message = fmt::format("{} is {}", text_at(deployment, "id"), reason),
+                .hint = "it goes on by itself once enough people agreed"};
+    error.next.push_back({"slipway approve " + reason.substr(waits.size()), "by somebody else"});
+    error.next.push_back({"slipway why " + text_at(deployment, "id"), "for what it takes"});
+    return error;
+  }
   if (const json::value* value = deployment.if_contains("error"); value && value->is_object())
     if (Result<Error> error = error_from_json(*value)) return *std::move(error);
   const std::string reason = text_at(deployment, "state_reason");

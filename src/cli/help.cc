@@ -80,6 +80,7 @@ std::string overview_help(const Style& style) {
   constexpr Section sections[] = {{Group::deploy, "Deploy"},
                                   {Group::look, "Look"},
                                   {Group::change, "Change"},
+                                  {Group::govern, "Govern"},
                                   {Group::server, "Server and setup"}};
   std::string out = "Slipway: from a folder to a live URL, in one command.\n\n" +
                     style.bold("Usage") + "\n  slipway COMMAND [options]\n";

@@ -83,6 +83,17 @@ Result<std::unique_ptr<ApiClient>> connect_chosen(Context& context, const Server
   return std::make_unique<ApiClient>(std::move(transport), choice.url, std::move(token));
 }
 
+// Remembers what it sees of the server's audit log in the user's own folder.
+Result<std::unique_ptr<ApiClient>> watched(Context& context,
+                                           Result<std::unique_ptr<ApiClient>> api) {
+  if (api && !context.env.config_dir.empty())
+    (*api)->watch(std::make_unique<AuditWatch>(
+        AuditWatch::file_of(context.env.config_dir, (*api)->server()),
+        is_loopback((*api)->server()) ? AuditWatch::Place::here : AuditWatch::Place::elsewhere,
+        context.clock));
+  return api;
+}
+
 }  // namespace
 
 bool is_loopback(std::string_view url) {
@@ -130,7 +141,8 @@ std::optional<ServerFile> read_server_file(const std::filesystem::path& data_dir
 Result<std::unique_ptr<ApiClient>> connect_server(Context& context) {
   SLIPWAY_TRY(const std::optional<Credentials> credentials,
               load_credentials(context.env.config_dir));
-  return connect_chosen(context, choose_server(context.common, context.env, credentials));
+  return watched(context,
+                 connect_chosen(context, choose_server(context.common, context.env, credentials)));
 }
 
 Result<std::unique_ptr<ApiClient>> connect_running_server(Context& context) {
@@ -139,9 +151,9 @@ Result<std::unique_ptr<ApiClient>> connect_running_server(Context& context) {
   ServerChoice choice = choose_server(context.common, context.env, credentials);
   if (choice.start == ServerChoice::Start::when_down) {
     choice.start = ServerChoice::Start::never;
-    return connect_local(context, choice);
+    return watched(context, connect_local(context, choice));
   }
-  return connect_chosen(context, choice);
+  return watched(context, connect_chosen(context, choice));
 }
 
 }  // namespace slipway::cli

@@ -100,8 +100,8 @@ class Session final : public RuleSession {
     const std::string_view rest(tail, static_cast<std::size_t>(sql.data() + sql.size() - tail));
     if (raw == nullptr || rest.find_first_not_of(" \t\r\n") != std::string_view::npos)
       return fail(Errc::invalid_argument, "a rule is one SELECT");
-    if (sqlite3_stmt_readonly(raw) == 0 || sqlite3_stmt_isexplain(raw) != 0 ||
-        sqlite3_bind_parameter_count(raw) != 0)
+    if (sqlite3_column_count(raw) == 0 || sqlite3_stmt_readonly(raw) == 0 ||
+        sqlite3_stmt_isexplain(raw) != 0 || sqlite3_bind_parameter_count(raw) != 0)
       return fail(Errc::invalid_argument, "a rule is one plain SELECT, without parameters");
     return fetch(raw);
   }
@@ -177,11 +177,10 @@ class Session final : public RuleSession {
 
   // SQLITE_DENY ends the compilation; the reason is kept for the message.
   static int authorize(void* self, int action, const char* first, const char* second, const char*,
-                       const char* inside) {
+                       const char*) {
     auto& session = *static_cast<Session*>(self);
     const std::string_view name = first == nullptr ? "" : first;
     const std::string_view detail = second == nullptr ? "" : second;
-    if (inside != nullptr) return session.deny("views and triggers");
     switch (action) {
       case SQLITE_SELECT:
         return SQLITE_OK;

@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "audit/record.h"
 #include "json/json.h"
 
 namespace slipway {
@@ -214,10 +215,18 @@ Result<Deployment> Repository::add(const AuditContext& by, const Deployment& dep
     event.detail["changed"] =
         fmt::format("+{} ~{} -{}", deployment.changed.added.size(),
                     deployment.changed.modified.size(), deployment.changed.removed.size());
+    event.detail["changed_digest"] = diff_digest(deployment.changed).str();
     if (beside) SLIPWAY_CHECK(beside(session));
     return audit_->append(session, event);
   }));
   return outcome;
+}
+
+Result<std::optional<Deployment>> Repository::made_with(std::string_view idempotency_key) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT record FROM deployment WHERE idempotency_key=?"));
+  return read_one(query.bind(1, idempotency_key));
 }
 
 Result<Deployment> Repository::get(const DeploymentId& id) {

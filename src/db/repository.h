@@ -76,6 +76,8 @@ class Repository {
   // key seen before, stores nothing and returns the deployment made then.
   [[nodiscard]] Result<Deployment> add(const AuditContext& by, const Deployment& deployment,
                                        std::string_view idempotency_key, const Beside& beside = {});
+  // The deployment that was made with this key.
+  [[nodiscard]] Result<std::optional<Deployment>> made_with(std::string_view idempotency_key);
   [[nodiscard]] Result<Deployment> get(const DeploymentId& id);
   // Reads, lets `change` edit, writes: atomically. An error of `change` leaves it as it was.
   // Audited as "deployment.<state>".

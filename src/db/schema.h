@@ -4,13 +4,14 @@
 #include <string_view>
 
 #include "db/schema_audit.h"
+#include "db/schema_configuration.h"
 #include "db/schema_governance.h"
 #include "db/schema_identity.h"
 
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released. Each statement ends with ";\n".
-inline constexpr std::array<std::string_view, 4> schema_migrations{
+inline constexpr std::array<std::string_view, 5> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -30,6 +31,6 @@ CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQU
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 )",
     audit_schema,
-    identity_schema, governance_schema};
+    identity_schema, governance_schema, configuration_schema};
 
 }  // namespace slipway

@@ -11,6 +11,7 @@ Result<Stores> Stores::open(const std::filesystem::path& file, const Clock& cloc
   stores.audit = std::make_unique<AuditStore>(*stores.database, clock);
   stores.repository = std::make_unique<Repository>(*stores.database, *stores.audit);
   stores.governance = std::make_unique<GovernanceStore>(*stores.database, *stores.audit);
+  stores.configurations = std::make_unique<ConfigurationStore>(*stores.database, *stores.audit);
   if (!secrets)
     secrets =
         IdentitySecrets{.key = {sha256(random_secret())}, .local_token = "slp_" + random_secret()};

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "db/audit_store.h"
+#include "db/configuration_store.h"
 #include "db/governance_store.h"
 #include "db/identity_store.h"
 #include "db/repository.h"
@@ -18,6 +19,7 @@ struct Stores {
   std::unique_ptr<Repository> repository;
   std::unique_ptr<IdentityStore> identity;
   std::unique_ptr<GovernanceStore> governance;
+  std::unique_ptr<ConfigurationStore> configurations;
 
   // ":memory:" for tests. Without secrets they are random: no token of before works.
   [[nodiscard]] static Result<Stores> open(const std::filesystem::path& file, const Clock& clock,

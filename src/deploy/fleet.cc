@@ -141,7 +141,8 @@ Status Fleet::launch(Entry& entry, Member& member, const Deployment& deployment,
                                                      .repository = parts_.repository,
                                                      .layers = parts_.layers,
                                                      .builder = parts_.builder,
-                                                     .names = parts_.names},
+                                                     .names = parts_.names,
+                                                     .environments = parts_.environments},
                                                     deployment, unit, sandbox));
   {
     std::lock_guard lock(mutex_);
@@ -243,7 +244,7 @@ Error Fleet::why_not_ready(Error error, const std::string& sandbox, const Deploy
   const std::string& command = unit.artifact->start;
   const auto directory = log_directory(deployment.id, unit.label);
   if (const auto exit = exit_of(sandbox, Duration::zero())) {
-    const std::string log = log_tail(directory, 64u << 10);
+    const std::string log = masked_tail(parts_.environments, deployment, directory, 64u << 10);
     error = explain_failure({.phase = "start", .command = command, .exit = *exit, .log = log},
                             unit.service ? *unit.service : Service{});
     error.code = Errc::start_failed;
@@ -256,7 +257,7 @@ Error Fleet::why_not_ready(Error error, const std::string& sandbox, const Deploy
     }
   } else {
     error.command = command;
-    const std::string log = log_tail(directory, 4u << 10);
+    const std::string log = masked_tail(parts_.environments, deployment, directory, 4u << 10);
     for (const std::string_view line : lines(log)) error.excerpt.push_back(sanitize_line(line));
     if (error.excerpt.size() > 12)
       error.excerpt.erase(error.excerpt.begin(), error.excerpt.end() - 12);

@@ -16,6 +16,7 @@
 #include "build/builder.h"
 #include "db/repository.h"
 #include "deploy/links.h"
+#include "deploy/environments.h"
 #include "deploy/names.h"
 #include "deploy/settings.h"
 #include "deploy/workers.h"
@@ -43,6 +44,7 @@ class Fleet {
     LayerStore& layers;
     const Builder& builder;
     const Names& names;
+    const Environments& environments;
   };
   // Told of a deployment that stopped being live by itself (crash loop), after it was recorded.
   using LostHandler = std::function<void(const Deployment&)>;
@@ -63,6 +65,8 @@ class Fleet {
   // excerpt, naming the service when there are several; canceled; over_budget when every running
   // instance is busy and the cap is reached.
   [[nodiscard]] Status start(const Deployment& deployment, std::stop_token stop);
+  // A start is likely soon. Never blocks. A hint.
+  void expect_start() { parts_.engine.expect_start(); }
   // Starts them in the background; for the router. Never blocks.
   void wake(const std::shared_ptr<Backend>& backend);
   // Stops its instances and forgets it. Absent is fine.
@@ -74,9 +78,6 @@ class Fleet {
 
   // Once a second: put to sleep what is idle; now and then, end what outgrew its disk.
   void tick();
-
-  // A start is likely soon. Never blocks. A hint.
-  void expect_start() { parts_.engine.expect_start(); }
 
   struct Counts {
     std::size_t running = 0, known = 0;

@@ -169,7 +169,8 @@ void Fleet::give_up(const EntryPtr& entry, const MemberPtr& member, const Sandbo
                     Cause cause, std::size_t crashes) {
   const auto lost =
       parts_.repository.update(by_system("fleet"), entry->id, [&](Deployment& change) -> Status {
-        const std::string log = log_tail(log_directory(entry->id, member->label), 64u << 10);
+        const std::string log = masked_tail(parts_.environments, change,
+                                            log_directory(entry->id, member->label), 64u << 10);
         const std::optional<Unit> unit = find_unit(change, member->label);
         Error error = explain_failure({.phase = "run",
                                        .command = unit ? unit->artifact->start : "",

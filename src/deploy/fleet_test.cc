@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "db/stores.h"
-#include "db/stores.h"
 #include "engine/fake_engine.h"
 #include "sys/files.h"
 
@@ -77,7 +76,7 @@ class FleetTest : public ::testing::Test {
   // Waits for a condition that another thread brings about.
   template <class Condition>
   static void eventually(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
     while (!condition()) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain";
       std::this_thread::yield();
@@ -104,6 +103,9 @@ class FleetTest : public ::testing::Test {
   FakeEngine engine;
   Stores stores = Stores::open(":memory:", clock).value();
   Repository* repository = stores.repository.get();
+  SecretBox secret_box = SecretBox::open(directory.path() / "secrets.key").value();
+  Environments environments{
+      {.store = *stores.configurations, .box = secret_box, .clock = clock}};
   BlobStore blobs = BlobStore::open(directory.path()).value();
   LayerStore layers = LayerStore::open(directory.path()).value();
   Builder builder{
@@ -122,7 +124,8 @@ class FleetTest : public ::testing::Test {
                .repository = *repository,
                .layers = layers,
                .builder = builder,
-               .names = names},
+               .names = names,
+               .environments = environments},
               [this](const Deployment& deployment) {
                 std::lock_guard lock(lost_mutex);
                 lost.push_back(deployment);
@@ -140,7 +143,7 @@ TEST_F(FleetTest, StartsAnInstanceAndWaitsUntilItAnswers) {
 }
 
 TEST_F(FleetTest, AHealthPathThatFailsKeepsItFromBeingReady) {
-  settings.instances.start_timeout = 2s;  // long enough to ask at least once on a busy machine
+  settings.instances.start_timeout = 4s;  // long enough to ask at least once on a machine that stalls
   app.status = 503;
   Deployment deployment = add();
   deployment.artifact.health_path = "/health";

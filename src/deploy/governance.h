@@ -104,8 +104,9 @@ class GovernanceService {
   // What happens when the votes of a request change: it goes on, or ends. Set once, before use.
   using Reconsider = std::function<Status(const ApprovalRequest& request)>;
   void on_vote(Reconsider reconsider) { reconsider_ = std::move(reconsider); }
-  [[nodiscard]] Result<ApprovalRequest> close(const AuditContext& by, const ApprovalId& id,
-                                              std::string_view state, std::string reason);
+  // Ends an open request: approved, rejected, expired or withdrawn.
+  [[nodiscard]] Status close(const AuditContext& by, const ApprovalId& id, std::string_view state,
+                             std::string reason);
 
   [[nodiscard]] Result<Waiver> ask_waiver(const AuditContext& by, Waiver wanted, Duration life);
   [[nodiscard]] Result<Waiver> answer_waiver(const AuditContext& by, const WaiverId& id,
@@ -133,5 +134,9 @@ class GovernanceService {
   std::shared_ptr<const PolicySet> active_;
   std::mutex changing_;  // one change of the policy at a time
 };
+
+// The state_reason of what is queued until people agree; nothing takes it up before that.
+[[nodiscard]] std::string waiting_reason(const ApprovalId& id);
+[[nodiscard]] bool waits_for_approval(const Deployment& deployment);
 
 }  // namespace slipway

@@ -224,6 +224,17 @@ Status add_velocity(Facts& facts, const Asked& asked, const FactSources& sources
 
 }  // namespace
 
+Asked asked_about(const AuditContext& by, DecisionPoint point, std::string action,
+                  const Deployment& deployment) {
+  return {.point = point,
+          .by = by,
+          .project = deployment.project,
+          .environment = "preview",
+          .resource = "deployment/" + deployment.id.str(),
+          .action = std::move(action),
+          .deployment = &deployment};
+}
+
 bool reads(const PolicySet& set, DecisionPoint point, std::string_view table) {
   return std::ranges::any_of(set.rules, [&](const PolicyRule& rule) {
     return among(rule.on, point) && rule.tables.contains(table);

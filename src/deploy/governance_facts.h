@@ -26,6 +26,10 @@ struct Asked {
   std::function<void(Facts&)> more;
 };
 
+// The usual question about a deployment, which must outlive the answer.
+[[nodiscard]] Asked asked_about(const AuditContext& by, DecisionPoint point, std::string action,
+                                const Deployment& deployment);
+
 // Fills the snapshot for a decision. Tables that nothing can fill yet are known to be empty, with
 // two exceptions that a promotion must not pass over: `scan` says "none" while nothing was
 // scanned, and `file` is unknown when very many files differ and no rule in `set` reads it.

@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 constexpr Duration longest_waiver = std::chrono::days{30};
 constexpr Duration emergency_life = 60min;
 constexpr std::size_t longest_reason = 1024;
+constexpr std::string_view waits_for = "waiting for approval ";
 
 // Separation of duty: whatever a token may do, these are people's decisions.
 Status only_people(const AuditContext& by, std::string_view what) {
@@ -47,6 +48,13 @@ Status check_open(std::string_view noun, std::string_view id, std::string_view s
 }
 
 }  // namespace
+
+std::string waiting_reason(const ApprovalId& id) { return std::string(waits_for) + id.str(); }
+
+bool waits_for_approval(const Deployment& deployment) {
+  return deployment.state == DeploymentState::queued &&
+         deployment.state_reason.starts_with(waits_for);
+}
 
 ApprovalRequest GovernanceService::request_approval(const Ruling& ruling,
                                                     std::string_view action) const {
@@ -129,16 +137,19 @@ Result<ApprovalRequest> GovernanceService::vote(const AuditContext& by, const Ap
   return parts_.store.approval(id);
 }
 
-Result<ApprovalRequest> GovernanceService::close(const AuditContext& by, const ApprovalId& id,
-                                                 std::string_view state, std::string reason) {
-  return parts_.store.change(
-      by, id, fmt::format("approval.{}", state), [&](ApprovalRequest& change) -> Status {
-        SLIPWAY_CHECK(check_open("approval", id.str(), change.state, "open"));
-        change.state = state;
-        change.closed_at = parts_.clock.now();
-        change.closed_reason = std::move(reason);
-        return {};
-      });
+Status GovernanceService::close(const AuditContext& by, const ApprovalId& id,
+                                std::string_view state, std::string reason) {
+  SLIPWAY_TRY(
+      [[maybe_unused]] const ApprovalRequest closed,
+      parts_.store.change(by, id, fmt::format("approval.{}", state),
+                          [&](ApprovalRequest& change) -> Status {
+                            SLIPWAY_CHECK(check_open("approval", id.str(), change.state, "open"));
+                            change.state = state;
+                            change.closed_at = parts_.clock.now();
+                            change.closed_reason = std::move(reason);
+                            return {};
+                          }));
+  return {};
 }
 
 Result<Waiver> GovernanceService::ask_waiver(const AuditContext& by, Waiver wanted, Duration life) {
@@ -276,8 +287,8 @@ Status GovernanceService::tick() {
   SLIPWAY_TRY(const auto open, parts_.store.approvals("open", ""));
   for (const ApprovalRequest& request : open) {
     if (request.expires_at > now) continue;
-    SLIPWAY_TRY(const ApprovalRequest closed,
-                close(by, request.id, "expired", "nobody approved it in time"));
+    SLIPWAY_CHECK(close(by, request.id, "expired", "nobody approved it in time"));
+    SLIPWAY_TRY(const ApprovalRequest closed, parts_.store.approval(request.id));
     if (reconsider_) SLIPWAY_CHECK(reconsider_(closed));
   }
   for (const std::string_view state : {"active", "requested"}) {

@@ -43,6 +43,9 @@ void Housekeeping::run(std::stop_token stop) {
       last_expiry = now;
       if (Status expired = expire_previews(); !expired)
         log_warn("previews were not expired", {{"error", expired.error().message}});
+      if (Status ticked = parts_.governance.tick(); !ticked)
+        log_warn("approvals and waivers were not looked through",
+                 {{"error", ticked.error().message}});
     }
     if (now - last_flush >= flush_interval) {
       last_flush = now;

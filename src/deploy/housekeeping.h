@@ -28,6 +28,7 @@ class Housekeeping {
     Builder& builder;
     Fleet& fleet;
     DeployService& service;
+    GovernanceService& governance;
   };
   explicit Housekeeping(Parts parts) : parts_(parts) {}
   ~Housekeeping() { stop(); }

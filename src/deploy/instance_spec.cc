@@ -93,6 +93,8 @@ Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& 
   }
   for (const auto& [name, value] : sibling_variables(deployment, unit, parts.names, "run"))
     spec.env.insert_or_assign(name, value);
+  SLIPWAY_TRY(const Environments::Values configured, parts.environments.values_for(deployment));
+  for (const auto& [name, value] : configured.run) spec.env.insert_or_assign(name, value);
   for (const auto& [name, value] : deployment.options.env) spec.env.insert_or_assign(name, value);
   SLIPWAY_TRY(spec.uid_slot,
               parts.repository.uid_slot(deployment.project + "/" + deployment.alias));

@@ -4,6 +4,7 @@
 
 #include "build/builder.h"
 #include "db/repository.h"
+#include "deploy/environments.h"
 #include "deploy/names.h"
 #include "deploy/settings.h"
 #include "engine/engine.h"
@@ -18,6 +19,7 @@ struct InstanceParts {
   LayerStore& layers;
   const Builder& builder;
   const Names& names;
+  const Environments& environments;
 };
 
 // The address, inside an instance, at which another unit of its deployment is found: number `index`

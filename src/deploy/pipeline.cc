@@ -115,18 +115,21 @@ void Pipeline::make(Job& job) {
                                     parts_.clock, parts_.settings.builds.limits.output_bytes);
   std::vector<LayerStore::Pin> pins;  // until the record names the layers
   Status outcome = log ? Status() : Status(fail(log.error()));
+  std::optional<Ruling> ruling;
   if (log) {
     Making making{
         .deployment = deployment, .journey = journey, .log = **log, .pins = pins, .stop = stop};
     outcome = make_steps(making);
+    ruling = std::move(making.ruling);
   }
   if (!outcome && !journey.current().empty())
     journey.end(outcome.error().code == Errc::canceled ? "canceled" : "failed");
-  settle(deployment, journey, outcome, job);
+  if (ruling && ruling->waits()) return hold(deployment, journey, *ruling);
+  settle(deployment, journey, outcome, job, ruling);
 }
 
 void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& outcome,
-                      const Job& job) {
+                      const Job& job, const std::optional<Ruling>& ruling) {
   const Timestamp now = parts_.clock.now();
   {
     std::lock_guard lock(mutex_);
@@ -165,15 +168,24 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
   }
   if (!outcome) std::ignore = parts_.fleet.remove(deployment.id);
 
+  AuditContext by = by_system("pipeline");
+  if (ruling) {
+    by.decision = ruling->by.decision;
+    by.waiver = ruling->by.waiver;
+    by.policy_set = ruling->by.policy_set;
+    by.facts = ruling->by.facts;
+  }
   // Recorded first: a route never shows what a restart would not know.
   const auto recorded = parts_.repository.update(
-      by_system("pipeline"), deployment.id, [&](Deployment& change) -> Status {
+      by, deployment.id,
+      [&](Deployment& change) -> Status {
         const DeploymentState before = change.state;
         change = deployment;
         if (before == DeploymentState::deleted)
           return fail(Errc::conflict, "the deployment was removed");
         return {};
-      });
+      },
+      ruling && ruling->allows() ? GovernanceService::keep(*ruling) : Repository::Beside());
   if (!recorded) std::ignore = parts_.fleet.remove(deployment.id);
   Status published = recorded ? Status() : Status(fail(recorded.error()));
   if (recorded)

@@ -13,6 +13,7 @@
 #include "db/repository.h"
 #include "deploy/events.h"
 #include "deploy/fleet.h"
+#include "deploy/governance.h"
 #include "deploy/journey.h"
 #include "deploy/logs.h"
 #include "deploy/routes.h"
@@ -40,6 +41,8 @@ class Pipeline {
     EventHub& events;
     StepRunner& runner;  // of release commands
     const Names& names;
+    GovernanceService& governance;
+    const Environments& environments;
   };
   explicit Pipeline(Parts parts) : parts_(parts) {}
   ~Pipeline();
@@ -72,6 +75,7 @@ class Pipeline {
     std::vector<LayerStore::Pin>& pins;  // until the record names the layers
     std::stop_token stop;
     Manifest source{};
+    std::optional<Ruling> ruling{};  // on showing it, once it is built
   };
 
   void start_jobs();  // with the lock held
@@ -87,7 +91,15 @@ class Pipeline {
   [[nodiscard]] Result<Manifest> read_source(const Digest& digest) const;
   [[nodiscard]] Result<std::vector<std::string>> source_layers(const Deployment& deployment,
                                                                const Manifest& source);
-  void settle(Deployment& deployment, Journey& journey, const Status& outcome, const Job& job);
+  void settle(Deployment& deployment, Journey& journey, const Status& outcome, const Job& job,
+              const std::optional<Ruling>& ruling);
+  // -- pipeline_policy.cc
+  // Whether what was built may be shown. Errors: denied_by_policy; failed_precondition when it
+  // waits for people, as making.ruling says.
+  [[nodiscard]] Status ask_policies(Making& making);
+  // Puts it back into the queue until people agree.
+  void hold(const Deployment& deployment, Journey& journey, const Ruling& ruling);
+
   static constexpr std::size_t max_active = 128;
   Parts parts_;
   mutable std::mutex mutex_;

@@ -66,6 +66,7 @@ Status Pipeline::make_steps(Making& making) {
   SLIPWAY_CHECK(parts_.routes.publish(deployment, "queued"));
   SLIPWAY_CHECK(detect_units(making));
   SLIPWAY_CHECK(build_units(making));
+  SLIPWAY_CHECK(ask_policies(making));
   SLIPWAY_CHECK(release_units(making));
   if (!has_instances(deployment)) return {};
   deployment.state = DeploymentState::starting;
@@ -124,21 +125,27 @@ Status Pipeline::build_units(Making& making) {
     making.journey.end("done");
     SLIPWAY_TRY(uid_slot, parts_.repository.uid_slot(deployment.project + "/build"));
   }
+  SLIPWAY_TRY(const Environments::Values configured, parts_.environments.values_for(deployment));
+  making.log.hide(configured.secrets);
   for (const Unit& unit : units) {
     if (!needs_build(*unit.service)) continue;
     BuildRequest request{.project = deployment.project,
                          .service = unit.service,
                          .source = &making.source,
                          .source_layers = source_layers,
-                         .build_env = deployment.options.build_env,
+                         .build_env = configured.build,
                          .uid_slot = uid_slot,
                          .limits = parts_.settings.builds.limits};
+    for (const auto& [name, value] : deployment.options.build_env)
+      request.build_env.insert_or_assign(name, value);
     request.build_env.merge(sibling_variables(deployment, unit, parts_.names, "build"));
     PipelineObserver observer(making.journey, making.log,
                               units.size() > 1 ? sanitize_line(unit.name()) : "");
     auto built = parts_.builder.build(request, observer, making.stop);
     if (!built) {
       Error error = std::move(built).error();
+      error.message = mask_secrets(error.message, configured.secrets);
+      for (std::string& line : error.excerpt) line = mask_secrets(line, configured.secrets);
       if (error.code != Errc::canceled) error.message = labelled(deployment, unit, error.message);
       return fail(std::move(error));
     }
@@ -211,7 +218,8 @@ Result<std::string> Pipeline::release(Making& making, const Unit& unit,
                                                .repository = parts_.repository,
                                                .layers = parts_.layers,
                                                .builder = parts_.builder,
-                                               .names = parts_.names},
+                                               .names = parts_.names,
+                                               .environments = parts_.environments},
                                               deployment, unit, sandbox, command));
   SLIPWAY_TRY(auto draft, parts_.layers.begin(id));
   SLIPWAY_CHECK(make_directories(draft.path() / "app"));

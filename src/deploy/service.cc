@@ -60,7 +60,8 @@ Result<BlobStore::PackStats> DeployService::receive_pack(const UploadId& id,
   return parts_.blobs.unpack(body, digests, limit);
 }
 
-Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
+Result<Deployment> DeployService::draft(const NewDeployment& wanted,
+                                        std::shared_ptr<const Manifest>& source) {
   SLIPWAY_TRY(const Upload upload, parts_.repository.get_upload(wanted.upload));
   Deployment deployment;
   deployment.id = DeploymentId::random();
@@ -77,10 +78,9 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
         return fail(Errc::invalid_argument,
                     fmt::format("'{}' cannot name a variable", sanitize_line(name)),
                     "use -e NAME=VALUE");
-  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
-              parts_.blobs.read_manifest(upload.manifest));
+  SLIPWAY_TRY(source, parts_.blobs.read_manifest(upload.manifest));
   std::vector<Digest> digests;
-  for (const ManifestEntry& entry : manifest->entries) digests.push_back(entry.digest);
+  for (const ManifestEntry& entry : source->entries) digests.push_back(entry.digest);
   if (const auto missing = parts_.blobs.missing(digests); !missing.empty())
     return fail(
         Errc::failed_precondition,
@@ -89,8 +89,8 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
   deployment.message = wanted.options.message;
   deployment.created_at = parts_.clock.now();
   deployment.source = upload.manifest;
-  deployment.source_files = manifest->entries.size();
-  deployment.source_bytes = manifest->total_bytes();
+  deployment.source_files = source->entries.size();
+  deployment.source_bytes = source->total_bytes();
   deployment.uploaded_files = wanted.uploaded_files;
   deployment.uploaded_bytes = wanted.uploaded_bytes;
   deployment.options = wanted.options;
@@ -102,18 +102,19 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted) {
     deployment.base = before->id;
     if (auto read = parts_.blobs.read_manifest(before->source)) base = *std::move(read);
   }
-  deployment.changed = diff(*base, *manifest);
+  deployment.changed = diff(*base, *source);
   return deployment;
 }
 
 Result<Deployment> DeployService::deploy(const AuditContext& by, const NewDeployment& wanted,
                                          std::string_view idempotency_key) {
-  SLIPWAY_TRY(Deployment drafted, draft(wanted));
+  std::shared_ptr<const Manifest> source;
+  SLIPWAY_TRY(Deployment drafted, draft(wanted, source));
   drafted.actor = by.actor;
+  SLIPWAY_TRY(drafted.config_version,
+              parts_.environments.newest_version(drafted.project, preview_environment));
   SLIPWAY_CHECK(parts_.repository.ensure_project(by, drafted.project, parts_.clock.now()));
-  SLIPWAY_TRY(Deployment added, parts_.repository.add(by, drafted, idempotency_key));
-  if (added.id == drafted.id) parts_.pipeline.submit(added);
-  return added;
+  return record(by, drafted, *source, idempotency_key);
 }
 
 Result<Deployment> DeployService::redeploy(const AuditContext& by, const Deployment& of,
@@ -126,29 +127,28 @@ Result<Deployment> DeployService::redeploy(const AuditContext& by, const Deploym
   deployment.alias = of.alias;
   deployment.message = message.empty() ? "redeploy of " + of.id.str() : std::move(message);
   deployment.actor = by.actor;
+  SLIPWAY_TRY(deployment.config_version,
+              parts_.environments.newest_version(deployment.project, preview_environment));
   deployment.created_at = parts_.clock.now();
   deployment.source = of.source;
   deployment.source_files = of.source_files;
   deployment.source_bytes = of.source_bytes;
   deployment.options = of.options;
   deployment.base = of.id;
-  SLIPWAY_TRY(Deployment added, parts_.repository.add(by, deployment, idempotency_key));
-  if (added.id == deployment.id) parts_.pipeline.submit(added);
-  return added;
+  return record(by, deployment, *manifest, idempotency_key);
 }
 
 Result<Deployment> DeployService::plan(const NewDeployment& wanted) {
-  SLIPWAY_TRY(Deployment deployment, draft(wanted));
-  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
-              parts_.blobs.read_manifest(deployment.source));
+  std::shared_ptr<const Manifest> manifest;
+  SLIPWAY_TRY(Deployment deployment, draft(wanted, manifest));
   const DeployOptions& options = deployment.options;
   deployment.plan = detect(ManifestTree(*manifest, parts_.blobs), {.service = options.service,
-                                                                   .root = options.root,
-                                                                   .install = options.install,
-                                                                   .build = options.build,
-                                                                   .start = options.start,
-                                                                   .framework = options.framework,
-                                                                   .runtime = options.runtime});
+                                                                  .root = options.root,
+                                                                  .install = options.install,
+                                                                  .build = options.build,
+                                                                  .start = options.start,
+                                                                  .framework = options.framework,
+                                                                  .runtime = options.runtime});
   return deployment;
 }
 
@@ -213,13 +213,6 @@ Status DeployService::end(const AuditContext& by, const Deployment& deployment,
               }));
   SLIPWAY_CHECK(parts_.routes.retreat(by, ended));
   return parts_.fleet.remove(deployment.id);
-}
-
-Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
-  if (deployment.state == DeploymentState::deleted) return deployment;
-  parts_.pipeline.cancel(deployment.id, "removed");
-  SLIPWAY_CHECK(end(by, deployment, DeploymentState::deleted, "removed"));
-  return parts_.repository.get(deployment.id);
 }
 
 Status DeployService::expire(const AuditContext& by, const Deployment& deployment,

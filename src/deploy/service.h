@@ -11,6 +11,7 @@
 #include "db/repository.h"
 #include "deploy/events.h"
 #include "deploy/fleet.h"
+#include "deploy/governance.h"
 #include "deploy/logs.h"
 #include "deploy/names.h"
 #include "deploy/pipeline.h"
@@ -35,8 +36,10 @@ class DeployService {
     Pipeline& pipeline;
     EventHub& events;
     const Names& names;
+    GovernanceService& governance;  // goes on through us with what was approved
+    const Environments& environments;
   };
-  explicit DeployService(Parts parts) : parts_(parts) {}
+  explicit DeployService(Parts parts);
 
   // -- uploads
   // ---------------------------------------------------------------------------------------------
@@ -62,11 +65,16 @@ class DeployService {
     std::map<std::string, std::int64_t> client_timings_ms;  // hash, upload
     std::uint64_t uploaded_files = 0, uploaded_bytes = 0;
   };
-  // Records it and starts making it. Errors: failed_precondition when blobs are missing.
+  // Asks the policies, records it and starts making it. One that waits for people stays queued,
+  // with state_reason "waiting for approval apr_…", and goes on by itself. Errors:
+  // failed_precondition when blobs are missing, denied_by_policy.
   [[nodiscard]] Result<Deployment> deploy(const AuditContext& by, const NewDeployment& wanted,
                                           std::string_view idempotency_key);
   [[nodiscard]] Result<Deployment> redeploy(const AuditContext& by, const Deployment& of,
                                             std::string message, std::string_view idempotency_key);
+  // What the policies would say to deploying or showing it; `by` asks. Nothing is kept.
+  [[nodiscard]] Result<StoredDecision> decision_on(const AuditContext& by, DecisionPoint point,
+                                                   const Deployment& planned);
   // What deploy() would do, without doing it: plan and difference filled in, nothing recorded.
   [[nodiscard]] Result<Deployment> plan(const NewDeployment& wanted);
 
@@ -91,7 +99,9 @@ class DeployService {
 
   // -- ending
   // ------------------------------------------------------------------------------------------------
-  // Stops and hides it; undo() brings it back for as long as removed ones are kept.
+  // Stops and hides it; undo() brings it back for as long as removed ones are kept. When it waits
+  // for people, the deployment comes back as it was and goes once they agree. Errors:
+  // denied_by_policy.
   [[nodiscard]] Result<Deployment> remove(const AuditContext& by, const Deployment& deployment);
   // Brings back the given one, or the one removed last. Errors: not_found.
   [[nodiscard]] Result<Deployment> undo(const AuditContext& by,
@@ -101,11 +111,22 @@ class DeployService {
                               std::string_view reason);
 
  private:
-  [[nodiscard]] Result<Deployment> draft(const NewDeployment& wanted);
+  // `source` becomes the manifest of its files.
+  [[nodiscard]] Result<Deployment> draft(const NewDeployment& wanted,
+                                         std::shared_ptr<const Manifest>& source);
   [[nodiscard]] Status end(const AuditContext& by, const Deployment& deployment,
                            DeploymentState state, std::string_view reason);
 
+  // -- service_governed.cc
+  [[nodiscard]] Result<Deployment> record(const AuditContext& by, const Deployment& deployment,
+                                          const Manifest& source, std::string_view idempotency_key);
+  [[nodiscard]] Result<Deployment> take_away(const AuditContext& by, const Deployment& deployment);
+  [[nodiscard]] Status reconsider(const ApprovalRequest& request);
+  [[nodiscard]] Status go_on_deploying(const ApprovalRequest& request);
+  [[nodiscard]] Status go_on_removing(const ApprovalRequest& request);
+
   Parts parts_;
+  std::mutex recording_;  // deciding and recording are one step: limits hold under concurrency
 };
 
 }  // namespace slipway

@@ -105,7 +105,7 @@ void block_steps(World& w, std::atomic<int>& running) {
 
 template <class Condition>
 void eventually(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
   while (!condition()) {
     ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain";
     std::this_thread::yield();

@@ -114,6 +114,7 @@ const std::vector<Key>& keys() {
       {"gc.interval", a_duration, duration([](Settings& s) -> auto& { return s.gc.interval; })},
       {"gc.keep_removed", a_duration,
        duration([](Settings& s) -> auto& { return s.gc.keep_removed; })},
+      {"audit.keep", a_duration, duration([](Settings& s) -> auto& { return s.audit.keep; })},
       {"gc.min_free_disk", a_size, size([](Settings& s) -> auto& { return s.gc.min_free_disk; })},
       {"policy.opa_url", "an http:// or https:// URL",
        [](Settings& settings, const toml::node& node) {
@@ -160,7 +161,7 @@ Status apply_config(Settings& settings, std::string_view toml_text, std::string_
     if (!section.is_table())
       return problem(file_name, section,
                      fmt::format("{} stands outside a section", section_name.str()),
-                     "sections are [server] [previews] [builds] [instances] [gc] [policy] [log]");
+                     "sections are [server] [previews] [builds] [instances] [gc] [audit] [policy] [log]");
     for (const auto& [key, value] : *section.as_table()) {
       const std::string name = fmt::format("{}.{}", section_name.str(), key.str());
       const auto row = std::ranges::find(keys(), name, &Key::name);

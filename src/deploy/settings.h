@@ -47,6 +47,10 @@ struct Settings {
     std::uint64_t min_free_disk = 1ull << 30;
   } gc;
 
+  struct Audit {
+    Duration keep{};  // records older than this are cut off; zero: never
+  } audit;
+
   struct Policy {
     std::string opa_url;                                 // of an OPA that must agree; "" for none
     Duration approval_timeout = std::chrono::hours{24};  // what nobody approves by then is over

@@ -231,10 +231,10 @@ SqlParser::Answer SqlParser::core(const Scope* outer, Scope& scope) {
 }
 
 void SqlParser::from(Scope& scope) {
-  source(scope, false);
+  source(scope);
   while (!failed()) {
     if (take(",")) {
-      source(scope, false);
+      source(scope);
       continue;
     }
     const bool left = peek().is("left");
@@ -251,17 +251,18 @@ void SqlParser::from(Scope& scope) {
       return;
     }
     take();
-    source(scope, left);
+    source(scope);
     if (take("on"))
       condition(scope);
     else if (left)
       refuse("a LEFT JOIN needs ON");
+    // Its own ON sees rows that are there; what comes after may see none.
+    if (!scope.sources.empty()) scope.sources.back().nullable = left;
   }
 }
 
-void SqlParser::source(Scope& scope, bool right_of_left_join) {
+void SqlParser::source(Scope& scope) {
   Source source;
-  source.nullable = right_of_left_join;
   if (take("(")) {
     source.columns = select(scope.outer).columns;
     expect(")");

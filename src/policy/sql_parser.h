@@ -64,7 +64,7 @@ class SqlParser {
   Answer core(const Scope* outer, Scope& scope);
   void skip_items();
   void from(Scope& scope);
-  void source(Scope& scope, bool right_of_left_join);
+  void source(Scope& scope);
   std::vector<Typed> items(const Scope& scope);
   void star(const Source& source, std::vector<Typed>& into);
   void order_by(const Scope& scope);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "db/policy_sql.h"
 #include "db/stores.h"
 #include "deploy/housekeeping.h"
 #include "deploy/service.h"
@@ -72,6 +73,9 @@ class World {
   FakeEngine engine;
   Stores stores = Stores::open(":memory:", clock).value();
   Repository* repository = stores.repository.get();
+  SecretBox secret_box = SecretBox::open(directory.path() / "secrets.key").value();
+  Environments environments{
+      {.store = *stores.configurations, .box = secret_box, .clock = clock}};
   BlobStore blobs = BlobStore::open(directory.path()).value();
   LayerStore layers = LayerStore::open(directory.path()).value();
   Builder builder{{.cache = directory.path() / "cache",
@@ -83,6 +87,14 @@ class World {
                   clock,
                   {}};
   Names names{"localhost", 7070};
+  std::unique_ptr<GovernanceService> governance =
+      GovernanceService::open({.settings = settings,
+                               .clock = clock,
+                               .store = *stores.governance,
+                               .repository = *repository,
+                               .names = names,
+                               .evaluator = make_sql_rule_evaluator()})
+          .value();
   RouteTable table;
   EventHub events;
   Fleet fleet{{.settings = settings,
@@ -91,7 +103,8 @@ class World {
                .repository = *repository,
                .layers = layers,
                .builder = builder,
-               .names = names},
+               .names = names,
+               .environments = environments},
               [](const Deployment&) {}};
   Routes routes{table, names, fleet, *repository, blobs};
   Pipeline pipeline{{.settings = settings,
@@ -104,7 +117,9 @@ class World {
                      .routes = routes,
                      .events = events,
                      .runner = engine,
-                     .names = names}};
+                     .names = names,
+                     .governance = *governance,
+                     .environments = environments}};
   DeployService service{{.settings = settings,
                          .clock = clock,
                          .repository = *repository,
@@ -113,7 +128,9 @@ class World {
                          .routes = routes,
                          .pipeline = pipeline,
                          .events = events,
-                         .names = names}};
+                         .names = names,
+                         .governance = *governance,
+                         .environments = environments}};
   Housekeeping housekeeping{{.settings = settings,
                              .clock = clock,
                              .repository = *repository,
@@ -121,7 +138,8 @@ class World {
                              .layers = layers,
                              .builder = builder,
                              .fleet = fleet,
-                             .service = service}};
+                             .service = service,
+                             .governance = *governance}};
 };
 
 }  // namespace slipway::testing

@@ -1,0 +1,1 @@
+SELECT subject, detail, fix FROM finding WHERE severity >= sev('critical') AND waived = 0

@@ -1,0 +1,1 @@
+SELECT actor_name AS subject, on_behalf_of FROM request WHERE actor_kind = 'agent' AND environment = 'production'

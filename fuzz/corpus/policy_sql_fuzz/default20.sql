@@ -1,0 +1,1 @@
+SELECT subject, host FROM egress WHERE private = 1

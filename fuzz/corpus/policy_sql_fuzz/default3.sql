@@ -1,0 +1,2 @@
+SELECT subject, detail, file, fix FROM finding
+WHERE scanner = 'secret' AND severity >= sev('high') AND waived = 0

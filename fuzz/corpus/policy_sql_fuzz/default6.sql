@@ -1,0 +1,1 @@
+SELECT id AS subject FROM deployment WHERE previewed = 0

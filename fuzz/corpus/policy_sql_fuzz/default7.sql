@@ -1,0 +1,1 @@
+SELECT subject, probe, detail FROM health WHERE target = 'candidate' AND state = 'failed'

@@ -1,0 +1,1 @@
+SELECT 'canary' AS subject, percent, errors, requests FROM canary WHERE evidence = 'worse'

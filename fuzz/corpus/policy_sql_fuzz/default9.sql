@@ -1,0 +1,1 @@
+SELECT subject, name FROM env_var WHERE required = 1 AND is_set = 0

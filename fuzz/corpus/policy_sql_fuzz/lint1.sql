@@ -1,0 +1,1 @@
+SELECT DISTINCT kind FROM file WHERE path LIKE 'db/%' OR path GLOB 'a*'

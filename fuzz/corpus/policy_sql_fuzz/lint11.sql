@@ -1,0 +1,1 @@
+SELECT path || ':' || bytes AS what FROM file WHERE (SELECT count(*) FROM finding) > 1

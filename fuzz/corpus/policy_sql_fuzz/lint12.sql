@@ -1,0 +1,1 @@
+SELECT path FROM file WHERE bytes * 2 + 1 > 10 AND bytes % 7 = 1 AND -bytes < 3

@@ -1,0 +1,1 @@
+SELECT path FROM file WHERE iif(bytes > 3, 1, 0) = 1 AND substr(path, 1, 2) != 'ab'

@@ -1,0 +1,1 @@
+SELECT s.n FROM (SELECT count(*) AS n FROM file) AS s WHERE s.n > 3

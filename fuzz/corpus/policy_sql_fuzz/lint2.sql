@@ -1,0 +1,1 @@
+WITH bad AS (SELECT subject FROM finding WHERE waived = 0) SELECT subject FROM bad

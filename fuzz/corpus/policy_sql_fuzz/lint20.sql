@@ -1,0 +1,1 @@
+SELECT subject FROM finding WHERE severity >= sev(subject)

@@ -1,0 +1,1 @@
+SELECT subject FROM finding WHERE COALESCE(line, 0) > 10 OR line IS NULL

@@ -1,0 +1,1 @@
+SELECT path FROM file WHERE CASE WHEN bytes > 1 THEN 1 END = 1

@@ -1,0 +1,1 @@
+SELECT 'none' AS subject WHERE NOT EXISTS (SELECT 1 FROM scan WHERE state = 'done')

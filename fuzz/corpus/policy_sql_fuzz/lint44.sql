@@ -1,0 +1,1 @@
+SELECT point FROM request WHERE environment >= 'production'

@@ -1,0 +1,1 @@
+SELECT id FROM deployment WHERE previewed = 2

@@ -1,0 +1,1 @@
+SELECT id FROM deployment WHERE age > created_at

@@ -1,0 +1,1 @@
+SELECT max(bytes) AS n FROM file WHERE bytes > 3

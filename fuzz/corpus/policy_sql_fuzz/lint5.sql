@@ -1,0 +1,1 @@
+SELECT f.path FROM file f WHERE f.path NOT IN (SELECT file FROM finding)

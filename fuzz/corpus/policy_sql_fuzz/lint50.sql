@@ -1,0 +1,1 @@
+SELECT path, path FROM file

@@ -1,0 +1,1 @@
+SELECT bytes + 1 FROM file

@@ -1,0 +1,1 @@
+SELECT name AS subject FROM env_var UNION SELECT bytes FROM file

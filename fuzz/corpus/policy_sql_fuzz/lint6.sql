@@ -1,0 +1,1 @@
+SELECT path, CASE WHEN bytes > 100 THEN 'large' ELSE 'small' END AS size FROM file

@@ -1,0 +1,1 @@
+WITH finding AS (SELECT 1 AS subject) SELECT subject FROM finding

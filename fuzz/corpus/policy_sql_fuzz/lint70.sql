@@ -1,0 +1,1 @@
+SELECT datetime('now') AS d

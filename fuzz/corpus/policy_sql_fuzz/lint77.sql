@@ -1,0 +1,1 @@
+SELECT printf('%s', path) AS p FROM file

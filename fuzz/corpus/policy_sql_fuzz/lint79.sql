@@ -1,0 +1,1 @@
+SELECT CAST(path AS INTEGER) AS n FROM file

@@ -1,0 +1,1 @@
+SELECT f.path FROM file f LEFT JOIN finding g ON g.file = f.path WHERE g.id IS NULL

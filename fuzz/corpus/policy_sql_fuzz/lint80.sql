@@ -1,0 +1,1 @@
+SELECT path, row_number() OVER () AS n FROM file

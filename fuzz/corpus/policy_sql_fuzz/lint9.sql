@@ -1,0 +1,1 @@
+SELECT name AS subject FROM env_var UNION ALL SELECT name FROM domain ORDER BY subject

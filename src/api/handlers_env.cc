@@ -1,0 +1,166 @@
+#include "api/routes.h"
+#include "json/reader.h"
+
+namespace slipway::handlers {
+namespace {
+
+json::object var_json(const EnvironmentVar& var) {
+  const bool secret = var.disclosure == Disclosure::secret;
+  return {{"name", var.name},
+          {"kind", to_string(var.kind)},
+          {"secret", secret},
+          {"value", secret ? json::value(nullptr) : json::value(var.value)}};
+}
+
+json::object head_json(const Configuration& configuration) {
+  return {{"project", configuration.project},
+          {"environment", configuration.environment},
+          {"version", configuration.version},
+          {"created_at", configuration.version == 0
+                             ? json::value(nullptr)
+                             : json::value(to_rfc3339(configuration.created_at))},
+          {"actor", to_json(configuration.actor)},
+          {"note", configuration.note}};
+}
+
+json::object configuration_json(const Configuration& configuration) {
+  json::object out = head_json(configuration);
+  json::array vars;
+  for (const EnvironmentVar& var : configuration.vars) vars.push_back(var_json(var));
+  out["vars"] = std::move(vars);
+  return out;
+}
+
+Result<EnvironmentVar> read_var(const json::value& value) {
+  EnvironmentVar var;
+  std::string kind = "run";
+  bool secret = false;
+  JsonReader reader(value);
+  reader.require("name").require("value");
+  reader.read("name", var.name).read("value", var.value).read("kind", kind).read("secret", secret);
+  SLIPWAY_CHECK(reader.status());
+  const auto parsed = parse_var_kind(kind);
+  if (!parsed) return fail(Errc::invalid_argument, "kind must be run, build or both");
+  var.kind = *parsed;
+  var.disclosure = secret ? Disclosure::secret : Disclosure::plain;
+  return var;
+}
+
+// Whether the caller and the policies allow these changes; the context with the decision in it.
+Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
+                           const std::vector<VarChange>& changes) {
+  const std::string& project = call.path_value("project");
+  const std::string& environment = call.path_value("environment");
+  SLIPWAY_CHECK(authorize(context, call, project, environment));
+  const bool secret = std::ranges::any_of(
+      changes, [](const VarChange& each) { return each.disclosure == Disclosure::secret; });
+  if (secret)
+    SLIPWAY_CHECK(
+        context.identity.authorize(call.principal, Permission::secret_write, project, environment));
+  const bool production = environment == "production";
+  return context.governance.require(
+      {.point = secret ? DecisionPoint::secret : DecisionPoint::config,
+       .by = call.by,
+       .project = project,
+       .environment = production || environment == "staging" ? environment : "preview",
+       .resource = fmt::format("configuration/{}/{}", project, environment),
+       .action = "env_write",
+       .more = [&](Facts& facts) {
+         for (const VarChange& each : changes) {
+           const std::string_view kind = each.disclosure == Disclosure::secret ? "secret" : "env";
+           facts.add("config_change",
+                     {{"kind", kind},
+                      {"name", each.name},
+                      {"subject", fmt::format("{}:{}", kind, each.name)},
+                      {"change", each.what == VarChange::What::added      ? "added"
+                                 : each.what == VarChange::What::modified ? "modified"
+                                                                          : "removed"},
+                      {"live", production ? 1 : 0},
+                      {"undo_for", 365 * 24 * 3600}});
+         }
+       }});
+}
+
+}  // namespace
+
+Result<ApiResponse> list_environments(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
+  SLIPWAY_TRY(const std::vector<Configuration> all,
+              context.environments.list(call.path_value("project")));
+  json::array out;
+  for (const Configuration& each : all) {
+    json::object head = head_json(each);
+    head["variables"] = each.vars.size();
+    out.push_back(std::move(head));
+  }
+  return json_response(200, json::object{{"environments", std::move(out)}});
+}
+
+Result<ApiResponse> show_env(const ApiContext& context, ApiCall& call) {
+  const std::string& environment = call.path_value("environment");
+  SLIPWAY_CHECK(check_environment_name(environment));
+  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), environment));
+  SLIPWAY_TRY(const Configuration now,
+              context.environments.show(call.path_value("project"), environment));
+  return json_response(200, configuration_json(now));
+}
+
+Result<ApiResponse> change_env(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  ConfigurationChange change;
+  JsonReader reader(body);
+  reader.read_each("set", change.set, read_var)
+      .read("remove", change.remove)
+      .read("note", change.note);
+  SLIPWAY_CHECK(reader.status());
+  const std::string& project = call.path_value("project");
+  const std::string& environment = call.path_value("environment");
+  SLIPWAY_CHECK(check_names(project, preview_environment));
+  SLIPWAY_TRY(const Environments::Draft draft,
+              context.environments.preview(project, environment, change));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, draft.changes));
+  SLIPWAY_CHECK(context.repository.ensure_project(by, project, context.clock.now()));
+  SLIPWAY_TRY(const Configuration next,
+              context.environments.change(by, project, environment, change));
+  return json_response(200, configuration_json(next));
+}
+
+Result<ApiResponse> env_history(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_CHECK(
+      authorize(context, call, call.path_value("project"), call.path_value("environment")));
+  SLIPWAY_TRY(const std::vector<Configuration> all,
+              context.environments.history(call.path_value("project"),
+                                           call.path_value("environment"), 100));
+  json::array out;
+  for (const Configuration& each : all) {
+    json::object head = head_json(each);
+    json::array names;
+    for (const EnvironmentVar& var : each.vars) names.push_back(json::value(var.name));
+    head["names"] = std::move(names);
+    out.push_back(std::move(head));
+  }
+  return json_response(200, json::object{{"versions", std::move(out)}});
+}
+
+Result<ApiResponse> roll_env_back(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::int64_t version = -1;
+  JsonReader reader(body);
+  reader.require("version").read("version", version);
+  SLIPWAY_CHECK(reader.status());
+  const std::string& project = call.path_value("project");
+  const std::string& environment = call.path_value("environment");
+  SLIPWAY_TRY(const Environments::Draft draft,
+              context.environments.preview_rollback(project, environment, version));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, draft.changes));
+  SLIPWAY_TRY(const Configuration now,
+              context.environments.roll_back(by, project, environment, version));
+  return json_response(200, configuration_json(now));
+}
+
+Result<ApiResponse> rotate_secrets_key(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const std::size_t values, context.environments.rotate_key(call.by));
+  return json_response(200, json::object{{"resealed", values}});
+}
+
+}  // namespace slipway::handlers

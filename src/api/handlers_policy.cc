@@ -1,0 +1,354 @@
+// Policies, decisions, and what people do to let something pass.
+#include <charconv>
+
+#include "api/routes.h"
+#include "base/text.h"
+#include "json/reader.h"
+
+namespace slipway::handlers {
+namespace {
+
+constexpr std::size_t longest_policy_body = 1u << 20;
+
+json::object to_json(const RuleTestResult& test) {
+  return {{"rule", test.rule},
+          {"test", test.test},
+          {"line", test.line},
+          {"expected", test.expected == RuleTest::Expect::deny ? "deny" : "pass"},
+          {"passed", test.passed},
+          {"detail", test.detail}};
+}
+
+json::array words(const std::vector<std::string>& texts) {
+  json::array out;
+  for (const std::string& text : texts) out.push_back(json::value(text));
+  return out;
+}
+
+template <class Items>
+json::array all_of(const Items& items) {
+  json::array out;
+  for (const auto& item : items) out.push_back(slipway::to_json(item));
+  return out;
+}
+
+json::object trial_json(const GovernanceService::PolicyTrial& trial) {
+  json::array tests, flips;
+  for (const RuleTestResult& test : trial.check.tests) tests.push_back(to_json(test));
+  for (const Flip& flip : trial.flips)
+    flips.push_back(json::object{{"id", flip.id},
+                                 {"was", to_string(flip.was)},
+                                 {"now", to_string(flip.now.verdict)},
+                                 {"summary", flip.now.summary()}});
+  return {{"usable", trial.usable()},
+          {"problems", all_of(trial.check.problems)},
+          {"tests", std::move(tests)},
+          {"added", words(trial.diff.added)},
+          {"removed", words(trial.diff.removed)},
+          {"changed", words(trial.diff.changed)},
+          {"weakened", words(trial.diff.weakened)},
+          {"advisory", words(trial.advisory)},
+          {"replayed", trial.replayed},
+          {"flips", std::move(flips)}};
+}
+
+Result<GovernanceService::NewPolicy> new_policy(const ApiCall& call) {
+  SLIPWAY_TRY(const std::string text, call.body_text(longest_policy_body));
+  SLIPWAY_TRY(const json::value body, parse_json(text));
+  GovernanceService::NewPolicy wanted;
+  bool advisory_first = false;
+  std::int64_t replay = 100;
+  JsonReader reader(body);
+  reader.require("text").read("text", wanted.text).read("reason", wanted.reason);
+  reader.read("advisory_first", advisory_first).read("replay", replay);
+  if (replay < 0 || replay > 10'000) reader.wrong("replay", "from 0 to 10000");
+  SLIPWAY_CHECK(reader.status());
+  if (wanted.reason.size() > 1024)
+    return fail(Errc::too_large, "the reason is longer than 1,024 bytes");
+  wanted.replay = static_cast<std::size_t>(replay);
+  if (advisory_first) wanted.newcomers = GovernanceService::NewPolicy::Newcomers::advisory_first;
+  return wanted;
+}
+
+std::string asked(const ApiCall& call, std::string_view name, std::string_view otherwise = "") {
+  return std::string(call.request.query_value(name).value_or(otherwise));
+}
+
+std::optional<std::int64_t> parse_count_text(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size() || number < 0) return std::nullopt;
+  return number;
+}
+
+// The project that a decision is about.
+std::string project_of(const json::object& decision) {
+  const json::value* project = decision.if_contains("project");
+  return project != nullptr && project->is_string() ? std::string(project->get_string()) : "";
+}
+
+template <class IdType>
+Result<IdType> parse_id(std::string_view text, std::string_view noun) {
+  if (const auto id = IdType::parse(text)) return *id;
+  return fail(Errc::not_found, fmt::format("no {} is called '{}'", noun, sanitize_line(text)));
+}
+
+// Whether the caller may see what is about `project`.
+bool may_see(const ApiContext& context, const ApiCall& call, std::string_view project) {
+  return authorize(context, call, project, "").has_value();
+}
+
+template <class Item>
+std::vector<Item> seen(const ApiContext& context, const ApiCall& call, std::vector<Item> items) {
+  std::erase_if(items, [&](const Item& item) { return !may_see(context, call, item.project); });
+  return items;
+}
+
+Result<ApiResponse> answer(const ApiContext& context, ApiCall& call, Vote::Choice choice) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::string reason;
+  JsonReader reader(body);
+  reader.read("reason", reason);
+  SLIPWAY_CHECK(reader.status());
+  GovernanceService& governance = context.governance;
+  const std::string& text = call.path_value("id");
+  const auto may = [&](Permission permission, const std::string& project) {
+    return context.identity.authorize(call.principal, permission, project, "");
+  };
+  if (const auto waiver = WaiverId::parse(text)) {
+    SLIPWAY_TRY(const Waiver found, governance.store().waiver(*waiver));
+    SLIPWAY_CHECK(may(Permission::waive, found.project));
+    SLIPWAY_TRY(const Waiver answered, governance.answer_waiver(call.by, *waiver, choice));
+    return json_response(200, slipway::to_json(answered));
+  }
+  if (const auto emergency = BreakGlassId::parse(text)) {
+    SLIPWAY_TRY(const BreakGlass found, governance.store().break_glass(*emergency));
+    SLIPWAY_CHECK(may(Permission::break_glass, found.project));
+    SLIPWAY_TRY(const BreakGlass answered,
+                governance.answer_emergency(call.by, *emergency, choice));
+    return json_response(200, slipway::to_json(answered));
+  }
+  SLIPWAY_TRY(const ApprovalId id, parse_id<ApprovalId>(text, "approval"));
+  SLIPWAY_TRY(const ApprovalRequest found, governance.store().approval(id));
+  SLIPWAY_CHECK(may(Permission::approve, found.project));
+  SLIPWAY_TRY(const ApprovalRequest voted, governance.vote(call.by, id, choice, reason));
+  return json_response(200, slipway::to_json(voted));
+}
+
+}  // namespace
+
+Result<ApiResponse> show_policy(const ApiContext& context, ApiCall& call) {
+  StoredPolicySet set;
+  if (const auto version = call.request.query_value("version")) {
+    const auto number = parse_count_text(*version);
+    if (!number) return fail(Errc::invalid_argument, "version must be a number");
+    SLIPWAY_TRY(set, context.governance.store().policy_set(*number));
+  } else {
+    SLIPWAY_TRY(std::optional<StoredPolicySet> active, context.governance.store().active_set());
+    if (!active) return fail(Errc::not_found, "there is no policy");
+    set = *std::move(active);
+  }
+  json::object out = slipway::to_json(set);
+  out["text"] = set.text;
+  json::array rules;
+  if (const auto parsed = parse_policy_set(set.text))
+    for (const PolicyRule& rule : parsed->rules) {
+      json::array on;
+      for (const DecisionPoint point : rule.on) on.push_back(json::value(to_string(point)));
+      const bool advisory = among(set.advisory, rule.id);
+      rules.push_back(
+          json::object{{"id", rule.id},
+                       {"why", rule.why},
+                       {"on", std::move(on)},
+                       {"enforce", to_string(advisory ? Enforcement::advisory : rule.enforce)},
+                       {"approvals", rule.approvals ? rule.approvals->need : 0},
+                       {"line", rule.line}});
+    }
+  out["rules"] = std::move(rules);
+  return json_response(200, out);
+}
+
+Result<ApiResponse> list_policies(const ApiContext& context, ApiCall&) {
+  SLIPWAY_TRY(const std::vector<StoredPolicySet> sets, context.governance.store().policy_sets());
+  return json_response(200, json::object{{"policies", all_of(sets)}});
+}
+
+Result<ApiResponse> check_policy(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const GovernanceService::NewPolicy wanted, new_policy(call));
+  SLIPWAY_TRY(const GovernanceService::PolicyTrial trial, context.governance.try_policy(wanted));
+  return json_response(200, trial_json(trial));
+}
+
+Result<ApiResponse> set_policy(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const GovernanceService::NewPolicy wanted, new_policy(call));
+  SLIPWAY_TRY(const GovernanceService::PolicyChanged changed,
+              context.governance.set_policy(call.by, wanted));
+  json::object out = slipway::to_json(changed.set);
+  out["trial"] = trial_json(changed.trial);
+  return json_response(201, out);
+}
+
+Result<ApiResponse> try_decision(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::string decision, point_text = "preview", project, environment = "preview", reference;
+  std::vector<std::string> assumptions;
+  JsonReader reader(body);
+  reader.read("decision", decision).read("point", point_text).read("project", project);
+  reader.read("environment", environment).read("deployment", reference);
+  reader.read("assume", assumptions);
+  const auto point = parse_decision_point(point_text);
+  if (!point) reader.wrong("point", "a decision point");
+  if (assumptions.size() > 100) reader.wrong("assume", "at most 100 assumptions");
+  if (!is_one_of("production|staging|preview|none", environment))
+    reader.wrong("environment", "production, staging, preview or none");
+  SLIPWAY_CHECK(reader.status());
+  if (!decision.empty()) {
+    SLIPWAY_TRY(const DecisionId id, parse_id<DecisionId>(decision, "decision"));
+    SLIPWAY_TRY(const json::object past, context.governance.store().decision(id));
+    SLIPWAY_CHECK(authorize(context, call, project_of(past), ""));
+    SLIPWAY_TRY(const StoredDecision said, context.governance.what_if(id, assumptions));
+    return json_response(200, slipway::to_json(said));
+  }
+  Asked wanted{.point = *point, .by = call.by, .project = project, .environment = environment};
+  std::optional<Deployment> deployment;
+  if (!reference.empty()) {
+    SLIPWAY_TRY(deployment, context.service.find(reference));
+    wanted.deployment = &*deployment;
+    wanted.project = deployment->project;
+    wanted.resource = "deployment/" + deployment->id.str();
+    wanted.action = "deploy";
+  }
+  SLIPWAY_CHECK(authorize(context, call, wanted.project, ""));
+  SLIPWAY_TRY(const StoredDecision said, context.governance.what_if(wanted, assumptions));
+  return json_response(200, slipway::to_json(said));
+}
+
+Result<ApiResponse> list_decisions(const ApiContext& context, ApiCall& call) {
+  DecisionFilter filter{.project = asked(call, "project"),
+                        .resource = asked(call, "resource"),
+                        .verdict = asked(call, "verdict")};
+  if (const auto limit = call.request.query_value("limit"))
+    filter.limit = static_cast<std::size_t>(
+        std::clamp<std::int64_t>(parse_count_text(*limit).value_or(50), 1, 1000));
+  if (const auto cursor = call.request.query_value("cursor"))
+    filter.before = parse_count_text(*cursor).value_or(0);
+  SLIPWAY_TRY(DecisionPage page, context.governance.store().decisions(filter));
+  json::array out;
+  for (json::object& decision : page.decisions) {
+    if (may_see(context, call, project_of(decision))) out.push_back(std::move(decision));
+  }
+  return json_response(
+      200, json::object{{"decisions", std::move(out)},
+                        {"next_cursor", page.next > 0 ? json::value(std::to_string(page.next))
+                                                      : json::value(nullptr)}});
+}
+
+// By its id, or the newest one about a deployment.
+Result<ApiResponse> get_decision(const ApiContext& context, ApiCall& call) {
+  const std::string& text = call.path_value("id");
+  json::object found;
+  if (const auto id = DecisionId::parse(text)) {
+    SLIPWAY_TRY(found, context.governance.store().decision(*id));
+  } else {
+    SLIPWAY_TRY(const Deployment deployment, context.service.find(text));
+    SLIPWAY_TRY(DecisionPage page,
+                context.governance.store().decisions(
+                    {.resource = "deployment/" + deployment.id.str(), .limit = 1}));
+    if (page.decisions.empty())
+      return fail(Errc::not_found, "no decision about " + deployment.id.str() + " is kept");
+    found = std::move(page.decisions.front());
+  }
+  SLIPWAY_CHECK(authorize(context, call, project_of(found), ""));
+  return json_response(200, found);
+}
+
+Result<ApiResponse> list_approvals(const ApiContext& context, ApiCall& call) {
+  const std::string state = asked(call, "state", "open");
+  const std::string project = asked(call, "project");
+  const bool all = state == "all";
+  GovernanceStore& store = context.governance.store();
+  SLIPWAY_TRY(auto approvals, store.approvals(all ? "" : state, project));
+  const std::string asked_for = all ? "" : state == "open" ? "requested" : state;
+  SLIPWAY_TRY(auto waivers, store.waivers(asked_for, project));
+  SLIPWAY_TRY(auto emergencies, store.emergencies(asked_for, project));
+  return json_response(
+      200, json::object{{"approvals", all_of(seen(context, call, std::move(approvals)))},
+                        {"waivers", all_of(seen(context, call, std::move(waivers)))},
+                        {"emergencies", all_of(seen(context, call, std::move(emergencies)))}});
+}
+
+Result<ApiResponse> get_approval(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const ApprovalId id, parse_id<ApprovalId>(call.path_value("id"), "approval"));
+  SLIPWAY_TRY(const ApprovalRequest request, context.governance.store().approval(id));
+  SLIPWAY_CHECK(authorize(context, call, request.project, ""));
+  return json_response(200, slipway::to_json(request));
+}
+
+Result<ApiResponse> approve(const ApiContext& context, ApiCall& call) {
+  return answer(context, call, Vote::Choice::approve);
+}
+
+Result<ApiResponse> reject(const ApiContext& context, ApiCall& call) {
+  return answer(context, call, Vote::Choice::reject);
+}
+
+Result<ApiResponse> list_waivers(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(auto waivers,
+              context.governance.store().waivers(asked(call, "state"), asked(call, "project")));
+  return json_response(200,
+                       json::object{{"waivers", all_of(seen(context, call, std::move(waivers)))}});
+}
+
+Result<ApiResponse> create_waiver(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  Waiver wanted;
+  std::int64_t seconds = 0;
+  JsonReader reader(body);
+  reader.require("rule").require("project").require("for_s");
+  reader.read("rule", wanted.rule).read("subject", wanted.subject);
+  reader.read("project", wanted.project).read("reason", wanted.reason).read("for_s", seconds);
+  if (seconds < 1 || seconds > std::int64_t{10} * 365 * 86'400)
+    reader.wrong("for_s", "a number of seconds");
+  SLIPWAY_CHECK(reader.status());
+  SLIPWAY_CHECK(authorize(context, call, wanted.project, ""));
+  SLIPWAY_TRY(const Waiver waiver,
+              context.governance.ask_waiver(call.by, wanted, std::chrono::seconds(seconds)));
+  return json_response(201, slipway::to_json(waiver));
+}
+
+Result<ApiResponse> revoke_waiver(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const WaiverId id, parse_id<WaiverId>(call.path_value("id"), "waiver"));
+  SLIPWAY_TRY(const Waiver found, context.governance.store().waiver(id));
+  SLIPWAY_CHECK(authorize(context, call, found.project, ""));
+  SLIPWAY_TRY(const Waiver revoked, context.governance.revoke_waiver(call.by, id));
+  return json_response(200, slipway::to_json(revoked));
+}
+
+Result<ApiResponse> list_emergencies(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(auto emergencies,
+              context.governance.store().emergencies(asked(call, "state"), asked(call, "project")));
+  return json_response(
+      200, json::object{{"emergencies", all_of(seen(context, call, std::move(emergencies)))}});
+}
+
+Result<ApiResponse> declare_emergency(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::string project, reason;
+  JsonReader reader(body);
+  reader.require("project").read("project", project).read("reason", reason);
+  SLIPWAY_CHECK(reader.status());
+  SLIPWAY_CHECK(authorize(context, call, project, ""));
+  SLIPWAY_TRY(const BreakGlass emergency,
+              context.governance.declare(call.by, std::move(project), std::move(reason)));
+  return json_response(201, slipway::to_json(emergency));
+}
+
+Result<ApiResponse> end_emergency(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const BreakGlassId id, parse_id<BreakGlassId>(call.path_value("id"), "emergency"));
+  SLIPWAY_TRY(const BreakGlass found, context.governance.store().break_glass(id));
+  SLIPWAY_CHECK(authorize(context, call, found.project, ""));
+  SLIPWAY_TRY(const BreakGlass ended, context.governance.end_emergency(call.by, id));
+  return json_response(200, slipway::to_json(ended));
+}
+
+}  // namespace slipway::handlers

@@ -1,0 +1,193 @@
+#include "cli/decision_view.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "cli/api_client.h"
+#include "cli/view.h"
+
+namespace slipway::cli {
+namespace {
+
+std::string safe(const json::object& object, std::string_view key) {
+  return sanitize_line(text_at(object, key));
+}
+
+std::string actor_text(const json::object& object, std::string_view key) {
+  const json::object& actor = object_at(object, key);
+  const std::string behalf = safe(actor, "on_behalf_of");
+  return safe(actor, "name") + (behalf.empty() ? "" : " for " + behalf);
+}
+
+bool is_true(const json::object& object, std::string_view key) {
+  const json::value* value = object.if_contains(key);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+std::string words(const json::array& texts) {
+  std::vector<std::string> out;
+  for (const json::value& text : texts)
+    if (text.is_string()) out.push_back(sanitize_line(text.get_string()));
+  return join(out, " ");
+}
+
+std::string paint_verdict(std::string_view verdict, const Style& style) {
+  if (verdict == "allow") return style.green("allowed");
+  if (verdict == "pending") return style.yellow("waits for approval");
+  return style.red("denied");
+}
+
+std::string remedy_line(const json::object& remedy, const Style& style) {
+  const std::string command = safe(remedy, "command");
+  const std::string who = is_true(remedy, "actor_may") ? "you may do this" : safe(remedy, "who");
+  return fmt::format("  - {}{}{}\n", safe(remedy, "description"),
+                     command.empty() ? "" : fmt::format("\n    {}", style.cyan(command)),
+                     who.empty() ? "" : style.dim(fmt::format("  ({})", who)));
+}
+
+}  // namespace
+
+std::string render_decision(const json::object& decision, const Style& style) {
+  const json::object& policy = object_at(decision, "policy");
+  std::string out =
+      fmt::format("{}  {} at {}\n", style.bold(safe(decision, "id")),
+                  paint_verdict(text_at(decision, "verdict"), style), safe(decision, "point"));
+  const auto add = [&](std::string_view label, const std::string& text) {
+    if (!text.empty()) out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), text);
+  };
+  add("project", safe(decision, "project"));
+  add("about", safe(decision, "resource"));
+  add("asked by", actor_text(decision, "actor"));
+  add("time", safe(decision, "time"));
+  add("policy", fmt::format("version {}  {}", number_at(policy, "version"),
+                            safe(policy, "digest").substr(0, 19)));
+  add("facts", safe(decision, "facts").substr(0, 19));
+  add("rules", words(array_at(decision, "rules")));
+  add("skipped", words(array_at(decision, "skipped")));
+  if (const std::string glass = safe(decision, "break_glass"); !glass.empty())
+    add("glass", style.yellow("broken by " + glass));
+  for (const json::value& value : array_at(decision, "violations")) {
+    if (!value.is_object()) continue;
+    const json::object& violation = value.get_object();
+    const std::string lifted = safe(violation, "lifted_by");
+    out += fmt::format("\n{} {}{}\n  {}\n", style.bold(safe(violation, "rule")),
+                       style.dim(fmt::format("({}, {})", safe(violation, "enforcement"),
+                                             safe(violation, "state"))),
+                       lifted.empty() ? "" : " by " + lifted, safe(violation, "message"));
+    for (const auto& [column, cell] : object_at(violation, "row"))
+      out += fmt::format("    {} {}\n", style.dim(pad(sanitize_line(column), 16)),
+                         sanitize_line(cell.is_string()  ? std::string(cell.get_string())
+                                       : cell.is_int64() ? std::to_string(cell.get_int64())
+                                                         : std::string("NULL")));
+  }
+  for (const json::value& value : array_at(decision, "approvals")) {
+    if (!value.is_object()) continue;
+    const json::object& need = value.get_object();
+    out += fmt::format("\n{}: {} of {} approvals, from {}\n", style.bold(safe(need, "rule")),
+                       number_at(need, "have"), number_at(need, "need"),
+                       words(array_at(need, "roles")));
+  }
+  const auto ways = [&](std::string_view title, std::string_view key) {
+    if (array_at(decision, key).empty()) return;
+    out += fmt::format("\n{}\n", style.bold(title));
+    for (const json::value& remedy : array_at(decision, key))
+      if (remedy.is_object()) out += remedy_line(remedy.get_object(), style);
+  };
+  ways("It would pass with", "remedies");
+  ways("Other ways", "alternatives");
+  return out;
+}
+
+std::string render_trial(const json::object& trial, const Style& style) {
+  std::string out;
+  for (const json::value& value : array_at(trial, "problems")) {
+    if (!value.is_object()) continue;
+    const json::object& problem = value.get_object();
+    const bool error = text_at(problem, "level") == "error";
+    const std::string rule = safe(problem, "rule"), hint = safe(problem, "hint");
+    out += fmt::format("{} line {}: {}{}\n", error ? style.red("error:") : style.yellow("warning:"),
+                       number_at(problem, "line"), rule.empty() ? "" : "rule " + rule + ": ",
+                       safe(problem, "message"));
+    if (!hint.empty()) out += fmt::format("  {} {}\n", style.dim("hint"), hint);
+  }
+  std::size_t passed = 0;
+  for (const json::value& value : array_at(trial, "tests")) {
+    if (!value.is_object()) continue;
+    const json::object& test = value.get_object();
+    if (is_true(test, "passed")) {
+      ++passed;
+      continue;
+    }
+    out += fmt::format("{} line {}: rule {}: \"{}\" does not {}: {}\n", style.red("test:"),
+                       number_at(test, "line"), safe(test, "rule"), safe(test, "test"),
+                       safe(test, "expected"), safe(test, "detail"));
+  }
+  out += fmt::format("{} of {} pass\n", passed, count_of(array_at(trial, "tests").size(), "test"));
+  for (const std::string_view key : {"added", "removed", "changed", "weakened", "advisory"})
+    if (!array_at(trial, key).empty())
+      out += fmt::format("{} {}\n", style.dim(pad(key, 9)), words(array_at(trial, key)));
+  if (const json::value* replayed = trial.if_contains("replayed"); replayed != nullptr) {
+    const json::array& flips = array_at(trial, "flips");
+    out += fmt::format("of the last {}, {} would be otherwise\n",
+                       count_of(static_cast<std::size_t>(number_at(trial, "replayed")), "decision"),
+                       flips.size());
+    for (const json::value& value : flips)
+      if (value.is_object())
+        out += fmt::format("  {}  {} -> {}  {}\n", safe(value.get_object(), "id"),
+                           safe(value.get_object(), "was"), safe(value.get_object(), "now"),
+                           style.dim(safe(value.get_object(), "summary")));
+  }
+  return out;
+}
+
+std::string render_approvals(const json::array& approvals, Timestamp now, const Style& style) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : approvals) {
+    if (!value.is_object()) continue;
+    const json::object& request = value.get_object();
+    std::vector<std::string> needs;
+    for (const json::value& need : array_at(request, "needs"))
+      if (need.is_object())
+        needs.push_back(fmt::format("{} {}/{}", safe(need.get_object(), "rule"),
+                                    number_at(need.get_object(), "have"),
+                                    number_at(need.get_object(), "need")));
+    rows.push_back({safe(request, "id"), safe(request, "state"), safe(request, "action"),
+                    safe(request, "resource"), actor_text(request, "requester"), join(needs, ", "),
+                    format_when(text_at(request, "expires_at"), now)});
+  }
+  return rows.empty()
+             ? ""
+             : table({"APPROVAL", "STATE", "ACTION", "OF", "BY", "NEEDS", "ENDS"}, rows, style);
+}
+
+std::string render_waivers(const json::array& waivers, Timestamp now, const Style& style) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : waivers) {
+    if (!value.is_object()) continue;
+    const json::object& waiver = value.get_object();
+    rows.push_back({safe(waiver, "id"), safe(waiver, "state"), safe(waiver, "rule"),
+                    safe(waiver, "subject"), safe(waiver, "project"), actor_text(waiver, "author"),
+                    actor_text(waiver, "approver"),
+                    format_when(text_at(waiver, "expires_at"), now)});
+  }
+  return rows.empty()
+             ? ""
+             : table({"WAIVER", "STATE", "RULE", "SUBJECT", "PROJECT", "BY", "APPROVED BY", "ENDS"},
+                     rows, style);
+}
+
+std::string render_emergencies(const json::array& emergencies, Timestamp now, const Style& style) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : emergencies) {
+    if (!value.is_object()) continue;
+    const json::object& emergency = value.get_object();
+    rows.push_back({safe(emergency, "id"), safe(emergency, "state"), safe(emergency, "project"),
+                    actor_text(emergency, "first"), actor_text(emergency, "second"),
+                    safe(emergency, "reason"), format_when(text_at(emergency, "expires_at"), now)});
+  }
+  return rows.empty()
+             ? ""
+             : table({"EMERGENCY", "STATE", "PROJECT", "BY", "AND", "WHY", "ENDS"}, rows, style);
+}
+
+}  // namespace slipway::cli

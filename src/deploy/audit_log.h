@@ -1,0 +1,65 @@
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "audit/checkpoint.h"
+#include "base/clock.h"
+#include "db/audit_store.h"
+#include "deploy/audit_keys.h"
+
+namespace slipway {
+
+// The audit log in operation: signs a checkpoint a second after a record came, or after 256 of
+// them, and hands out the latest; sleeps while nothing happens. Cuts off what is older than the
+// retention allows. Only what is committed is ever signed. Thread-safe.
+class AuditLog {
+ public:
+  // `keep`: how long records are kept; zero for ever. `store` and `clock` must outlive it; nobody
+  // may append to the store yet.
+  [[nodiscard]] static Result<std::unique_ptr<AuditLog>> open(const std::filesystem::path& key_file,
+                                                              AuditStore& store, const Clock& clock,
+                                                              Duration keep);
+  ~AuditLog();
+  AuditLog(const AuditLog&) = delete;
+  AuditLog& operator=(const AuditLog&) = delete;
+
+  [[nodiscard]] AuditStore& store() { return store_; }
+  // The newest checkpoint there is: what every answer carries. Its compact form is made once.
+  struct Latest {
+    SignedCheckpoint checkpoint;
+    std::string compact;
+  };
+  [[nodiscard]] std::shared_ptr<const Latest> latest() const;
+  // One over all that is committed now.
+  [[nodiscard]] Result<SignedCheckpoint> sign();
+  [[nodiscard]] std::vector<note::VerifierKey> keys() const;
+  // Makes a new key, records that, and signs with it and with the one before from now on. The new
+  // key.
+  [[nodiscard]] Result<note::VerifierKey> rotate(const AuditContext& by);
+
+ private:
+  AuditLog(AuditKeys keys, AuditStore& store, const Clock& clock, Duration keep);
+  void run(const std::stop_token& stop);
+  void retain();
+
+  AuditStore& store_;
+  const Clock& clock_;
+  const Duration keep_;
+  Duration retained_at_{};
+  // Lock order: signing_, then the database's lock, then mutex_.
+  mutable std::mutex signing_;
+  AuditKeys keys_;  // under signing_
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::shared_ptr<const Latest> latest_;
+  std::uint64_t appends_ = 0, signed_appends_ = 0;  // counted; the latter are signed
+  bool idle_ = false;                               // the thread waits for the first append
+  std::jthread thread_;
+};
+
+}  // namespace slipway

@@ -1,0 +1,220 @@
+#include "deploy/environments.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "deploy/logs.h"
+
+namespace slipway {
+namespace {
+
+// Binds a sealed value to its place, so that moving a row's text elsewhere opens nothing.
+std::string context_of(const Configuration& of, std::string_view name) {
+  return fmt::format("{}/{}/{}", of.project, of.environment, name);
+}
+
+std::vector<EnvironmentVar>::iterator find_var(std::vector<EnvironmentVar>& vars,
+                                               std::string_view name) {
+  return std::ranges::find(vars, name, &EnvironmentVar::name);
+}
+
+Configuration without_secrets(Configuration configuration) {
+  for (EnvironmentVar& var : configuration.vars)
+    if (var.disclosure == Disclosure::secret) var.value.clear();
+  return configuration;
+}
+
+std::vector<VarChange> difference(const Configuration& before, const Configuration& after) {
+  std::vector<VarChange> out;
+  for (const EnvironmentVar& var : after.vars) {
+    const auto at = std::ranges::find(before.vars, var.name, &EnvironmentVar::name);
+    if (at == before.vars.end())
+      out.push_back({var.name, VarChange::What::added, var.disclosure});
+    else if (*at != var)
+      out.push_back({var.name, VarChange::What::modified, var.disclosure});
+  }
+  for (const EnvironmentVar& var : before.vars)
+    if (std::ranges::find(after.vars, var.name, &EnvironmentVar::name) == after.vars.end())
+      out.push_back({var.name, VarChange::What::removed, var.disclosure});
+  return out;
+}
+
+std::string names_of(const std::vector<VarChange>& changes, VarChange::What what) {
+  std::vector<std::string_view> names;
+  for (const VarChange& change : changes)
+    if (change.what == what) names.push_back(change.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+Result<Configuration> Environments::opened(Configuration sealed) const {
+  for (EnvironmentVar& var : sealed.vars) {
+    auto value = parts_.box.unseal(var.value, context_of(sealed, var.name));
+    if (!value) {
+      Error error = value.error();
+      error.message = fmt::format("{} of {} {}: {}", var.name, sealed.project, sealed.environment,
+                                  error.message);
+      return fail(std::move(error));
+    }
+    var.value = *std::move(value);
+  }
+  return sealed;
+}
+
+Result<std::vector<Configuration>> Environments::list(std::string_view project) const {
+  SLIPWAY_TRY(const std::vector<std::string> names, parts_.store.environments(project));
+  std::vector<Configuration> out;
+  for (const std::string& name : names) {
+    SLIPWAY_TRY(Configuration newest, show(project, name));
+    out.push_back(std::move(newest));
+  }
+  return out;
+}
+
+Result<Configuration> Environments::show(std::string_view project,
+                                         std::string_view environment) const {
+  SLIPWAY_TRY(Configuration sealed, parts_.store.current(project, environment));
+  SLIPWAY_TRY(Configuration all, opened(std::move(sealed)));
+  return without_secrets(std::move(all));
+}
+
+Result<std::vector<Configuration>> Environments::history(std::string_view project,
+                                                         std::string_view environment,
+                                                         std::size_t limit) const {
+  SLIPWAY_TRY(std::vector<Configuration> all, parts_.store.history(project, environment, limit));
+  for (Configuration& each : all)
+    for (EnvironmentVar& var : each.vars) var.value.clear();
+  return all;
+}
+
+Result<Environments::Draft> Environments::preview(std::string_view project,
+                                                  std::string_view environment,
+                                                  const ConfigurationChange& change) const {
+  SLIPWAY_CHECK(check_environment_name(environment));
+  SLIPWAY_TRY(Configuration sealed, parts_.store.current(project, environment));
+  SLIPWAY_TRY(const Configuration before, opened(std::move(sealed)));
+  Configuration next = before;
+  for (const std::string& name : change.remove) {
+    const auto at = find_var(next.vars, name);
+    if (at == next.vars.end())
+      return fail(
+          Errc::not_found,
+          fmt::format("{} of {} has no variable {}", environment, project, sanitize_line(name)),
+          "see: slipway env ls");
+    next.vars.erase(at);
+  }
+  for (const EnvironmentVar& var : change.set) {
+    SLIPWAY_CHECK(check_variable_name(var.name));
+    if (var.value.size() > max_value_bytes)
+      return fail(Errc::too_large, fmt::format("the value of {} is longer than {}", var.name,
+                                               format_bytes(max_value_bytes)));
+    if (var.value.find('\0') != std::string::npos)
+      return fail(Errc::invalid_argument, fmt::format("the value of {} has a NUL in it", var.name));
+    const auto at = find_var(next.vars, var.name);
+    if (at == next.vars.end()) {
+      next.vars.push_back(var);
+      continue;
+    }
+    // What was once secret stays so: making it plain by accident would give it away.
+    const bool secret = at->disclosure == Disclosure::secret;
+    *at = var;
+    if (secret) at->disclosure = Disclosure::secret;
+  }
+  if (next.vars.size() > max_vars)
+    return fail(Errc::too_large,
+                fmt::format("an environment has {} variables at the most", max_vars));
+  std::ranges::sort(next.vars, {}, &EnvironmentVar::name);
+  next.note = change.note;
+  std::vector<VarChange> changes = difference(before, next);
+  return Draft{std::move(next), std::move(changes)};
+}
+
+Result<Configuration> Environments::store(const AuditContext& by, Draft draft) {
+  if (draft.changes.empty()) return without_secrets(std::move(draft.next));
+  Configuration& next = draft.next;
+  ++next.version;
+  next.created_at = parts_.clock.now();
+  next.actor = by.actor;
+  Configuration sealed = next;
+  for (EnvironmentVar& var : sealed.vars) {
+    SLIPWAY_TRY(var.value, parts_.box.seal(var.value, context_of(sealed, var.name)));
+  }
+  std::map<std::string, std::string> detail;
+  if (!next.note.empty()) detail["note"] = next.note;
+  for (const auto& [word, what] :
+       {std::pair{"added", VarChange::What::added}, std::pair{"changed", VarChange::What::modified},
+        std::pair{"removed", VarChange::What::removed}})
+    if (std::string names = names_of(draft.changes, what); !names.empty())
+      detail[word] = std::move(names);
+  SLIPWAY_CHECK(parts_.store.add(by, sealed, std::move(detail)));
+  return without_secrets(std::move(next));
+}
+
+Result<Configuration> Environments::change(const AuditContext& by, std::string_view project,
+                                           std::string_view environment,
+                                           const ConfigurationChange& change) {
+  SLIPWAY_TRY(Draft draft, preview(project, environment, change));
+  return store(by, std::move(draft));
+}
+
+Result<Environments::Draft> Environments::preview_rollback(std::string_view project,
+                                                           std::string_view environment,
+                                                           std::int64_t to) const {
+  SLIPWAY_TRY(Configuration sealed, parts_.store.current(project, environment));
+  SLIPWAY_TRY(const Configuration before, opened(std::move(sealed)));
+  SLIPWAY_TRY(Configuration wanted, parts_.store.get(project, environment, to));
+  SLIPWAY_TRY(Configuration next, opened(std::move(wanted)));
+  std::vector<VarChange> changes = difference(before, next);
+  next.version = before.version;
+  next.note = fmt::format("rollback to {}", to);
+  return Draft{std::move(next), std::move(changes)};
+}
+
+Result<Configuration> Environments::roll_back(const AuditContext& by, std::string_view project,
+                                              std::string_view environment, std::int64_t to) {
+  SLIPWAY_TRY(Draft draft, preview_rollback(project, environment, to));
+  return store(by, std::move(draft));
+}
+
+Result<std::size_t> Environments::rotate_key(const AuditContext& by) {
+  SLIPWAY_CHECK(parts_.box.add_key());
+  SLIPWAY_TRY(
+      const std::size_t count,
+      parts_.store.reseal(
+          by, [this](const Configuration& of, const EnvironmentVar& var) -> Result<std::string> {
+            const std::string context = context_of(of, var.name);
+            SLIPWAY_TRY(const std::string value, parts_.box.unseal(var.value, context));
+            return parts_.box.seal(value, context);
+          }));
+  SLIPWAY_CHECK(parts_.box.forget_old_keys());
+  return count;
+}
+
+Result<Environments::Values> Environments::values_for(const Deployment& deployment) const {
+  Values out;
+  if (deployment.config_version == 0) return out;
+  SLIPWAY_TRY(Configuration sealed,
+              parts_.store.get(deployment.project, preview_environment, deployment.config_version));
+  SLIPWAY_TRY(const Configuration all, opened(std::move(sealed)));
+  for (const EnvironmentVar& var : all.vars) {
+    if (var.kind != VarKind::build) out.run[var.name] = var.value;
+    if (var.kind != VarKind::run) out.build[var.name] = var.value;
+    if (var.disclosure == Disclosure::secret) out.secrets.push_back(var.value);
+  }
+  return out;
+}
+
+Result<std::int64_t> Environments::newest_version(std::string_view project,
+                                                  std::string_view environment) const {
+  SLIPWAY_TRY(const Configuration newest, parts_.store.current(project, environment));
+  return newest.version;
+}
+
+std::string masked_tail(const Environments& environments, const Deployment& deployment,
+                        const std::filesystem::path& log, std::size_t bytes) {
+  const auto values = environments.values_for(deployment);
+  return values ? mask_secrets(log_tail(log, bytes), values->secrets) : std::string();
+}
+
+}  // namespace slipway

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "db/configuration_store.h"
+#include "deploy/secret_box.h"
+#include "model/deployment.h"
+#include "model/environment.h"
+
+namespace slipway {
+
+// A change of a configuration: what to set, what to take away, and a note for the history.
+struct ConfigurationChange {
+  std::vector<EnvironmentVar> set;  // plain values
+  std::vector<std::string> remove;
+  std::string note;
+};
+
+// One difference between two configurations. For policies and histories.
+struct VarChange {
+  std::string name;
+  enum class What { added, modified, removed } what = What::added;
+  Disclosure disclosure = Disclosure::plain;
+};
+
+// Environment variables and secrets by project and environment, versioned, sealed at rest. A secret
+// is written and never given back: only instances and builds of its own environment get it.
+// Thread-safe. What it is given must outlive it.
+class Environments {
+ public:
+  struct Parts {
+    ConfigurationStore& store;
+    SecretBox& box;
+    const Clock& clock;
+  };
+  explicit Environments(Parts parts) : parts_(parts) {}
+
+  static constexpr std::size_t max_vars = 500, max_value_bytes = 64u << 10;
+
+  // Values of secrets are empty in what these return. The newest of each environment:
+  [[nodiscard]] Result<std::vector<Configuration>> list(std::string_view project) const;
+  [[nodiscard]] Result<Configuration> show(std::string_view project,
+                                           std::string_view environment) const;
+  [[nodiscard]] Result<std::vector<Configuration>> history(std::string_view project,
+                                                           std::string_view environment,
+                                                           std::size_t limit) const;
+
+  // What a change would make of the newest configuration, checked; nothing is stored. `next` has
+  // the version it starts from.
+  struct Draft {
+    Configuration next;  // values and all
+    std::vector<VarChange> changes;
+  };
+  [[nodiscard]] Result<Draft> preview(std::string_view project, std::string_view environment,
+                                      const ConfigurationChange& change) const;
+  // A change that changes nothing makes no version. Errors: invalid_argument, conflict.
+  Result<Configuration> change(const AuditContext& by, std::string_view project,
+                               std::string_view environment, const ConfigurationChange& change);
+  // A new version with what version `to` had. Errors: not_found.
+  [[nodiscard]] Result<Draft> preview_rollback(std::string_view project,
+                                               std::string_view environment, std::int64_t to) const;
+  Result<Configuration> roll_back(const AuditContext& by, std::string_view project,
+                                  std::string_view environment, std::int64_t to);
+  // Seals everything under a new key. Returns how many values that were.
+  Result<std::size_t> rotate_key(const AuditContext& by);
+
+  // -- for building and running; never for an answer
+  struct Values {
+    EnvVars run, build;
+    std::vector<std::string> secrets;  // values that must not show in logs
+  };
+  // Of the version that the deployment was made with.
+  [[nodiscard]] Result<Values> values_for(const Deployment& deployment) const;
+  [[nodiscard]] Result<std::int64_t> newest_version(std::string_view project,
+                                                    std::string_view environment) const;
+
+ private:
+  [[nodiscard]] Result<Configuration> opened(Configuration sealed) const;
+  Result<Configuration> store(const AuditContext& by, Draft draft);
+
+  Parts parts_;
+};
+
+// The end of a log of the deployment, without its secrets.
+[[nodiscard]] std::string masked_tail(const Environments& environments,
+                                      const Deployment& deployment,
+                                      const std::filesystem::path& log, std::size_t bytes);
+
+}  // namespace slipway

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace slipway {
+
+// Seals values with AES-256-GCM (NIST SP 800-38D) under keys that are kept in a file of their own
+// (0600), outside the database. What was sealed for one context cannot be opened for another. The
+// newest key seals; older ones still open until they are forgotten. Thread-safe.
+class SecretBox {
+ public:
+  // Makes the file with a first key when there is none. Errors: corrupt when it is not ours.
+  [[nodiscard]] static Result<SecretBox> open(std::filesystem::path key_file);
+  SecretBox(SecretBox&& other) noexcept;
+
+  // "1:<hex of nonce, ciphertext and tag>", where 1 is the key's number.
+  [[nodiscard]] Result<std::string> seal(std::string_view text, std::string_view context) const;
+  // Errors: corrupt when it was changed, sealed for another context, or its key is gone.
+  [[nodiscard]] Result<std::string> unseal(std::string_view sealed, std::string_view context) const;
+
+  // A new key, durable when this returns, that seals from now on.
+  [[nodiscard]] Status add_key();
+  // Drops all but the newest. Only when nothing that they sealed is left.
+  [[nodiscard]] Status forget_old_keys();
+  [[nodiscard]] std::size_t key_count() const;
+
+ private:
+  struct Key {
+    std::uint32_t number = 0;
+    std::string bytes;  // 32
+  };
+  explicit SecretBox(std::filesystem::path file) : file_(std::move(file)) {}
+  [[nodiscard]] Status write(const std::vector<Key>& keys) const;
+
+  std::filesystem::path file_;
+  mutable std::mutex mutex_;
+  std::vector<Key> keys_;  // oldest first, never empty
+};
+
+}  // namespace slipway

@@ -1,0 +1,220 @@
+// What the policies have a say in: recording a deployment, removing one, and going on with either
+// once people agreed.
+#include "base/log.h"
+#include "deploy/service.h"
+
+namespace slipway {
+namespace {
+
+std::string resource_of(const Deployment& deployment) {
+  return "deployment/" + deployment.id.str();
+}
+
+Asked about_removal(const AuditContext& by, const Deployment& deployment,
+                    const Settings& settings) {
+  Asked asked = asked_about(by, DecisionPoint::remove, "remove", deployment);
+  const auto undo_for =
+      std::chrono::duration_cast<std::chrono::seconds>(settings.gc.keep_removed).count();
+  asked.more = [id = deployment.id.str(), undo_for](Facts& facts) {
+    facts.add("config_change", {{"kind", "deployment"},
+                                {"name", id},
+                                {"subject", "deployment:" + id},
+                                {"change", "removed"},
+                                {"live", 0},
+                                {"undo_for", undo_for}});
+  };
+  return asked;
+}
+
+// On whose word a request goes on after it was approved: on that of whoever made it.
+AuditContext requester_of(const ApprovalRequest& request, std::string role) {
+  return {.actor = request.requester,
+          .request_id = request.request_id,
+          .source_address = request.source_address,
+          .role = std::move(role)};
+}
+
+}  // namespace
+
+DeployService::DeployService(Parts parts) : parts_(parts) {
+  parts_.governance.on_vote([this](const ApprovalRequest& request) { return reconsider(request); });
+}
+
+Result<StoredDecision> DeployService::decision_on(const AuditContext& by, DecisionPoint point,
+                                                  const Deployment& planned) {
+  Deployment asked = planned;
+  asked.actor = by.actor;
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> source,
+              parts_.blobs.read_manifest(planned.source));
+  Asked about_it = asked_about(by, point, "deploy", asked);
+  about_it.source = source.get();
+  return parts_.governance.what_if(about_it, {});
+}
+
+Result<Deployment> DeployService::record(const AuditContext& by, const Deployment& deployment,
+                                         const Manifest& source, std::string_view idempotency_key) {
+  // What was made under this key before was decided on then.
+  if (!idempotency_key.empty()) {
+    SLIPWAY_TRY(std::optional<Deployment> made, parts_.repository.made_with(idempotency_key));
+    if (made) return *std::move(made);
+  }
+  Asked asked = asked_about(by, DecisionPoint::build, "deploy", deployment);
+  asked.source = &source;
+  Result<Deployment> added = deployment;
+  {
+    // Another's answer may take long; then limits may be overshot by what is asked meanwhile.
+    std::unique_lock one_at_a_time(recording_, std::defer_lock);
+    if (!parts_.governance.asks_others()) one_at_a_time.lock();
+    SLIPWAY_TRY(const Ruling ruling, parts_.governance.decide(asked));
+    if (ruling.waits()) {
+      Deployment waiting = deployment;
+      const ApprovalRequest request = parts_.governance.request_approval(ruling, "deploy");
+      waiting.state_reason = waiting_reason(request.id);
+      added = parts_.repository.add(ruling.by, waiting, idempotency_key,
+                                    [&](Database::Session& session) -> Status {
+                                      SLIPWAY_CHECK(GovernanceService::keep(ruling)(session));
+                                      return parts_.governance.store().add(session, by, request);
+                                    });
+      return added;
+    }
+    if (!ruling.allows()) return fail(parts_.governance.refuse(ruling));
+    added = parts_.repository.add(ruling.by, deployment, idempotency_key,
+                                  GovernanceService::keep(ruling));
+  }
+  if (added && added->id == deployment.id) parts_.pipeline.submit(*added);
+  return added;
+}
+
+Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
+  if (deployment.state == DeploymentState::deleted) return deployment;
+  SLIPWAY_TRY(const Ruling ruling,
+              parts_.governance.decide(about_removal(by, deployment, parts_.settings)));
+  if (ruling.waits()) {
+    SLIPWAY_TRY(const auto known, parts_.governance.store().approvals_of(resource_of(deployment)));
+    const auto open = std::ranges::find_if(known, [](const ApprovalRequest& request) {
+      return request.state == "open" && request.action == "remove";
+    });
+    Deployment waiting = deployment;
+    if (open != known.end()) {
+      waiting.state_reason = "removal is " + waiting_reason(open->id);
+      return waiting;
+    }
+    const ApprovalRequest request = parts_.governance.request_approval(ruling, "remove");
+    SLIPWAY_CHECK(parts_.governance.store().in_transaction([&](Database::Session& session) {
+      if (Status kept = GovernanceService::keep(ruling)(session); !kept) return kept;
+      return parts_.governance.store().add(session, by, request);
+    }));
+    waiting.state_reason = "removal is " + waiting_reason(request.id);
+    return waiting;
+  }
+  if (!ruling.allows()) return fail(parts_.governance.refuse(ruling));
+  SLIPWAY_CHECK(parts_.governance.store().in_transaction(GovernanceService::keep(ruling)));
+  return take_away(ruling.by, deployment);
+}
+
+Result<Deployment> DeployService::take_away(const AuditContext& by, const Deployment& deployment) {
+  parts_.pipeline.cancel(deployment.id, "removed");
+  SLIPWAY_TRY(const auto requests, parts_.governance.store().approvals_of(resource_of(deployment)));
+  for (const ApprovalRequest& request : requests)
+    if (request.state == "open" && request.action == "deploy")
+      SLIPWAY_CHECK(parts_.governance.close(by, request.id, "withdrawn", "it was removed"));
+  SLIPWAY_CHECK(end(by, deployment, DeploymentState::deleted, "removed"));
+  return parts_.repository.get(deployment.id);
+}
+
+Status DeployService::reconsider(const ApprovalRequest& request) {
+  if (request.action == "deploy") return go_on_deploying(request);
+  if (request.action == "remove") return go_on_removing(request);
+  // Whoever asked asks again; enough votes make that pass.
+  const bool complete = std::ranges::all_of(
+      request.needs, [](const ApprovalNeed& need) { return need.have >= need.need; });
+  if (request.state != "open" || !complete) return {};
+  return parts_.governance.close(by_system("policy"), request.id, "approved",
+                                 "enough people agreed");
+}
+
+Status DeployService::go_on_deploying(const ApprovalRequest& request) {
+  const auto id = DeploymentId::parse(
+      std::string_view(request.resource).substr(request.resource.find('/') + 1));
+  if (!id) return fail(Errc::corrupt, "an approval of no deployment");
+  std::lock_guard one_at_a_time(recording_);
+  const Result<Deployment> found = parts_.repository.get(*id);
+  const bool waits = found && found->state == DeploymentState::queued &&
+                     found->state_reason == waiting_reason(request.id);
+  if (!waits) {
+    // Removed or superseded meanwhile; or it went on just before the server died.
+    if (request.state != "open") return {};
+    const bool removed = !found || is_settled(found->state);
+    return parts_.governance.close(by_system("policy"), request.id,
+                                   removed ? "withdrawn" : "approved",
+                                   removed ? "its deployment is gone" : "enough people agreed");
+  }
+  const auto end_as = [&](DeploymentState state, std::string reason, std::optional<Error> error) {
+    const auto ended =
+        parts_.repository.update(by_system("policy"), *id, [&](Deployment& change) -> Status {
+          change.state = state;
+          change.state_reason = std::move(reason);
+          change.error = std::move(error);
+          return {};
+        });
+    return ended ? parts_.routes.publish(*ended) : Status(fail(ended.error()));
+  };
+  if (request.state == "rejected" || request.state == "expired")
+    return end_as(DeploymentState::canceled,
+                  fmt::format("approval {}: {}", request.id.str(), request.closed_reason), {});
+  if (request.state != "open") return {};
+  SLIPWAY_TRY(std::string role, parts_.governance.store().role_about(request.resource));
+  Asked asked =
+      asked_about(requester_of(request, std::move(role)), request.point, "deploy", *found);
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> source,
+              parts_.blobs.read_manifest(found->source));
+  asked.source = source.get();
+  SLIPWAY_TRY(const Ruling ruling, parts_.governance.decide(asked));
+  if (ruling.waits()) return {};
+  if (!ruling.allows()) {
+    // Something else forbids it by now.
+    Error error = parts_.governance.refuse(ruling);
+    SLIPWAY_CHECK(end_as(DeploymentState::failed, "denied by policy", error));
+    return parts_.governance.close(by_system("policy"), request.id, "withdrawn", error.message);
+  }
+  SLIPWAY_TRY(const Deployment queued, parts_.repository.update(
+                                           ruling.by, *id,
+                                           [&](Deployment& change) -> Status {
+                                             change.state_reason = "approved: " + request.id.str();
+                                             return {};
+                                           },
+                                           GovernanceService::keep(ruling)));
+  if (Status closed = parts_.governance.close(by_system("policy"), request.id, "approved",
+                                              "enough people agreed");
+      !closed)
+    log_warn("an approval was not closed", {{"error", closed.error().message}});
+  parts_.pipeline.submit(queued);
+  return {};
+}
+
+Status DeployService::go_on_removing(const ApprovalRequest& request) {
+  if (request.state != "open") return {};
+  const auto close_as = [&](std::string_view state, std::string_view reason) {
+    return parts_.governance.close(by_system("policy"), request.id, state, std::string(reason));
+  };
+  const auto id = DeploymentId::parse(
+      std::string_view(request.resource).substr(request.resource.find('/') + 1));
+  const Result<Deployment> found =
+      id ? parts_.repository.get(*id) : Result<Deployment>(fail(Errc::not_found, "gone"));
+  if (!found || found->state == DeploymentState::deleted)
+    return close_as("withdrawn", "its deployment is gone");
+  SLIPWAY_TRY(std::string role, parts_.governance.store().role_about(request.resource));
+  SLIPWAY_TRY(const Ruling ruling,
+              parts_.governance.decide(
+                  about_removal(requester_of(request, std::move(role)), *found, parts_.settings)));
+  if (ruling.waits()) return {};
+  if (!ruling.allows()) {
+    const Error error = parts_.governance.refuse(ruling);
+    return close_as("withdrawn", error.message);
+  }
+  SLIPWAY_CHECK(parts_.governance.store().in_transaction(GovernanceService::keep(ruling)));
+  SLIPWAY_TRY([[maybe_unused]] const Deployment gone, take_away(ruling.by, *found));
+  return close_as("approved", "enough people agreed");
+}
+
+}  // namespace slipway
