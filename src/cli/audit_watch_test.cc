@@ -58,7 +58,8 @@ struct Log {
 
 class AuditWatchTest : public ::testing::Test {
  protected:
-  TempDir directory = TempDir::create("/tmp", "audit-watch-").value();
+  TempDir directory =
+      TempDir::create(std::filesystem::temp_directory_path(), "audit-watch-").value();
   ManualClock clock;
 
   std::unique_ptr<AuditWatch> watch(AuditWatch::Place place = AuditWatch::Place::elsewhere) {
