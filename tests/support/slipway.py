@@ -149,10 +149,11 @@ class Slipway:
 
     # --- the CLI
 
-    def cli(self, *arguments, cwd=None, timeout=300, environment=None):
+    def cli(self, *arguments, cwd=None, timeout=300, environment=None, input=None):
         command = [str(BINARY), *map(str, arguments)]
-        done = subprocess.run(command, cwd=cwd or self.directory, stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, errors="replace", timeout=timeout,
+        given = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+        done = subprocess.run(command, cwd=cwd or self.directory, **given, capture_output=True, text=True,
+                              errors="replace", timeout=timeout,
                               env={**self.environment(), **self.address(), **(environment or {})})
         return Ran(command, done.returncode, done.stdout, done.stderr)
 
