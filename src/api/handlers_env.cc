@@ -150,6 +150,7 @@ Result<ApiResponse> roll_env_back(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(reader.status());
   const std::string& project = call.path_value("project");
   const std::string& environment = call.path_value("environment");
+  SLIPWAY_CHECK(authorize(context, call, project, environment));
   SLIPWAY_TRY(const Environments::Draft draft,
               context.environments.preview_rollback(project, environment, version));
   SLIPWAY_TRY(const AuditContext by, allow(context, call, draft.changes));
