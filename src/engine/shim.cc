@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -50,7 +51,9 @@ struct Pipe {
 
 class Shim {
  public:
-  Shim(ShimJob job, const CgroupTree& cgroups) : job_(std::move(job)), cgroups_(cgroups) {}
+  // `runtime_copy` is what sealed_copy() made of the job's runtime, or nothing.
+  Shim(ShimJob job, const CgroupTree& cgroups, Fd runtime_copy)
+      : job_(std::move(job)), cgroups_(cgroups), runtime_copy_(std::move(runtime_copy)) {}
 
   // Everything up to a running process.
   Status start() {
@@ -75,6 +78,7 @@ class Shim {
   Status open_logs();
   Status run_runtime();
   Status record_processes(int init_pid);
+  [[nodiscard]] Result<Pidfd> spawn_runtime(std::vector<std::string> argv, SpawnOptions options);
   Status wait_runtime(const Pidfd& runtime);
   [[nodiscard]] Error runtime_failure(int code) const;
   void reap();
@@ -83,6 +87,7 @@ class Shim {
 
   ShimJob job_;
   const CgroupTree& cgroups_;
+  Fd runtime_copy_;
   SystemClock clock_;
   Fd signals_;
   Fd out_, err_;
@@ -162,7 +167,7 @@ Status Shim::run_runtime() {
                                 bundle + "/log"};
   if (crun) argv.insert(argv.end(), {"--cgroup-manager", "cgroupfs"});
   argv.insert(argv.end(), {"run", "--detach", "--bundle", bundle, "--pid-file", pid_file, job_.id});
-  SLIPWAY_TRY(const Pidfd runtime, spawn(argv, options));
+  SLIPWAY_TRY(const Pidfd runtime, spawn_runtime(std::move(argv), std::move(options)));
   SLIPWAY_CHECK(wait_runtime(runtime));
   SLIPWAY_TRY(const std::string text, read_file(pid_file, 32));
   int pid = 0;
@@ -171,6 +176,19 @@ Status Shim::run_runtime() {
   if (!init) return fail(init.error());
   init_ = std::move(*init);
   return {};
+}
+
+Result<Pidfd> Shim::spawn_runtime(std::vector<std::string> argv, SpawnOptions options) {
+  const Fd copy = std::move(runtime_copy_);
+  if (copy.valid()) {
+    std::vector<std::string> sealed = argv;
+    sealed[0] = fmt::format("/proc/self/fd/{}", copy.get());
+    SpawnOptions told = options;
+    told.env.emplace_back("_LIBCONTAINER_CLONED_BINARY=1");
+    // Where programs in memory may not run, the one on disk does it.
+    if (Result<Pidfd> runtime = spawn(sealed, told)) return runtime;
+  }
+  return spawn(argv, options);
 }
 
 Status Shim::wait_runtime(const Pidfd& runtime) {
@@ -325,6 +343,20 @@ void report(const ShimReport& what) {
   std::ignore = ::send(shim_control_fd, text.data(), text.size(), MSG_NOSIGNAL);
 }
 
+// A copy of crun that nobody can change. At each start it makes one of itself, unless it is one
+// already: a sandbox could else write to the program on disk (CVE-2019-5736). Not valid when it is
+// another runtime or cannot be copied.
+Fd sealed_copy(const fs::path& runtime) {
+  if (runtime.filename() != "crun") return {};
+  const Result<std::string> program = read_file(runtime, 16u << 20);
+  const Fd copy(::memfd_create("slipway-crun", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  if (!program || !copy.valid() || !write_all(copy.get(), *program) ||
+      ::fcntl(copy.get(), F_ADD_SEALS, seals) != 0)
+    return {};
+  return Fd(::fcntl(copy.get(), F_DUPFD_CLOEXEC, shim_runtime_fd));
+}
+
 constexpr std::size_t most_job_fds = 4;
 
 // The next message to a spare: whether there was one, and the descriptors that came with it.
@@ -375,13 +407,15 @@ bool receive_job(const CgroupTree& cgroups, const Clock& clock) {
   // Out of the way of the numbers that they are to have, then there.
   constexpr std::array targets{shim_job_fd, shim_lock_fd, STDERR_FILENO, shim_output_fd};
   for (std::size_t i = 0; i < job.count; ++i) {
-    const int high = ::fcntl(job.fds[i], F_DUPFD_CLOEXEC, shim_output_fd + 1);
+    const int high = ::fcntl(job.fds[i], F_DUPFD_CLOEXEC, shim_runtime_fd + 1);
     if (high < 0) return false;
     ::close(job.fds[i]);
     job.fds[i] = high;
   }
-  for (std::size_t i = 0; i < job.count; ++i)
+  for (std::size_t i = 0; i < job.count; ++i) {
     if (::dup2(job.fds[i], targets[i]) < 0) return false;
+    ::close(job.fds[i]);
+  }
   return true;
 }
 
@@ -390,7 +424,8 @@ bool receive_job(const CgroupTree& cgroups, const Clock& clock) {
 int shim_main(int argc, char** argv) {
   std::ignore = ::chdir("/");
   std::optional<CgroupTree> cgroups;
-  if (argc > 3 && std::string_view(argv[2]) == shim_spare) {
+  Fd runtime_copy;
+  if (argc > 4 && std::string_view(argv[2]) == shim_spare) {
     ::fcntl(shim_control_fd, F_SETFD, FD_CLOEXEC);
     ::close_range(shim_control_fd + 1, ~0u, 0);
     // All that needs no job, while nobody waits.
@@ -398,12 +433,14 @@ int shim_main(int argc, char** argv) {
     if (!tree) return 70;  // a shim with a job will say so
     cgroups = std::move(*tree);
     cgroups->adopt(shims_cgroup, ::getpid());
+    runtime_copy = sealed_copy(argv[4]);
     if (!receive_job(*cgroups, SystemClock())) return 0;
+  } else {
+    // Whatever the server's own parent forgot to close.
+    ::close_range(shim_output_fd + 1, ~0u, 0);
   }
   for (const int fd : {shim_control_fd, shim_job_fd, shim_lock_fd, shim_output_fd})
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  // Whatever the server's own parent forgot to close.
-  ::close_range(shim_output_fd + 1, ~0u, 0);
   Result<ShimJob> job = read_job();
   if (!job) {
     report({.error = job.error()});
@@ -420,7 +457,7 @@ int shim_main(int argc, char** argv) {
   }
   const ShimJob::Kind kind = job->kind;
   if (kind == ShimJob::Kind::instance) ::close(shim_output_fd);
-  Shim shim(std::move(*job), *cgroups);
+  Shim shim(std::move(*job), *cgroups, std::move(runtime_copy));
   if (Status started = shim.start(); !started) {
     shim.finish();
     report({.error = started.error()});

@@ -19,10 +19,11 @@ inline constexpr int shim_control_fd = 3;  // a seqpacket socket; see ShimReport
 inline constexpr int shim_job_fd = 4;      // the job, as JSON, in memory (it holds secrets)
 inline constexpr int shim_lock_fd = 5;     // held locked while the shim lives
 inline constexpr int shim_output_fd = 6;   // steps only: stdout and stderr of the command
-// A spare shim (argv[2] is this, argv[3] where control groups are mounted) is started with the
-// control socket alone. A message there without descriptors says that its job comes soon; one with
-// them is the job. They are, in this order: job, lock, stderr and, for a step, output. Without a
-// job it ends when the socket does.
+inline constexpr int shim_runtime_fd = 7;  // of a spare's own, or above
+// A spare shim (argv[2] is this, argv[3] where control groups are mounted, argv[4] the runtime) is
+// started with the control socket alone. A message there without descriptors says that its job
+// comes soon; one with them is the job. They are, in this order: job, lock, stderr and, for a step,
+// output. Without a job it ends when the socket does.
 inline constexpr const char* shim_spare = "spare";
 inline constexpr const char* shims_cgroup = "slipway/shims";
 

@@ -44,9 +44,10 @@ bool send_byte(const Fd& control, std::span<const int> fds) {
 }  // namespace
 
 SpareShim::SpareShim(std::filesystem::path self_exe, std::filesystem::path cgroup_mount,
-                     const Clock& clock)
+                     std::string runtime, const Clock& clock)
     : self_exe_(std::move(self_exe)),
       cgroup_mount_(std::move(cgroup_mount)),
+      runtime_(std::move(runtime)),
       clock_(clock),
       keep_until_(clock.monotonic()),
       thread_([this](const std::stop_token& stop) { keep_up(stop); }) {}
@@ -124,7 +125,7 @@ std::optional<SpareShim::Shim> SpareShim::make() const {
   options.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
   options.fds = {{theirs.get(), shim_control_fd}};
   const std::vector<std::string> argv{self_exe_.string(), shim_command, shim_spare,
-                                      cgroup_mount_.string()};
+                                      cgroup_mount_.string(), runtime_};
   Result<Pidfd> process = spawn(argv, options);
   if (!process) {
     log_warn("no spare shim", {{"error", process.error().message}});

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <thread>
 
 #include "base/clock.h"
@@ -18,8 +19,10 @@ namespace slipway {
 // nobody starts anything. Thread-safe.
 class SpareShim {
  public:
-  // `self_exe` and `cgroup_mount` as in SandboxSettings. `clock` must outlive it.
-  SpareShim(std::filesystem::path self_exe, std::filesystem::path cgroup_mount, const Clock& clock);
+  // `self_exe` and `cgroup_mount` as in SandboxSettings; `runtime` is what the shim will run.
+  // `clock` must outlive it.
+  SpareShim(std::filesystem::path self_exe, std::filesystem::path cgroup_mount, std::string runtime,
+            const Clock& clock);
   // The spare ends.
   ~SpareShim();
   SpareShim(const SpareShim&) = delete;
@@ -42,6 +45,7 @@ class SpareShim {
   static void end(std::optional<Shim> spare);
 
   const std::filesystem::path self_exe_, cgroup_mount_;
+  const std::string runtime_;
   const Clock& clock_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
