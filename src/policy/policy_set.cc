@@ -20,7 +20,7 @@ int line_of(const toml::node& node) { return static_cast<int>(node.source().begi
 // Reads one text into a set, and collects all that is wrong on the way.
 class Reader {
  public:
-  explicit Reader(const GuardedToml& toml) : toml_(toml) {}
+  Reader(const GuardedToml& toml, std::string_view text) : toml_(toml), lines_(lines(text)) {}
 
   void read(PolicySet& set) {
     for (const auto& [key, node] : toml_.table) {
@@ -49,6 +49,14 @@ class Reader {
     if (const auto* text = node.as_string()) return toml_.text(text->get());
     problem(line_of(node), fmt::format("{} is a text", what));
     return {};
+  }
+
+  // A text of several lines begins below its opening quotes.
+  [[nodiscard]] int first_line_of_text(const toml::node& node) const {
+    const int line = line_of(node);
+    if (line < 1 || static_cast<std::size_t>(line) > lines_.size()) return line;
+    const std::string_view written = trim(lines_[static_cast<std::size_t>(line) - 1]);
+    return written.ends_with("\"\"\"") || written.ends_with("'''") ? line + 1 : line;
   }
 
   std::vector<std::string> texts_of(const toml::node& node, std::string_view what) {
@@ -93,7 +101,7 @@ class Reader {
         has_level = true;
       } else if (key == "violations") {
         out.violations = text_of(node, key);
-        query_line_ = line_of(node);
+        query_line_ = first_line_of_text(node);
       } else if (key == "message") {
         out.message = text_of(node, key);
       } else if (key == "approvals") {
@@ -298,6 +306,7 @@ class Reader {
   }
 
   const GuardedToml& toml_;
+  std::vector<std::string_view> lines_;
   std::string rule_;
   int query_line_ = 0;
 };
@@ -326,7 +335,7 @@ std::expected<PolicySet, std::vector<PolicyProblem>> parse_policy_set(std::strin
     return std::unexpected(std::vector<PolicyProblem>{
         {.line = toml.error().line.value_or(0), .message = toml.error().message}});
   PolicySet set;
-  Reader reader(*toml);
+  Reader reader(*toml, text);
   reader.read(set);
   const bool refused = std::ranges::any_of(reader.problems, [](const PolicyProblem& one) {
     return one.level == PolicyProblem::Level::error;
