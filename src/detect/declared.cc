@@ -390,15 +390,32 @@ void app_json(const Root& root, Proposal& proposal) {
 }
 
 // Later ones win: what is nearest to a plain command comes last.
-constexpr void (*readers[])(const Root&, Proposal&) = {nixpacks,   railpack, app_engine, fly,
-                                                       railway,    netlify,  vercel,     app_json,
-                                                       heroku_yml, procfile, apt_files};
+constexpr DeclaredFile files[] = {
+    {"nixpacks.toml|nixpacks.json", "build, start, system packages", nixpacks},
+    {"railpack.json", "build, start, versions, system packages", railpack},
+    {"app.yaml", "App Engine's entrypoint", app_engine},
+    {"fly.toml", "processes, release command, health checks, mounts", fly},
+    {"railway.json|railway.toml", "build, start, release, health path, cron schedule", railway},
+    {"netlify.toml", "build, publish folder, fallback page", netlify},
+    {"vercel.json", "install, build, output folder, rewrites, crons", vercel},
+    {"app.json", "variables, add-ons, scheduled commands, postdeploy", app_json},
+    {"heroku.yml", "processes, release command", heroku_yml},
+    {"Procfile", "processes, release command", procfile},
+    {"Aptfile|apt.txt|packages.txt", "system packages", apt_files},
+    {"compose.yaml|compose.yml|docker-compose.yml",
+     "services, what they need of each other, databases, volumes", nullptr},
+    {"render.yaml", "services, workers, crons, databases, disks, health paths", nullptr},
+    {".do/app.yaml", "services, sites, workers, jobs, databases", nullptr},
+    {"Dockerfile|Containerfile", "a plan of its own where nothing else is understood", nullptr}};
 
 }  // namespace
 
+std::span<const DeclaredFile> declared_files() { return files; }
+
 void apply_declared_intent(const Root& root, Proposal& proposal) {
   if (proposal.service.provider == "dockerfile") return;
-  for (const auto read : readers) read(root, proposal);
+  for (const DeclaredFile& file : files)
+    if (file.read != nullptr) file.read(root, proposal);
 }
 
 }  // namespace slipway::detection

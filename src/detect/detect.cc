@@ -299,6 +299,7 @@ class Arbiter {
     proposal.service.name = name_of(proposal.service);
     for (Service& other : proposal.others) {
       if (other.name.empty()) other.name = name_of(other);
+      if (other.confidence <= 0) other.confidence = proposal.service.confidence;
       plan_.services.push_back(std::move(other));
     }
     plan_.services.push_back(std::move(proposal.service));
@@ -313,6 +314,7 @@ class Arbiter {
     if (!options_.service.empty()) choose_service();
     if (plan_.services.empty() && (!options_.start.empty() || !options_.output.empty()))
       plan_.services.push_back(as_told());
+    for (Service& service : plan_.services) name_fields(service);
     for (Service& service : plan_.services)
       apply_overrides(overrides_, flags_, service, &service == plan_.services.data());
     for (Service& service : plan_.services) name_fields(service);

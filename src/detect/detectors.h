@@ -48,6 +48,13 @@ void read_java_version(const Root& root, Proposal& proposal);
 void take_fixed_port(const std::vector<const SourceFacts*>& sources, std::string_view fix,
                      Proposal& proposal);
 
+// A file of another platform; those about the whole project (compose) have no `read` (listed.h).
+struct DeclaredFile {
+  std::string_view names;  // separated by '|'
+  std::string_view summary;
+  void (*read)(const Root& root, Proposal& proposal);
+};
+[[nodiscard]] std::span<const DeclaredFile> declared_files();
 // What other platforms' files declare (Procfile, netlify.toml, vercel.json, fly.toml, render.yaml,
 // railway.json, app.json, nixpacks.toml), applied to a proposal for the same root.
 void apply_declared_intent(const Root& root, Proposal& proposal);

@@ -84,6 +84,8 @@ std::string problem(std::string_view key, const std::string& value) {
 
 void set(Service& service, std::string_view key, const std::string& value,
          const std::string& source) {
+  // What decided before decides no more.
+  std::erase_if(service.evidence, [&](const Evidence& evidence) { return evidence.field == key; });
   if (key == "install") {
     service.install = value.empty() ? std::nullopt : std::optional(value);
     service.install_inputs.clear();

@@ -420,7 +420,8 @@ std::optional<Proposal> detect_node(const Root& root) {
   if (wants_bun(package, start) && !service.is_static) {
     service.runtime.name = "bun";
     if (service.runtime.source != "default" &&
-        service.runtime.source.find("node") != std::string::npos)
+        (service.runtime.source.find("node") != std::string::npos ||
+         service.runtime.source.find("Node") != std::string::npos))
       service.runtime = {.name = "bun", .version = "", .source = "default"};
     if (package.manifest == nullptr && service.install)
       service.install = "bun install --no-save " +

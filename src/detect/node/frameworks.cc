@@ -22,6 +22,7 @@ constexpr Framework table[] = {
     {"remix", "@remix-run/dev|@remix-run/serve", meta, "remix vite:build", "",
      "remix-serve ./build/server/index.js", plan_remix},
     {"astro", "astro", meta, "astro build", "dist", "", plan_astro, "node_modules/.astro"},
+    {"marko", "@marko/run", meta, "marko-run build", "", "node dist/index.mjs"},
     {"redwood", "@redwoodjs/core", meta, "rw build", "", "rw serve"},
     {"blitz", "blitz", meta, "blitz build", "", "blitz start -p $PORT"},
     {"waku", "waku", meta, "waku build", "", "waku start --port $PORT"},
