@@ -90,6 +90,10 @@ std::optional<Digest> parse_hash(std::string_view text) {
   return text.size() == 64 ? Digest::parse(text) : std::nullopt;
 }
 
+void add_once(std::vector<note::VerifierKey>& keys, note::VerifierKey key) {
+  if (std::ranges::find(keys, key) == keys.end()) keys.push_back(std::move(key));
+}
+
 std::string canonical(const json::object& object) {
   return canonical_json(object).value_or(std::string());  // texts of ours: never fails
 }
@@ -162,8 +166,6 @@ Status ExportVerifier::begin(std::string_view text) {
                   fmt::format("a log of {} records was seen before, this one has only {}",
                               trust_.seen->size, header_->size),
                   "history was rewritten, or an older copy was put in its place");
-    // Inside of what was cut off nothing can be compared but its end.
-    seen_ = trust_.seen->size + 1 < header_->first;
   }
   return check_seen();
 }
@@ -204,9 +206,11 @@ Status ExportVerifier::record(std::string_view text) {
     return wrong(fmt::format("record {} does not follow the one before it", parsed->seq));
   const AuditEvent& event = parsed->event;
   if (event.event == "audit.key_rotated")
-    if (const auto key = event.detail.find("new"); key != event.detail.end())
-      if (const auto parsed_key = note::VerifierKey::parse(key->second))
-        rotations_.emplace_back(parsed->seq, *parsed_key);
+    for (const char* which : {"old", "new"})
+      if (const auto key = event.detail.find(which); key != event.detail.end())
+        if (auto known = note::VerifierKey::parse(key->second);
+            known && known->name == header_->origin)
+          unvouched_.push_back(*std::move(known));
   if (event.event == "audit.truncated" && !cut_explained_) {
     const auto through = event.detail.find("through"), root = event.detail.find("root");
     // Later cuts go further: the last one is that which counts.
@@ -232,13 +236,17 @@ Status ExportVerifier::checkpoint(const SignedCheckpoint& signed_one) {
                              range_.size()));
   if (claim.root != range_.root())
     return wrong(fmt::format("the first {} records are not those that were signed", claim.size));
-  if (const Status status = note::verify(signed_one.note, trust_.keys); !status)
+  if (note::verify(signed_one.note, trust_.keys)) {
+    // Now that the rotations under it are vouched for, so are the keys that they name.
+    for (note::VerifierKey& key : unvouched_) add_once(trust_.keys, std::move(key));
+    unvouched_.clear();
+    return {};
+  }
+  // By a key of another time, perhaps: a later checkpoint has to vouch for it.
+  if (const Status status = note::verify(signed_one.note, header_->keys); !status)
     return wrong(status.error().message);
-  // Now that the rotations before it are vouched for, so are the keys that they brought.
-  for (const auto& [seq, key] : rotations_)
-    if (key.name == header_->origin && std::ranges::find(trust_.keys, key) == trust_.keys.end())
-      trust_.keys.push_back(key);
-  rotations_.clear();
+  for (const note::VerifierKey& key : header_->keys)
+    if (note::verify(signed_one.note, std::span(&key, 1))) add_once(used_, key);
   return {};
 }
 
@@ -252,6 +260,11 @@ Result<ExportSummary> ExportVerifier::finish() {
   if (!cut_explained_)
     return wrong(fmt::format("it begins with record {}, and no record says why", header_->first));
   SLIPWAY_CHECK(checkpoint(header_->checkpoint));
+  if (const Status status = note::verify(header_->checkpoint.note, trust_.keys); !status)
+    return wrong(status.error().message);
+  for (const note::VerifierKey& key : used_)
+    if (std::ranges::find(trust_.keys, key) == trust_.keys.end())
+      return wrong("a checkpoint is signed by a key that nobody vouches for");
   return ExportSummary{.origin = header_->origin,
                        .first = header_->first,
                        .size = header_->size,

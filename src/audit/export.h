@@ -69,8 +69,9 @@ class ExportVerifier {
   std::uint64_t line_ = 0, checkpoints_ = 0;
   merkle::CompactRange range_;
   std::optional<Digest> last_;  // leaf hash of the record before
-  bool cut_explained_ = true, seen_ = true;
-  std::vector<std::pair<std::uint64_t, note::VerifierKey>> rotations_;  // by sequence number
+  bool cut_explained_ = true;
+  std::vector<note::VerifierKey> unvouched_;  // named by rotations that no checkpoint covers yet
+  std::vector<note::VerifierKey> used_;       // that signed before they were trusted
 };
 
 // A record with the proof that it is in the log of a checkpoint; for `slipway audit prove`.

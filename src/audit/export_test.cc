@@ -148,6 +148,10 @@ TEST(Export, TrustFollowsRotationsThatWereRecordedAndSigned) {
   }
   const ExportSummary summary = verify(log.lines()).value();
   EXPECT_EQ(summary.keys.size(), 4u);
+  // From whichever key: the rotations name the one before as well.
+  for (std::uint8_t number = 1; number < 5; ++number)
+    EXPECT_TRUE(verify(log.lines(), {.keys = {key_number(number).verifier()}})) << int{number};
+  EXPECT_FALSE(verify(log.lines(), {.keys = {key_number(9).verifier()}}));
   // With the checkpoint left out that vouched for a rotation the last key is nobody's.
   log.checkpoints.clear();
   EXPECT_FALSE(verify(log.lines()));

@@ -142,10 +142,12 @@ Result<int> export_log(Context& context, const AuditArguments& arguments) {
   return 0;
 }
 
-Result<note::VerifierKey> given_key(const std::string& word) {
-  if (auto key = note::VerifierKey::parse(word)) return key;
-  SLIPWAY_TRY(const std::string text, read_file(word, 65'536));
-  return note::VerifierKey::parse(trim(text));
+// The key itself, or a file with it.
+Result<note::VerifierKey> given_key(const Context& context, const std::string& word) {
+  auto key = note::VerifierKey::parse(word);
+  if (key) return key;
+  const auto text = read_file(context.env.cwd / word, 65'536);
+  return text ? note::VerifierKey::parse(trim(*text)) : key;
 }
 
 int report(Context& context, const ExportSummary& summary, std::string_view trusted) {
@@ -209,7 +211,7 @@ Result<Trusted> trusted_for(Context& context, const AuditArguments& arguments,
     out.source = "remembered";
   }
   if (arguments.key) {
-    SLIPWAY_TRY(const note::VerifierKey key, given_key(*arguments.key));
+    SLIPWAY_TRY(const note::VerifierKey key, given_key(context, *arguments.key));
     out.trust.keys = {key};
     out.source = "given";
   }

@@ -3,7 +3,6 @@ import base64
 import contextlib
 import hashlib
 import json
-import pathlib
 import random
 import shutil
 import sqlite3
@@ -281,11 +280,12 @@ def test_every_answer_carries_a_checkpoint(make_slipway, project):
     wait_until(covered, 10, "a checkpoint over everything")
 
 
-def test_kill_loses_no_record_and_leaves_no_change_without_one(make_slipway, project):
+@pytest.mark.parametrize("rounds", [2, pytest.param(8, marks=pytest.mark.long)])
+def test_kill_loses_no_record_and_leaves_no_change_without_one(make_slipway, project, rounds):
     slipway = make_slipway()
-    chance = random.Random(7)
+    chance = random.Random(rounds)
     promised = set()
-    for number in range(5):
+    for number in range(rounds):
         sites = [project({"index.html": f"{number} {i}"}) for i in range(3)]
         clients = [slipway.popen("deploy", site, "--json") for site in sites]
         threading.Event().wait(chance.uniform(0, 0.6))  # the random instant is the point of the test
