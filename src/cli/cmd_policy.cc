@@ -20,7 +20,7 @@ struct PolicyArguments {
   std::optional<std::string> verb, file, version, reason, last, point, project, environment,
       decision, deployment;
   std::vector<std::string> assume;
-  bool all = false, text = false, advisory_first = false;
+  bool all = false, rules = false, advisory_first = false;
 };
 
 constexpr std::size_t longest_policy = 256u << 10;
@@ -61,7 +61,7 @@ Result<int> show(Context& context, const PolicyArguments& arguments) {
   SLIPWAY_TRY(const json::object set,
               api->get(arguments.version ? "/v1/policy?version=" + url_encode(*arguments.version)
                                          : std::string("/v1/policy")));
-  if (arguments.text) {
+  if (!arguments.rules) {
     std::string out;
     for (const std::string_view line : lines(text_at(set, "text")))
       out += sanitize_line(line) + "\n";
@@ -185,7 +185,7 @@ Action define_policy(Arguments& arguments, CommonOptions& common) {
                        Presence::optional);
   arguments.flag("--all", own->all, "show: every version");
   arguments.option("--version", "N", own->version, "show: this version");
-  arguments.flag("--text", own->text, "show: the TOML as it was written");
+  arguments.flag("--rules", own->rules, "show: a table of the rules instead of their TOML");
   arguments.flag("--advisory-first", own->advisory_first,
                  "set, replay: rules that are new only advise");
   arguments.option("--reason", "TEXT", own->reason, "set: why; it is kept");

@@ -129,9 +129,10 @@ Ruling GovernanceService::ruling_of(const Asked& asked, Decision decision,
 
 Result<Ruling> GovernanceService::decide(const Asked& asked) {
   const std::shared_ptr<const PolicySet> set = active();
-  SLIPWAY_TRY(
-      const Facts facts,
-      gather_facts(asked, {parts_.settings, parts_.clock, parts_.store, parts_.names}, *set));
+  SLIPWAY_TRY(const Facts facts, gather_facts(asked,
+                                              {parts_.settings, parts_.clock, parts_.store,
+                                               parts_.names, parts_.approvers},
+                                              *set));
   return ruling_of(asked, judge(*set, facts), facts.canonical_json());
 }
 
@@ -173,9 +174,10 @@ Result<AuditContext> GovernanceService::require(const Asked& asked) {
 Result<StoredDecision> GovernanceService::what_if(const Asked& asked,
                                                   const std::vector<std::string>& assumptions) {
   const std::shared_ptr<const PolicySet> set = active();
-  SLIPWAY_TRY(
-      Facts facts,
-      gather_facts(asked, {parts_.settings, parts_.clock, parts_.store, parts_.names}, *set));
+  SLIPWAY_TRY(Facts facts, gather_facts(asked,
+                                        {parts_.settings, parts_.clock, parts_.store, parts_.names,
+                                         parts_.approvers},
+                                        *set));
   for (const std::string& assumption : assumptions) SLIPWAY_CHECK(assume(facts, assumption));
   return ruling_of(asked, judge(*set, facts), {}).stored;
 }

@@ -43,6 +43,8 @@ class GovernanceService {
     std::shared_ptr<const RuleEvaluator> evaluator;
     std::shared_ptr<SecondOpinion> second_opinion;  // null: nobody else is asked
     std::shared_ptr<const GovernanceKey> key;       // null: sets are not signed (tests)
+    // Names of the humans who could approve something of a team; null: they are not counted.
+    std::function<std::vector<std::string>(const std::string& team)> approvers;
   };
   // Loads the active policy set; at the first start the default one becomes version 1.
   [[nodiscard]] static Result<std::unique_ptr<GovernanceService>> open(Parts parts);

@@ -13,7 +13,22 @@ std::int64_t whole_seconds(Duration duration) {
   return std::chrono::floor<std::chrono::seconds>(duration).count();
 }
 
-void add_request(Facts& facts, const Asked& asked, const std::string& team, std::int64_t now) {
+// People who could approve: neither who asks nor the author, nor whom either acts for.
+std::optional<std::size_t> count_approvers(const Asked& asked, const std::string& team,
+                                           const FactSources& sources) {
+  if (!sources.approvers) return std::nullopt;
+  std::vector<std::string> people = sources.approvers(team);
+  std::erase_if(people, [&](const std::string& name) {
+    const auto is = [&](const Actor& actor) {
+      return name == actor.name || name == actor.on_behalf_of;
+    };
+    return is(asked.by.actor) || (asked.deployment && is(asked.deployment->actor));
+  });
+  return people.size();
+}
+
+void add_request(Facts& facts, const Asked& asked, const std::string& team, std::int64_t now,
+                 const FactSources& sources) {
   const Actor& actor = asked.by.actor;
   const RequestTime time = request_time(now);
   facts.add("request", {{"point", to_string(asked.point)},
@@ -29,7 +44,8 @@ void add_request(Facts& facts, const Asked& asked, const std::string& team, std:
                         {"weekday", time.weekday},
                         {"hour", time.hour},
                         {"minute", time.minute},
-                        {"automatic", actor.kind == "system" ? 1 : 0}});
+                        {"automatic", actor.kind == "system" ? 1 : 0},
+                        {"approvers", count_approvers(asked, team, sources)}});
 }
 
 std::optional<std::int64_t> life_of(const Deployment& deployment, const Settings& settings) {
@@ -248,7 +264,7 @@ Result<Facts> gather_facts(const Asked& asked, const FactSources& sources, const
   Facts facts;
   facts.know_all();
   std::string team = asked.deployment ? asked.deployment->team : "default";
-  add_request(facts, asked, team, now_seconds);
+  add_request(facts, asked, team, now_seconds, sources);
   facts.add("scan", {{"state", "none"},
                      {"source_digest", ""},
                      {"age", std::nullopt},

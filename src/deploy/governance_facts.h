@@ -38,6 +38,8 @@ struct FactSources {
   const Clock& clock;
   GovernanceStore& store;
   const Names& names;
+  // Names of the humans who could approve something of a team; null: they are not counted.
+  const std::function<std::vector<std::string>(const std::string& team)>& approvers;
 };
 [[nodiscard]] Result<Facts> gather_facts(const Asked& asked, const FactSources& sources,
                                          const PolicySet& set);
