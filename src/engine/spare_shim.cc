@@ -74,7 +74,8 @@ void SpareShim::expect() {
 std::optional<SpareShim::Shim> SpareShim::hand_over(std::span<const int> fds) {
   std::optional<Shim> taken;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !making_; });
     const Duration now = clock_.monotonic();
     keep_until_ = now + kept_for;
     make_at_ = now + made_after;
@@ -99,9 +100,12 @@ void SpareShim::keep_up(const std::stop_token& stop) {
       }
       changed_.wait(lock, stop, [&] { return clock_.monotonic() < keep_until_; });
     } else if (!spare_ && now >= make_at_) {
+      making_ = true;
       lock.unlock();
       std::optional<Shim> made = make();
       lock.lock();
+      making_ = false;
+      changed_.notify_all();
       if (!made) make_at_ = clock_.monotonic() + again_after;
       spare_ = std::move(made);
     } else {

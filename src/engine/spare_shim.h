@@ -36,7 +36,7 @@ class SpareShim {
     Fd control;  // our end
   };
   // Gives the spare its job: `fds` are those of shim_job.h, in their order, and stay the caller's.
-  // Nothing when there is no spare; start a shim then.
+  // Nothing when there is no spare; start a shim then. Waits for one that is just being made.
   [[nodiscard]] std::optional<Shim> hand_over(std::span<const int> fds);
 
  private:
@@ -50,6 +50,7 @@ class SpareShim {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::optional<Shim> spare_;
+  bool making_ = false;
   // By Clock::monotonic(): no spare is made before the one, none is kept after the other.
   Duration make_at_{}, keep_until_{};
   std::jthread thread_;  // last: it uses the others
