@@ -56,7 +56,10 @@ class Reader {
     const int line = line_of(node);
     if (line < 1 || static_cast<std::size_t>(line) > lines_.size()) return line;
     const std::string_view written = trim(lines_[static_cast<std::size_t>(line) - 1]);
-    return written.ends_with("\"\"\"") || written.ends_with("'''") ? line + 1 : line;
+    const bool opens = written.ends_with("\"\"\"") || written.ends_with("'''");
+    const bool alone =
+        opens && written.find(written.substr(written.size() - 3)) + 3 == written.size();
+    return alone ? line + 1 : line;
   }
 
   std::vector<std::string> texts_of(const toml::node& node, std::string_view what) {
