@@ -5,6 +5,7 @@
 #include <deque>
 #include <thread>
 
+#include "api/log_places.h"
 #include "api/routes.h"
 #include "base/text.h"
 #include "deploy/events.h"
@@ -24,6 +25,23 @@ std::string sse(std::string_view event, const json::value& data) {
   return fmt::format("event: {}\ndata: {}\n\n", event, json::serialize(data));
 }
 
+// Where a watcher goes on: the feed, and the number of the event after the last one it saw. As in
+// an event's `id`.
+struct EventPlace {
+  std::string_view feed;
+  std::uint64_t next = 0;
+};
+std::optional<EventPlace> read_place(std::string_view text) {
+  const auto dot = text.find('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  EventPlace place{.feed = text.substr(0, dot)};
+  const std::string_view number = text.substr(dot + 1);
+  const auto [end, error] =
+      std::from_chars(number.data(), number.data() + number.size(), place.next);
+  if (error != std::errc{} || end != number.data() + number.size()) return std::nullopt;
+  return place;
+}
+
 std::string sse(const DeployEvent& event) {
   if (const Step* step = std::get_if<Step>(&event))
     return sse("step", json::object{{"name", step->name},
@@ -38,10 +56,11 @@ std::string sse(const DeployEvent& event) {
 
 struct LogQuestion {
   std::vector<MergedLogReader::Source> sources;
+  LogPlaces places;
   std::optional<Timestamp> since;
   std::shared_ptr<const re2::RE2> filter;
   std::vector<std::string> secrets;  // hidden in what is sent
-  std::size_t tail = 0;  // 0: all
+  std::size_t tail = 0;              // 0: all
   bool follow = false;
 };
 
@@ -54,8 +73,7 @@ Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& r
   if (kind == "build") {
     question.sources = {
         {.service = {},
-         .directory =
-             context.service.log_directory(deployment.id, DeployService::LogKind::build)}};
+         .directory = context.service.log_directory(deployment.id, DeployService::LogKind::build)}};
   } else {
     const auto only = request.query_value("service");
     const std::vector<Unit> units = units_of(deployment);
@@ -78,6 +96,7 @@ Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& r
       return fail(Errc::invalid_argument,
                   "since must be a duration such as 10m, or a time such as 2026-01-02T03:04:05Z");
   }
+  SLIPWAY_TRY(question.places, LogPlaces::parse(request.query_value("after").value_or("")));
   if (const auto filter = request.query_value("filter"); filter && !filter->empty()) {
     re2::RE2::Options options(re2::RE2::Quiet);
     options.set_max_mem(1 << 20);
@@ -101,13 +120,14 @@ Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& r
   return question;
 }
 
-std::string log_json(const MergedLogReader::Line& from) {
+std::string log_json(const MergedLogReader::Line& from, std::string_view cursor) {
   const LogLine& line = from.line;
   const std::string_view stream = line.stream == 'e' ? "err" : line.stream == 'b' ? "build" : "out";
   json::object out{{"time", to_rfc3339(line.time)},
                    {"stream", stream},
                    {"line", sanitize_line(line.line, Colors::keep)}};
   if (!from.service.empty()) out["service"] = sanitize_line(from.service);
+  out["cursor"] = cursor;
   return json::serialize(out) + "\n";
 }
 
@@ -119,6 +139,7 @@ bool matches(const LogQuestion& question, const LogLine& line) {
 // Everything there is, then, when following, what comes; `over` says that nothing more will.
 void stream_log(const LogQuestion& question, StreamWriter& out, const std::function<bool()>& over) {
   MergedLogReader reader(question.sources);
+  LogPlaces places = question.places;
   std::deque<std::string> last;
   std::string batch;
   bool caught_up = false, ended = false;
@@ -127,11 +148,12 @@ void stream_log(const LogQuestion& question, StreamWriter& out, const std::funct
     auto line = reader.next();
     if (!line) return;
     if (*line) {
+      if (!places.take((*line)->service, (*line)->line.time)) continue;
       // Hidden before the filter looks, so that no filter can guess a secret.
       if (!question.secrets.empty())
         (*line)->line.line = mask_secrets((*line)->line.line, question.secrets);
       if (!matches(question, (*line)->line)) continue;
-      std::string text = log_json(**line);
+      std::string text = log_json(**line, places.cursor());
       if (!caught_up && question.tail > 0) {
         last.push_back(std::move(text));
         if (last.size() > question.tail) last.pop_front();
@@ -171,13 +193,18 @@ Result<ApiResponse> events(const ApiContext& context, ApiCall& call) {
   const std::shared_ptr<EventFeed> feed = context.service.events(found.id);
   ApiResponse response{
       .headers = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-cache"}}};
-  response.body = [&context, id = found.id, feed](StreamWriter& out) {
-    std::uint64_t cursor = 0;
+  // Where a watcher whose connection broke goes on, if this is still what it watched.
+  std::uint64_t first = 0;
+  if (const auto after = call.request.query_value("after"))
+    if (const auto place = read_place(*after); place && feed && place->feed == feed->name())
+      first = place->next;
+  response.body = [&context, id = found.id, feed, first](StreamWriter& out) {
+    std::uint64_t cursor = first;
     if (feed) {
       auto quiet_since = std::chrono::steady_clock::now();
       while (!feed->finished(cursor)) {
         if (const auto event = feed->next(cursor, 1000ms)) {
-          if (!out.write(sse(*event))) return;
+          if (!out.write(fmt::format("id: {}.{}\n", feed->name(), cursor) + sse(*event))) return;
           quiet_since = std::chrono::steady_clock::now();
         } else if (out.closed()) {
           return;

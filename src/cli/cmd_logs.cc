@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/reconnect.h"
 #include "cli/server.h"
 #include "cli/stream.h"
 #include "cli/view.h"
@@ -18,7 +19,9 @@ struct LogsArguments {
   bool build = false, follow = false, times = false;
 };
 
-Result<std::string> target_of(const LogsArguments& arguments) {
+// Where a log is asked for. `after`: the cursor of the last line that was shown, when the stream is
+// taken up again; it says more than --since and --tail.
+Result<std::string> target_of(const LogsArguments& arguments, std::string_view after) {
   std::string target = fmt::format("{}/logs?kind={}", deployment_target(*arguments.id),
                                    arguments.build ? "build" : "run");
   if (arguments.follow) target += "&follow=1";
@@ -27,14 +30,15 @@ Result<std::string> target_of(const LogsArguments& arguments) {
       return fail(Errc::invalid_argument,
                   fmt::format("--since '{}' is no time", sanitize_line(*arguments.since)),
                   "write it as 10m, 24h or 2026-01-31T09:30:00Z");
-    target += "&since=" + url_encode(*arguments.since);
+    if (after.empty()) target += "&since=" + url_encode(*arguments.since);
   }
   if (arguments.service) target += "&service=" + url_encode(*arguments.service);
   if (arguments.filter) target += "&filter=" + url_encode(*arguments.filter);
   if (arguments.tail) {
     SLIPWAY_TRY(const int tail, parse_count("--tail", *arguments.tail));
-    target += fmt::format("&tail={}", tail);
+    if (after.empty()) target += fmt::format("&tail={}", tail);
   }
+  if (!after.empty()) target += fmt::format("&after={}", url_encode(after));
   return target;
 }
 
@@ -51,33 +55,65 @@ std::string shown_line(const json::object& record, const LogsArguments& argument
   return line + "\n";
 }
 
+// Whether nothing more will be written: a followed stream that ends has either reached that or lost
+// its server.
+Result<bool> is_over(ApiClient& api, const LogsArguments& arguments) {
+  SLIPWAY_TRY(const json::object deployment, api.get(deployment_target(*arguments.id)));
+  const auto state = parse_deployment_state(text_at(deployment, "state"));
+  return !state || (is_settled(*state) && (arguments.build || !is_live(*state)));
+}
+
 Result<int> logs(Context& context, const LogsArguments& arguments) {
-  SLIPWAY_TRY(const std::string target, target_of(arguments));
+  std::string place;  // the cursor of the last line
+  SLIPWAY_TRY(std::string target, target_of(arguments, place));
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   const Style style = context.console.out_style();
+  Reconnect connection(context, *api);
   LineSplitter splitter;
   std::size_t count = 0;
+  const auto take = [&](std::string_view line, std::string& out) -> Status {
+    if (line.empty()) return {};
+    ++count;
+    SLIPWAY_TRY(const json::value record, parse_json(line));
+    if (!record.is_object()) return {};
+    if (context.common.json)
+      out.append(escape_hidden(line)) += '\n';
+    else
+      out += shown_line(record.get_object(), arguments, style);
+    place = text_at(record.get_object(), "cursor");
+    return {};
+  };
   const auto consume = [&](std::string_view bytes) -> Status {
+    connection.heard();
     std::string out;
-    SLIPWAY_CHECK(splitter.feed(bytes, [&](std::string_view line) -> Status {
-      if (line.empty()) return {};
-      ++count;
-      if (context.common.json) {
-        out.append(escape_hidden(line)) += '\n';
-        return {};
-      }
-      SLIPWAY_TRY(const json::value record, parse_json(line));
-      if (record.is_object()) out += shown_line(record.get_object(), arguments, style);
-      return {};
-    }));
+    SLIPWAY_CHECK(
+        splitter.feed(bytes, [&](std::string_view line) -> Status { return take(line, out); }));
     context.console.out(out);
     if (context.console.out_closed()) return fail(Errc::canceled, "nobody reads any more");
     return {};
   };
-  const Status status =
-      api->stream(target, arguments.follow ? Duration(24h) : Duration(60s), consume);
-  if (context.console.out_closed()) return 0;
-  if (!status) return fail(status.error());
+  for (;;) {
+    splitter = {};
+    Status status =
+        connection.api().stream(target, arguments.follow ? Duration(24h) : Duration(60s), consume);
+    if (context.console.out_closed()) return 0;
+    if (!arguments.follow) {
+      if (!status) return fail(status.error());
+      break;
+    }
+    if (status) {
+      const Result<bool> over = is_over(connection.api(), arguments);
+      if (over && *over) break;
+      if (!over && over.error().code == Errc::not_found) break;  // removed for good meanwhile
+      if (!over) status = fail(over.error());
+    }
+    if (connection.first_failure() && !context.common.quiet)
+      context.console.err("the connection to the server broke; trying again\n");
+    if (!connection.again(status))
+      return fail(status ? Error{.code = Errc::unavailable, .message = "the server ends the stream"}
+                         : status.error());
+    SLIPWAY_TRY(target, target_of(arguments, place));
+  }
   if (count == 0 && !context.common.quiet && !context.common.json)
     context.console.err(arguments.build
                             ? "the build wrote nothing\n"

@@ -190,6 +190,33 @@ TEST(Logs, PassTheirQuestionsOn) {
       "GET /v1/deployments/shop/logs?kind=build&follow=1&since=10m&filter=a%20b&tail=5"));
 }
 
+TEST(Logs, AreTakenUpAgainBehindTheLastWholeLine) {
+  World w;
+  int streams = 0;
+  w.server.on_stream("/v1/deployments/shop/logs", [&](const FakeServer::Send& send) -> Status {
+    const auto line = [](std::string_view text, int number) {
+      return fmt::format(
+          "{{\"time\":\"t\",\"stream\":\"out\",\"line\":\"{}\",\"cursor\":\"100.{}\"}}\n", text,
+          number);
+    };
+    if (++streams == 1) {
+      SLIPWAY_CHECK(send(line("one", 1) + line("two", 2) + line("three", 3).substr(0, 20)));
+      return fail(Errc::unavailable, "broke off");
+    }
+    if (streams == 2) return {};  // a server that stops ends its streams in order
+    return send(line("three", 3));
+  });
+  w.server.on("GET /v1/deployments/shop", [&](const Request&) {
+    return ClientResponse{
+        .status = 200, .headers = {}, .body = World::deployment(streams < 3 ? "ready" : "deleted")};
+  });
+  const CliRun run = w.run({"logs", "shop", "-f", "--tail", "7"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.out, "one\ntwo\nthree\n");
+  EXPECT_TRUE(w.server.wait_for("GET /v1/deployments/shop/logs?kind=run&follow=1&tail=7"));
+  EXPECT_TRUE(w.server.wait_for("GET /v1/deployments/shop/logs?kind=run&follow=1&after=100.2"));
+}
+
 TEST(Rm, LooksAllUpBeforeItRemovesAny) {
   World w;
   w.server.on_json("GET /v1/deployments/a", 200, World::deployment("ready"));

@@ -144,24 +144,49 @@ TEST(Deploy, GivesTheErrorAsJsonWithTheSameExitCode) {
   EXPECT_EQ(text_at(object_at(object, "error"), "code"), "build_failed");
 }
 
-TEST(Deploy, TakesUpABrokenStreamWithoutSayingThingsTwice) {
+TEST(Deploy, TakesUpABrokenStreamWhereItWas) {
   World w;
   int streams = 0;
-  w.server.on_stream("/v1/deployments/dpl_aaaaaaaaaa/events",
-                     [&](const FakeServer::Send& send) -> Status {
-                       SLIPWAY_CHECK(
-                           send("event: step\ndata: {\"name\":\"build\",\"state\":\"running\"}\n\n"
-                                "event: log\ndata: {\"line\":\"first\"}\n\n"));
-                       if (++streams == 1) return fail(Errc::unavailable, "broke off");
-                       SLIPWAY_CHECK(send("event: log\ndata: {\"line\":\"second\"}\n\n"));
-                       return send("event: done\ndata: " + World::deployment("ready") + "\n\n");
-                     });
+  w.server.on_stream(
+      "/v1/deployments/dpl_aaaaaaaaaa/events", [&](const FakeServer::Send& send) -> Status {
+        if (++streams == 1) {
+          SLIPWAY_CHECK(
+              send("id: feed.1\nevent: step\ndata: {\"name\":\"build\",\"state\":\"running\"}\n\n"
+                   "id: feed.2\nevent: log\ndata: {\"line\":\"first\"}\n\nid: feed.3\nevent: lo"));
+          return fail(Errc::unavailable, "broke off");
+        }
+        SLIPWAY_CHECK(send("id: feed.3\nevent: log\ndata: {\"line\":\"second\"}\n\n"));
+        return send("event: done\ndata: " + World::deployment("ready") + "\n\n");
+      });
   const CliRun run = w.run({"deploy", "--verbose"});
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(streams, 2);
+  EXPECT_EQ(w.server.requests("GET /v1/deployments/dpl_aaaaaaaaaa/events").back().target,
+            "/v1/deployments/dpl_aaaaaaaaaa/events?after=feed.2")
+      << "half an event does not count";
   EXPECT_EQ(run.err.find("first"), run.err.rfind("first"));
-  EXPECT_EQ(run.err.find("build started"), run.err.rfind("build started"));
   EXPECT_THAT(run.err, HasSubstr("second"));
+}
+
+// A server that was killed makes the deployment again, from its source: all of that is shown.
+TEST(Deploy, ShowsWhatARestartedServerDoesAgain) {
+  World w;
+  int streams = 0;
+  w.server.on_stream(
+      "/v1/deployments/dpl_aaaaaaaaaa/events", [&](const FakeServer::Send& send) -> Status {
+        const std::string feed = ++streams == 1 ? "one" : "two";
+        SLIPWAY_CHECK(send(
+            "id: " + feed +
+            ".1\nevent: step\ndata: {\"name\":\"build\",\"state\":\"running\"}\n\nid: " + feed +
+            ".2\nevent: log\ndata: {\"line\":\"said by " + feed + "\"}\n\n"));
+        if (streams == 1) return fail(Errc::unavailable, "broke off");
+        return send("event: done\ndata: " + World::deployment("ready") + "\n\n");
+      });
+  const CliRun run = w.run({"deploy", "--verbose"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("said by one"));
+  EXPECT_THAT(run.err, HasSubstr("said by two"));
+  EXPECT_THAT(run.err, HasSubstr("the server restarted"));
 }
 
 TEST(Deploy, DoesNotWaitWhenToldSo) {

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <deque>
-#include <thread>
 #include <utility>
 
 #include "base/text.h"
+#include "cli/reconnect.h"
 #include "cli/stream.h"
 #include "cli/view.h"
 
@@ -18,26 +18,22 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t tail_limit = 40;
 constexpr Duration silence_limit = 30min;  // a build step may say nothing for long
-constexpr Duration outage_limit = 30s;
-constexpr Duration first_pause = 100ms, longest_pause = 2s;
 
-// What the events so far amount to. A stream that is taken up again starts from the beginning:
-// steps are then told twice, which changes nothing; log lines are counted and skipped.
+// What the events so far amount to, and where a stream that is taken up again goes on. When the
+// server restarted, the deployment is made again from its source: its events are other ones, and
+// all of them are shown.
 class Follower {
  public:
   explicit Follower(ProgressView& progress) : progress_(progress) {}
 
-  void stream_starts() {
-    lines_in_stream_ = 0;
-    parser_ = {};
-  }
+  void stream_starts() { parser_ = {}; }
+  // As the API's `after`; "" before the first event.
+  [[nodiscard]] const std::string& place() const { return place_; }
   Status feed(std::string_view bytes) {
-    heard_ = true;
     return parser_.feed(
         bytes, [this](std::string_view event, std::string_view data) { return take(event, data); });
   }
   [[nodiscard]] bool done() const { return done_; }
-  [[nodiscard]] bool heard_something() { return std::exchange(heard_, false); }
   FollowedDeployment outcome() && {
     return {.deployment = std::move(deployment_), .log_tail = {tail_.begin(), tail_.end()}};
   }
@@ -47,6 +43,7 @@ class Follower {
     SLIPWAY_TRY(const json::value value, parse_json(data));
     if (!value.is_object()) return {};
     const json::object& object = value.get_object();
+    if (const std::string& id = parser_.last_id(); !id.empty()) go_to(id);
     if (event == "step") take_step(object);
     if (event == "log") take_log(text_at(object, "line"));
     if (event == "state" && text_at(object, "state") == "queued")
@@ -58,6 +55,16 @@ class Follower {
       return fail(Errc::canceled, "done");
     }
     return {};
+  }
+
+  void go_to(const std::string& id) {
+    const auto feed_of = [](std::string_view place) { return place.substr(0, place.find('.')); };
+    if (!place_.empty() && feed_of(place_) != feed_of(id)) {
+      progress_.note("the server restarted and makes the deployment again");
+      ended_.clear();
+      last_running_.clear();
+    }
+    place_ = id;
   }
 
   void take_step(const json::object& step) {
@@ -72,8 +79,6 @@ class Follower {
   }
 
   void take_log(const std::string& line) {
-    if (++lines_in_stream_ <= lines_taken_) return;
-    ++lines_taken_;
     tail_.push_back(line);
     if (tail_.size() > tail_limit) tail_.pop_front();
     progress_.log_line(line);
@@ -83,15 +88,10 @@ class Follower {
   SseParser parser_;
   std::deque<std::string> tail_;
   std::map<std::string, std::string> ended_;
-  std::string last_running_;
-  std::size_t lines_taken_ = 0, lines_in_stream_ = 0;
-  bool done_ = false, heard_ = false;
+  std::string last_running_, place_;
+  bool done_ = false;
   json::object deployment_;
 };
-
-bool may_pass(const Error& error) {
-  return info(error.code).retry == ErrcInfo::Retry::yes && error.code != Errc::disk_full;
-}
 
 // The log that says more, unless the server named it already.
 void suggest_logs(Error& error, const std::string& id) {
@@ -146,28 +146,26 @@ Result<FollowedDeployment> follow_deployment(Context& context, ApiClient& api, s
                                              ProgressView& progress) {
   Follower follower(progress);
   const std::string target = deployment_target(id) + "/events";
-  Duration pause = first_pause;
-  Deadline outage = Deadline::after(context.clock, outage_limit);
+  Reconnect connection(context, api);
   for (;;) {
     follower.stream_starts();
-    const Status status = api.stream(target, silence_limit,
-                                     [&](std::string_view bytes) { return follower.feed(bytes); });
+    const std::string& place = follower.place();
+    const Status status =
+        connection.api().stream(place.empty() ? target : target + "?after=" + url_encode(place),
+                                silence_limit, [&](std::string_view bytes) {
+                                  connection.heard();
+                                  return follower.feed(bytes);
+                                });
     if (follower.done()) return std::move(follower).outcome();
-    if (follower.heard_something()) {
-      outage = Deadline::after(context.clock, outage_limit);
-      pause = first_pause;
-    }
-    const bool hopeless = !status && !may_pass(status.error());
-    if (hopeless || outage.passed(context.clock)) {
+    if (connection.first_failure())
+      progress.note("the connection to the server broke; trying again");
+    if (!connection.again(status)) {
       Error error = status ? Error{.code = Errc::unavailable,
                                    .message = "the server stopped telling about the deployment"}
                            : status.error();
       error.next.push_back({fmt::format("slipway inspect {}", id), "to see how it went on"});
       return fail(std::move(error));
     }
-    if (pause == first_pause) progress.note("the connection to the server broke; trying again");
-    std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, longest_pause);
   }
 }
 

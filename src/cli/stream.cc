@@ -35,12 +35,14 @@ Status SseParser::feed(std::string_view bytes, const Take& take) {
   return lines_.feed(bytes, [&](std::string_view line) -> Status {
     if (line.empty()) {
       const std::string event = std::exchange(event_, {}), data = std::exchange(data_, {});
+      last_id_ = id_;  // only a whole event moves the place to go on from
       return data.empty() ? Status{} : take(event.empty() ? "message" : event, data);
     }
     const auto colon = line.find(':');
     const std::string_view field = line.substr(0, colon);
     std::string_view value = colon == std::string_view::npos ? "" : line.substr(colon + 1);
     if (value.starts_with(' ')) value.remove_prefix(1);
+    if (field == "id") id_ = value;
     if (field == "event") event_ = value;
     if (field == "data") {
       if (data_.size() + value.size() > longest_line)

@@ -27,6 +27,9 @@ using DeployEvent = std::variant<Step, LogEvent, DeploymentState>;
 // are kept. Thread-safe.
 class EventFeed {
  public:
+  // No other feed has its name, so that a watcher that comes back after a restart notices that the
+  // events it counted are not these.
+  [[nodiscard]] const std::string& name() const { return name_; }
   void add(DeployEvent event);
   // No more will come; wakes every watcher.
   void finish();
@@ -40,6 +43,7 @@ class EventFeed {
 
  private:
   static constexpr std::size_t max_events = 4000;
+  const std::string name_ = random_id();
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<DeployEvent> events_;
