@@ -80,6 +80,7 @@ const std::vector<Key>& keys() {
          return value && apply_listen(settings, *value).has_value();
        }},
       {"server.domain", "a host name", text(&Settings::domain)},
+      {"server.min_body_rate", a_size, size([](Settings& s) -> auto& { return s.min_body_rate; })},
       {"server.data", "a path", text(&Settings::data)},
       {"previews.ttl", a_duration, duration([](Settings& s) -> auto& { return s.previews.ttl; })},
       {"previews.idle", a_duration, duration([](Settings& s) -> auto& { return s.previews.idle; })},
@@ -115,6 +116,11 @@ const std::vector<Key>& keys() {
       {"gc.keep_removed", a_duration,
        duration([](Settings& s) -> auto& { return s.gc.keep_removed; })},
       {"audit.keep", a_duration, duration([](Settings& s) -> auto& { return s.audit.keep; })},
+      {"gc.grace", a_duration, duration([](Settings& s) -> auto& { return s.gc.grace; })},
+      {"gc.keep_uploads", a_duration,
+       duration([](Settings& s) -> auto& { return s.gc.keep_uploads; })},
+      {"gc.keep_toolchains", a_duration,
+       duration([](Settings& s) -> auto& { return s.gc.keep_toolchains; })},
       {"gc.min_free_disk", a_size, size([](Settings& s) -> auto& { return s.gc.min_free_disk; })},
       {"policy.opa_url", "an http:// or https:// URL",
        [](Settings& settings, const toml::node& node) {
@@ -135,6 +141,9 @@ const std::vector<Key>& keys() {
       {"log.format", R"("text" or "json")",
        choice<LogFormat>(&Settings::Log::format,
                          {{"text", LogFormat::text}, {"json", LogFormat::json}})},
+      {"log.access", R"("off" or "on")",
+       choice<Settings::Log::Access>(&Settings::Log::access, {{"off", Settings::Log::Access::off},
+                                                              {"on", Settings::Log::Access::on}})},
   };
   return table;
 }

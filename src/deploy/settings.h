@@ -20,6 +20,8 @@ struct Settings {
   std::string listen_address = "127.0.0.1";
   int port = 7070;  // 0: any free one
   std::string domain = "localhost";
+  // Of the body of a request, in bytes a second: slower clients are cut off. 0: any.
+  std::uint64_t min_body_rate = 512;
 
   struct Previews {
     Duration ttl = std::chrono::hours{72};
@@ -44,6 +46,11 @@ struct Settings {
   struct Gc {
     Duration interval = std::chrono::minutes{10};
     Duration keep_removed = std::chrono::hours{48};
+    // Blobs and layers younger than this are left alone: a deploy that is being made may not be
+    // recorded yet.
+    Duration grace = std::chrono::minutes{15};
+    Duration keep_uploads = std::chrono::hours{1};  // that became no deployment
+    Duration keep_toolchains = std::chrono::hours{24 * 30};  // since something last used one
     std::uint64_t min_free_disk = 1ull << 30;
   } gc;
 
@@ -60,6 +67,7 @@ struct Settings {
   struct Log {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;
+    enum class Access { off, on } access = Access::off;  // a line for each request to the router
   } log;
 };
 

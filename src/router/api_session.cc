@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "router/api_workers.h"
+#include "router/body_pace.h"
 #include "router/query.h"
 #include "router/responders.h"
 #include "sys/files.h"
@@ -92,6 +93,7 @@ Task<bool> ApiRun::read_body() {
   const bool invited = co_await x_.invite_body();
   if (!invited) co_return false;
   x_.client.limit_input(Stream::large_buffer);
+  BodyPace pace(x_.lane.settings, x_.lane.clock);
   for (;;) {
     x_.pieces.clear();
     const BodyProgress progress = x_.parser.decode_body(x_.client.input(), x_.pieces);
@@ -107,9 +109,11 @@ Task<bool> ApiRun::read_body() {
     x_.client.consume(progress.consumed);
     if (x_.parser.body_done()) break;
     if (progress.consumed > 0 && !x_.client.input().empty()) continue;
-    x_.deadline(x_.lane.settings.body_timeout, Expiry::close);
+    const std::size_t before = x_.client.input().size();
+    x_.deadline(pace.begin_wait(), Expiry::close);
     const bool came = co_await x_.client.more();
-    if (!came) {
+    pace.end_wait(came ? x_.client.input().size() - before : 0);
+    if (!came || pace.too_slow()) {
       x_.abort();
       co_return false;
     }

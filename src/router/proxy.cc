@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "router/body_pace.h"
 #include "router/forward.h"
 #include "router/responders.h"
 #include "router/upstream_pool.h"
@@ -230,6 +231,7 @@ Task<void> ProxyRun::upload() {
   std::vector<std::string_view> pieces;
   std::vector<iovec> vectors;
   char line[24];
+  BodyPace pace(x_.lane.settings, x_.lane.clock);
   while (!x_.parser.body_done()) {
     pieces.clear();
     const std::string_view input = x_.client.input();
@@ -260,8 +262,11 @@ Task<void> ProxyRun::upload() {
     x_.client.consume(progress.consumed);
     if (x_.parser.body_done()) break;
     if (progress.consumed > 0 && !x_.client.input().empty()) continue;
+    const std::size_t before = x_.client.input().size();
+    x_.deadline(pace.begin_wait(), Expiry::close);
     const bool came = co_await x_.client.more();
-    if (!came) {
+    pace.end_wait(came ? x_.client.input().size() - before : 0);
+    if (!came || pace.too_slow()) {
       if (!stop_upload_) x_.abort();
       co_return;
     }

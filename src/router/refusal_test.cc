@@ -186,6 +186,70 @@ TEST(Limits, AStalledUploadEnds) {
   while (world.backend->open_requests() != 0) std::this_thread::yield();
 }
 
+// A byte now and then is progress, and would keep a connection and an app's request for ever.
+TEST(Limits, ABodyThatTricklesIsCutOff) {
+  std::promise<std::string> got;
+  RouterWorld world([&](RawPeer& peer, int) { got.set_value(peer.read_all()); },
+                    {.min_body_rate = 1'000'000, .body_grace = milliseconds{50}});
+  RawPeer peer = world.connect();
+  peer.send("POST / HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 1000000\r\n\r\n");
+  while (peer.send("x")) std::this_thread::yield();  // until the router has closed
+  EXPECT_THAT(got.get_future().get(), HasSubstr("POST / HTTP/1.1"));
+  while (world.backend->open_requests() != 0) std::this_thread::yield();
+}
+
+TEST(Limits, ATricklingBodyForTheApiIsCutOff) {
+  RouterWorld world({}, {.min_body_rate = 1'000'000, .body_grace = milliseconds{50}});
+  RawPeer peer = world.connect();
+  peer.send("POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+  while (peer.send("x")) std::this_thread::yield();
+  EXPECT_EQ(peer.read_all(), "");
+}
+
+// The time that an app takes is not the client's.
+TEST(Limits, ASlowAppCostsTheClientNothing) {
+  std::promise<void> full;
+  RouterWorld world(
+      [&](RawPeer& peer, int) {
+        peer.read_until("\r\n\r\n");
+        full.get_future().wait();  // reads nothing until the client has sent all it could
+        for (std::size_t got = 0; got < (32u << 20);) {
+          const std::size_t n = peer.read_exactly(1 << 20).size();
+          if (n == 0) return;
+          got += n;
+        }
+        peer.send(ok("taken"));
+        peer.read_all();
+      },
+      {.min_body_rate = 1000, .body_grace = std::chrono::seconds{10}});
+  RawPeer peer = world.connect();
+  peer.send("POST / HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 33554432\r\n\r\n");
+  std::thread sender([&] { peer.send(std::string(32u << 20, 'x')); });
+  while (world.upstream->accepted() == 0) std::this_thread::yield();
+  full.set_value();
+  sender.join();
+  EXPECT_EQ(body_of(peer.read_message()), "taken");
+}
+
+// Trailers are dropped, in any number that fits a head; they cannot fill the memory.
+TEST(Limits, TrailersAreBounded) {
+  RouterWorld world([](RawPeer& peer, int) {
+    peer.read_until("0\r\n\r\n");
+    peer.send(ok("done"));
+    peer.read_all();
+  });
+  RawPeer peer = world.connect();
+  peer.send(
+      "POST / HTTP/1.1\r\nHost: app.localhost\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n1\r\nx\r\n0\r\n");
+  const std::string line = "X-Trailer: " + std::string(1000, 't') + "\r\n";
+  bool open = true;
+  std::size_t sent = 0;
+  for (; open && sent < (64u << 20); sent += line.size()) open = peer.send(line);
+  EXPECT_FALSE(open) << "took " << sent << " bytes of trailers";
+  while (world.backend->open_requests() != 0) std::this_thread::yield();
+}
+
 TEST(Limits, AnAppThatSaysNothingIsAnswered504) {
   RouterWorld world([](RawPeer& peer, int) { peer.read_all(); },
                     {.response_timeout = milliseconds{40}});

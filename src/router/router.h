@@ -26,12 +26,17 @@ struct RouterSettings {
   Duration idle_timeout = std::chrono::seconds{75};
   Duration upstream_connect_timeout = std::chrono::seconds{5};
   Duration wake_timeout = std::chrono::seconds{60};
-  Duration body_timeout = std::chrono::seconds{60};          // no progress either way of a body
-  Duration response_timeout = std::chrono::seconds{300};     // an app's first byte of an answer
-  Duration tunnel_idle_timeout = std::chrono::minutes{60};   // WebSocket and event streams
-  Duration upstream_idle_timeout = std::chrono::seconds{4};  // below Node's and uvicorn's 5 s
-  std::uint32_t upstream_idle_connections = 64;              // kept per instance and thread
-  std::string spool_directory = "/var/tmp";                  // for large bodies of API requests
+  Duration body_timeout = std::chrono::seconds{60};  // no progress either way of a body
+  // A client that sends the body of its request slower than this is cut off: bytes a second, while
+  // the router waits for it, once the grace is spent. 0: no limit.
+  std::uint64_t min_body_rate = 512;
+  Duration body_grace = std::chrono::seconds{30};
+  enum class AccessLog { off, on } access_log = AccessLog::off;  // a log line for each request
+  Duration response_timeout = std::chrono::seconds{300};         // an app's first byte of an answer
+  Duration tunnel_idle_timeout = std::chrono::minutes{60};       // WebSocket and event streams
+  Duration upstream_idle_timeout = std::chrono::seconds{4};      // below Node's and uvicorn's 5 s
+  std::uint32_t upstream_idle_connections = 64;                  // kept per instance and thread
+  std::string spool_directory = "/var/tmp";                      // for large bodies of API requests
 };
 
 // The one listening port: requests for the API's own host go to `api`, all others by `routes`. Owns

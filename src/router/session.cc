@@ -16,6 +16,34 @@ bool is_api_host(std::string_view host, const RouterSettings& settings) {
          host == settings.listen_address;
 }
 
+// What the access log says of a request; taken before its head goes.
+class AccessRecord {
+ public:
+  AccessRecord(const RequestHead& head, Duration now, std::uint64_t sent)
+      : method_(head.method),
+        // Queries may carry secrets.
+        path_(head.target.substr(0, std::min(head.target.find('?'), longest_path))),
+        began_(now),
+        sent_before_(sent) {}
+  // Status 0: the client left before there was an answer.
+  void write(const Exchange& x, Duration now) const {
+    log_info("request", {{"request", x.request_id},
+                         {"remote", x.remote_address},
+                         {"method", method_},
+                         {"host", x.host},
+                         {"path", path_},
+                         {"status", x.status},
+                         {"bytes", x.client.sent() - sent_before_},
+                         {"took_us", (now - began_).count()}});
+  }
+
+ private:
+  static constexpr std::size_t longest_path = 1024;
+  std::string method_, path_;
+  Duration began_;
+  std::uint64_t sent_before_;
+};
+
 }  // namespace
 
 Session::Session(Lane& lane, Fd connection, std::function<void(Session&)> ended)
@@ -90,6 +118,9 @@ Task<void> Session::answer() {
   lane_.counters.requests.fetch_add(1, std::memory_order_relaxed);
   const RequestHead& head = x.parser.head();
   std::optional<std::string> host = host_name(head.authority);
+  std::optional<AccessRecord> record;
+  if (lane_.settings.access_log == RouterSettings::AccessLog::on)
+    record.emplace(head, lane_.clock.monotonic(), x.client.sent());
   const bool malformed = !host && !head.authority.empty();
   x.begin(host ? *std::move(host) : std::string());
   if (malformed || (x.host.empty() && x.minor_version >= 1)) {
@@ -108,6 +139,7 @@ Task<void> Session::answer() {
     co_await answer_with_page(x, status_page(*status, form_of(x)));
   }
   x.no_deadline();
+  if (record) record->write(x, lane_.clock.monotonic());
   if (x.status >= 500) lane_.counters.errors_5xx.fetch_add(1, std::memory_order_relaxed);
 }
 
