@@ -117,6 +117,7 @@ struct Server::Parts {
   std::unique_ptr<Names> names;
   RouteTable table;
   EventHub events;
+  std::unique_ptr<Sites> sites;
   std::unique_ptr<Routes> routes;
   std::unique_ptr<GovernanceService> governance;
   std::unique_ptr<SecretBox> secrets;
@@ -155,8 +156,8 @@ Status Server::Parts::open() {
                                     settings.audit.keep));
   SLIPWAY_TRY(SecretBox opened_secrets, SecretBox::open(settings.data / "secrets.key"));
   secrets = std::make_unique<SecretBox>(std::move(opened_secrets));
-  environments = std::make_unique<Environments>(Environments::Parts{
-      .store = *stores.configurations, .box = *secrets, .clock = clock});
+  environments = std::make_unique<Environments>(
+      Environments::Parts{.store = *stores.configurations, .box = *secrets, .clock = clock});
   SLIPWAY_TRY(BlobStore opened_blobs, BlobStore::open(store));
   blobs = std::make_unique<BlobStore>(std::move(opened_blobs));
   SLIPWAY_TRY(LayerStore opened_layers, LayerStore::open(store));
@@ -228,6 +229,9 @@ Status Server::Parts::listen() {
   wanted.domain = settings.domain;
   wanted.spool_directory = settings.data / "scratch";
   wanted.wake_timeout = settings.instances.start_timeout + 5s;
+  wanted.min_body_rate = settings.min_body_rate;
+  if (settings.log.access == Settings::Log::Access::on)
+    wanted.access_log = RouterSettings::AccessLog::on;
   const ApiHandler api = [this](ApiRequest& request) { return (*dispatcher)(request); };
   const Router::Wake wake = [this](const std::shared_ptr<Backend>& backend) {
     fleet->wake(backend);
@@ -274,7 +278,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
           log_error("a lost deployment's routes were not changed",
                     {{"error", published.error().message}});
       });
-  p.routes = std::make_unique<Routes>(p.table, *p.names, *p.fleet, *p.stores.repository, *p.blobs);
+  p.sites = std::make_unique<Sites>(*p.blobs, p.clock);
+  p.routes = std::make_unique<Routes>(p.table, *p.names, *p.fleet, *p.stores.repository, *p.sites);
   p.pipeline = std::make_unique<Pipeline>(Pipeline::Parts{.settings = p.settings,
                                                           .clock = p.clock,
                                                           .repository = *p.stores.repository,
@@ -308,6 +313,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                          .layers = *p.layers,
                                                          .builder = *p.builder,
                                                          .fleet = *p.fleet,
+                                                         .sites = *p.sites,
                                                          .service = *p.service,
                                                          .governance = *p.governance});
   p.speed = std::make_unique<SpeedGate>(p.clock, SpeedLimits{});

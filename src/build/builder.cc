@@ -506,6 +506,11 @@ void Builder::prepare() {
     static_cast<void>(state_->toolchains.on_host(tool));
 }
 
+Result<std::uint64_t> Builder::collect_toolchains(
+    const std::function<bool(std::string_view id)>& in_use, Duration unused_for) {
+  return state_->toolchains.collect(in_use, unused_for);
+}
+
 Status Builder::remove_caches(std::string_view project) { return state_->caches.remove(project); }
 
 }  // namespace slipway

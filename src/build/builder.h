@@ -79,6 +79,11 @@ class Builder {
   // Asks the host for its common toolchains, so that the first build need not wait for the answers.
   // Optional; blocks up to some seconds, so for a background thread.
   void prepare();
+  // Removes fetched toolchains that nothing resolved for `unused_for` and that `in_use` (an id as
+  // in Artifact::toolchains) denies; not while something is built that is recorded nowhere. The
+  // bytes freed.
+  [[nodiscard]] Result<std::uint64_t> collect_toolchains(
+      const std::function<bool(std::string_view id)>& in_use, Duration unused_for);
   // Forgets the caches of a deleted project.
   [[nodiscard]] Status remove_caches(std::string_view project);
 

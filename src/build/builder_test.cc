@@ -382,5 +382,30 @@ TEST(Builder, AFetchedToolchainIsKeptForTheNextBuild) {
   EXPECT_EQ(w.runner.seen.size(), 2u);
 }
 
+TEST(Builder, AFetchedToolchainIsCollectedWhenNothingUsesItAnyMore) {
+  World w;
+  const fs::path tool = w.dir.path() / "tools/node-22.5.1";
+  const auto make = [&](fs::file_time_type used) {
+    write(tool / "bin/node", "x");
+    fs::last_write_time(tool, used);
+  };
+  const auto now = fs::file_time_type::clock::now();
+  const auto collect = [&](bool in_use) {
+    const auto freed = w.builder.collect_toolchains(
+        [&](std::string_view id) { return in_use && id == "node@22.5.1"; }, std::chrono::hours{1});
+    EXPECT_TRUE(freed) << freed.error().message;
+    return freed.value_or(0);
+  };
+  make(now - std::chrono::hours{2});
+  EXPECT_EQ(collect(true), 0u) << "an instance runs on it";
+  EXPECT_TRUE(w.builder.toolchain_binds({.toolchains = {"node@22.5.1"}}));
+  EXPECT_EQ(collect(false), 0u) << "it was resolved just now";
+  EXPECT_TRUE(fs::exists(tool));
+  make(now - std::chrono::hours{2});
+  EXPECT_GT(collect(false), 0u);
+  EXPECT_FALSE(fs::exists(tool));
+  EXPECT_FALSE(w.builder.toolchain_binds({.toolchains = {"node@22.5.1"}})) << "nor remembered";
+}
+
 }  // namespace
 }  // namespace slipway

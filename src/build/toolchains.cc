@@ -1,8 +1,11 @@
 #include "build/toolchains.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "base/ids.h"
@@ -118,13 +121,47 @@ Result<Toolchain> Toolchains::remember(Toolchain tool) {
   return resolved_.insert_or_assign(tool.id(), std::move(tool)).first->second;
 }
 
+std::optional<Toolchain> Toolchains::use_fetched(const Toolchain* tool) {
+  if (tool == nullptr) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  const fs::path place = root_ / fmt::format("{}-{}", tool->name, tool->version.str());
+  // Its time of change is that of its last use.
+  if (::utimensat(AT_FDCWD, place.c_str(), nullptr, 0) != 0) return std::nullopt;
+  return resolved_.insert_or_assign(tool->id(), *tool).first->second;
+}
+
+Result<std::uint64_t> Toolchains::collect(const std::function<bool(std::string_view id)>& in_use,
+                                          Duration unused_for) {
+  std::uint64_t freed = 0;
+  std::error_code error;
+  std::vector<fs::path> doomed;
+  for (const auto& entry : fs::directory_iterator(root_, error)) {
+    const std::string file = entry.path().filename().string();
+    if (file.starts_with(".gone-")) doomed.push_back(entry.path());  // of a collection cut short
+    const std::optional<Toolchain> tool = read_fetched(entry.path());
+    if (!tool || in_use(tool->id())) continue;
+    const std::lock_guard lock(mutex_);  // against use_fetched()
+    const auto used = fs::last_write_time(entry.path(), error);
+    if (error || fs::file_time_type::clock::now() - used < unused_for) continue;
+    const fs::path gone = root_ / (".gone-" + file);
+    fs::rename(entry.path(), gone, error);
+    if (error) continue;
+    resolved_.erase(tool->id());
+    doomed.push_back(gone);
+  }
+  for (const fs::path& gone : doomed) {
+    freed += disk_usage(gone, std::numeric_limits<std::uint64_t>::max());
+    SLIPWAY_CHECK(remove_tree(gone));
+  }
+  return freed;
+}
+
 Result<Toolchain> Toolchains::resolve(const ToolchainNeed& need, const Context& context) {
   const VersionRange range = toolchain_range(need.name, need.version);
   const std::vector<Toolchain> host = on_host(need.name);
   if (const Toolchain* tool = first_allowed(host, range)) return remember(*tool);
-  if (const auto earlier = fetched(need.name);
-      const Toolchain* tool = first_allowed(earlier, range))
-    return remember(*tool);
+  const std::vector<Toolchain> earlier = fetched(need.name);
+  if (auto tool = use_fetched(first_allowed(earlier, range))) return *std::move(tool);
   const VersionRange any_patch = range.without_patch();
   if (need.name == "python")  // any patch release of the wanted minor one will do
     if (const Toolchain* tool = first_allowed(host, any_patch)) {
@@ -170,9 +207,9 @@ Result<Toolchain> Toolchains::fetch(const ToolchainNeed& need, const VersionRang
   std::unique_lock lock(fetching_, std::defer_lock);
   while (!lock.try_lock_for(std::chrono::milliseconds{200}))
     if (context.stop.stop_requested()) return fail(Errc::canceled, "the build was canceled");
-  if (const auto earlier = fetched(need.name);
-      const Toolchain* tool = first_allowed(earlier, range))
-    return *tool;  // another build was faster
+  const std::vector<Toolchain> earlier = fetched(need.name);
+  if (auto tool = use_fetched(first_allowed(earlier, range)))
+    return *std::move(tool);  // another build was faster
 
   context.note(fmt::format("fetching {} {}", need.name, range.npm_text()));
   SLIPWAY_CHECK(make_directories(root_));
@@ -226,9 +263,11 @@ Result<Toolchain> Toolchains::get(std::string_view id) {
     if (const auto known = resolved_.find(id); known != resolved_.end()) return known->second;
   }
   const std::string_view name = id.substr(0, id.find('@'));
-  for (const auto& tools : {on_host(name), fetched(name)})
-    for (const Toolchain& tool : tools)
-      if (tool.id() == id) return remember(tool);
+  for (const Toolchain& tool : on_host(name))
+    if (tool.id() == id) return remember(tool);
+  for (const Toolchain& tool : fetched(name))
+    if (tool.id() == id)
+      if (auto used = use_fetched(&tool)) return *std::move(used);
   return fail(Errc::failed_precondition, fmt::format("{} is no longer on this host", id),
               "deploy again to build it with what the host has now, or install that version again");
 }

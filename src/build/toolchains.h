@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -42,11 +43,18 @@ class Toolchains {
   // A toolchain that was resolved before, perhaps by an earlier process ("node@20.20.2"). Errors:
   // failed_precondition when it is gone.
   [[nodiscard]] Result<Toolchain> get(std::string_view id);
+  // Removes fetched ones that `in_use` (an id) denies and that nothing resolved for `unused_for`.
+  // One that is resolved meanwhile is either kept or fetched again. Returns the bytes freed.
+  [[nodiscard]] Result<std::uint64_t> collect(
+      const std::function<bool(std::string_view id)>& in_use, Duration unused_for);
   // What the host has of a tool.
   [[nodiscard]] std::vector<Toolchain> on_host(std::string_view name);
 
  private:
   std::vector<Toolchain> fetched(std::string_view name) const;
+  // A fetched one that was just resolved: from now on it counts as used. Nothing when it was
+  // collected meanwhile.
+  std::optional<Toolchain> use_fetched(const Toolchain* tool);
   Result<Toolchain> fetch(const ToolchainNeed& need, const VersionRange& range,
                           const Context& context);
   Result<Toolchain> remember(Toolchain tool);

@@ -11,10 +11,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto upload_life = 1h;
-constexpr Duration flush_interval = 30s;
-// Younger blobs and layers are left alone: a deploy that is being made may not be recorded yet.
-constexpr std::chrono::seconds garbage_grace = 15min;
+constexpr Duration flush_interval = 30s, drop_interval = 10s;
 
 }  // namespace
 
@@ -30,7 +27,7 @@ void Housekeeping::stop() {
 }
 
 void Housekeeping::run(std::stop_token stop) {
-  Duration last_collection = parts_.clock.monotonic(), last_expiry{}, last_flush{};
+  Duration last_collection = parts_.clock.monotonic(), last_expiry{}, last_flush{}, last_drop{};
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(mutex_);
@@ -52,6 +49,10 @@ void Housekeeping::run(std::stop_token stop) {
       if (Status flushed = parts_.layers.flush(); !flushed)
         log_warn("layers were not flushed", {{"error", flushed.error().message}});
     }
+    if (now - last_drop >= drop_interval) {
+      last_drop = now;
+      parts_.sites.drop_unused_since(now - parts_.settings.previews.idle);
+    }
     if (now - last_collection >= parts_.settings.gc.interval) {
       last_collection = now;
       const auto freed = collect_garbage();
@@ -72,7 +73,10 @@ Status Housekeeping::expire_previews() {
   if (live <= cap) return {};
   SLIPWAY_TRY(const std::vector<DeploymentId> all, parts_.repository.live_ids());
   std::vector<std::pair<Duration, DeploymentId>> by_use;
-  for (const DeploymentId& id : all) by_use.emplace_back(parts_.fleet.last_used(id), id);
+  for (const DeploymentId& id : all)
+    by_use.emplace_back(
+        std::max(parts_.fleet.last_used(id), parts_.sites.last_used(id).value_or(Duration::zero())),
+        id);
   std::ranges::sort(by_use);
   for (std::size_t i = 0; i + cap < by_use.size(); ++i)
     SLIPWAY_CHECK(expire(by_use[i].second,
@@ -89,10 +93,11 @@ Status Housekeeping::expire(const DeploymentId& id, std::string_view reason) {
 
 Result<std::uint64_t> Housekeeping::collect_garbage() {
   const Timestamp now = parts_.clock.now();
-  SLIPWAY_CHECK(parts_.repository.remove_uploads_before(now - upload_life));
+  SLIPWAY_CHECK(parts_.repository.remove_uploads_before(now - parts_.settings.gc.keep_uploads));
 
   std::unordered_set<Digest> manifests, blobs;
-  std::unordered_set<std::string> layers, projects_in_use;
+  std::unordered_set<std::string> layers, toolchains, projects_in_use;
+  bool building = false;
   std::vector<DeploymentId> forgotten;
   SLIPWAY_CHECK(parts_.repository.each([&](const Deployment& deployment) {
     const bool deleted = deployment.state == DeploymentState::deleted;
@@ -101,6 +106,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
       return;
     }
     projects_in_use.insert(deployment.project);
+    building = building || !is_settled(deployment.state);
     // The source stays as long as the deployment is listed (redeploy needs it); an expired one's
     // layers do not.
     manifests.insert(deployment.source);
@@ -110,6 +116,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
       if (deployment.state == DeploymentState::expired) continue;
       layers.insert(artifact.layers.begin(), artifact.layers.end());
       if (!artifact.release_layer.empty()) layers.insert(artifact.release_layer);
+      toolchains.insert(artifact.toolchains.begin(), artifact.toolchains.end());
     }
   }));
   SLIPWAY_TRY(const std::vector<Project> projects, parts_.repository.projects());
@@ -136,14 +143,20 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
   for (const Project& project : projects)
     if (!projects_in_use.contains(project.name))
       SLIPWAY_CHECK(parts_.builder.remove_caches(project.name));
+  const auto grace = std::chrono::ceil<std::chrono::seconds>(parts_.settings.gc.grace);
+  SLIPWAY_TRY(const std::uint64_t layer_bytes,
+              parts_.layers.collect(
+                  [&](std::string_view id) { return layers.contains(std::string(id)); }, grace));
   SLIPWAY_TRY(
-      const std::uint64_t layer_bytes,
-      parts_.layers.collect([&](std::string_view id) { return layers.contains(std::string(id)); },
-                            garbage_grace));
-  SLIPWAY_TRY(const std::uint64_t blob_bytes,
-              parts_.blobs.collect([&](const Digest& digest) { return blobs.contains(digest); },
-                                   garbage_grace));
-  return layer_bytes + blob_bytes;
+      const std::uint64_t blob_bytes,
+      parts_.blobs.collect([&](const Digest& digest) { return blobs.contains(digest); }, grace));
+  // A build names its toolchains only when it is done.
+  if (building) return layer_bytes + blob_bytes;
+  SLIPWAY_TRY(const std::uint64_t toolchain_bytes,
+              parts_.builder.collect_toolchains(
+                  [&](std::string_view id) { return toolchains.contains(std::string(id)); },
+                  parts_.settings.gc.keep_toolchains));
+  return layer_bytes + blob_bytes + toolchain_bytes;
 }
 
 }  // namespace slipway

@@ -9,6 +9,7 @@
 #include "deploy/fleet.h"
 #include "deploy/service.h"
 #include "deploy/settings.h"
+#include "deploy/sites.h"
 #include "store/blob_store.h"
 #include "store/layer_store.h"
 
@@ -27,6 +28,7 @@ class Housekeeping {
     LayerStore& layers;
     Builder& builder;
     Fleet& fleet;
+    Sites& sites;
     DeployService& service;
     GovernanceService& governance;
   };

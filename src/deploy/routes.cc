@@ -6,17 +6,15 @@ namespace slipway {
 
 Result<RouteTarget> Routes::target(const Deployment& deployment, const Unit& unit,
                                    std::string_view step) {
+  if (!is_live(deployment.state)) sites_.forget(deployment.id);
   StatusPage page{.project = deployment.project,
                   .deployment = deployment.id.str(),
                   .step = std::string(step),
                   .error = deployment.error};
   if (is_live(deployment.state)) {
-    if (unit.artifact->site) {
-      SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
-                  blobs_.read_manifest(*unit.artifact->site));
+    if (unit.artifact->site)
       return RouteTarget(
-          StaticSite::create(deployment.id, *manifest, unit.artifact->fallback, blobs_));
-    }
+          sites_.get(deployment.id, unit.label, *unit.artifact->site, unit.artifact->fallback));
     if (unit.is_routed()) return RouteTarget(fleet_.backend(deployment.id, unit.label));
     page.kind = "background";
   } else {

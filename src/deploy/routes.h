@@ -10,8 +10,8 @@
 #include "db/repository.h"
 #include "deploy/fleet.h"
 #include "deploy/names.h"
+#include "deploy/sites.h"
 #include "router/route_table.h"
-#include "store/blob_store.h"
 
 namespace slipway {
 
@@ -19,9 +19,8 @@ namespace slipway {
 // Thread-safe.
 class Routes {
  public:
-  Routes(RouteTable& table, const Names& names, Fleet& fleet, Repository& repository,
-         const BlobStore& blobs)
-      : table_(table), names_(names), fleet_(fleet), repository_(repository), blobs_(blobs) {}
+  Routes(RouteTable& table, const Names& names, Fleet& fleet, Repository& repository, Sites& sites)
+      : table_(table), names_(names), fleet_(fleet), repository_(repository), sites_(sites) {}
 
   // The deployment's own host shows what its recorded state asks for: the app, or a page that says
   // why not. An alias that leads to it follows. `step` names what is under way.
@@ -48,7 +47,7 @@ class Routes {
   const Names& names_;
   Fleet& fleet_;
   Repository& repository_;
-  const BlobStore& blobs_;
+  Sites& sites_;
   std::mutex mutex_;  // one publisher at a time, so that an older state never overwrites a newer
 };
 

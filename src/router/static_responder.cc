@@ -43,8 +43,8 @@ struct Chosen {
 };
 
 // The best variant that is there, or the file itself.
-Result<Chosen> choose(Exchange& x, const std::shared_ptr<const StaticSite>& site,
-                      const StaticSite::File& file, const Wish& wish, std::string_view type) {
+Result<Chosen> choose(Exchange& x, const std::shared_ptr<const SiteIndex>& site,
+                      const SiteIndex::File& file, const Wish& wish, std::string_view type) {
   if (wish.range.empty() && is_compressible(type)) {
     for (const Coding coding : wish.codings) {
       if (!can_make(coding)) continue;
@@ -53,7 +53,7 @@ Result<Chosen> choose(Exchange& x, const std::shared_ptr<const StaticSite>& site
       if (auto fd = open_file(site->variant_path(file, coding), O_RDONLY))
         return Chosen{.fd = *std::move(fd), .size = *size, .coding = coding};
       // Collected with its blob's neighbours: it will be made again.
-      file.variants[static_cast<std::size_t>(coding)] = StaticSite::variant_unknown;
+      file.variants[static_cast<std::size_t>(coding)] = SiteIndex::variant_unknown;
     }
   }
   SLIPWAY_TRY(Fd fd, site->open_file(file));
@@ -85,18 +85,21 @@ Task<void> send_file(Exchange& x, int status, std::string headers, const Chosen&
   if (!sent) x.abort();
 }
 
-Task<void> send(Exchange& x, const std::shared_ptr<const StaticSite>& site, const Wish& wish,
-                const StaticSite::File& file, int status) {
+Task<void> cannot_be_read(Exchange& x, const DeploymentId& deployment, std::string_view path,
+                          const Error& why) {
+  log_error("a published file cannot be read",
+            {{"deployment", deployment.str()}, {"path", path}, {"error", why.message}});
+  co_await answer_with_page(
+      x,
+      error_page({.code = Errc::io, .message = "A file of this site cannot be read."}, form_of(x)));
+}
+
+Task<void> send(Exchange& x, const DeploymentId& deployment,
+                const std::shared_ptr<const SiteIndex>& site, const Wish& wish,
+                const SiteIndex::File& file, int status) {
   const std::string_view type = media_type(file.path);
   Result<Chosen> chosen = choose(x, site, file, wish, type);
-  if (!chosen) {
-    log_error("a published file cannot be read", {{"deployment", site->deployment().str()},
-                                                  {"path", file.path},
-                                                  {"error", chosen.error().message}});
-    co_return co_await answer_with_page(
-        x, error_page({.code = Errc::io, .message = "A file of this site cannot be read."},
-                      form_of(x)));
-  }
+  if (!chosen) co_return co_await cannot_be_read(x, deployment, file.path, chosen.error());
   const std::string tag = entity_tag(file.digest, chosen->coding);
   std::string headers = fmt::format("ETag: {}\r\nCache-Control: {}\r\n", tag,
                                     status == 404 ? "no-cache" : cache_policy(file.path));
@@ -141,7 +144,11 @@ Task<void> answer_from_site(Exchange& x, std::shared_ptr<const StaticSite> site)
   if (!wish)
     co_return co_await answer_with_page(x,
                                         bad_request_page("broken escape in the path", form_of(x)));
-  const StaticSite::Found found = site->find(wish->path);
+  site->touch(x.lane.clock.monotonic());
+  const Result<std::shared_ptr<const SiteIndex>> index = site->index();
+  if (!index)
+    co_return co_await cannot_be_read(x, site->deployment(), "(its manifest)", index.error());
+  const SiteIndex::Found found = (*index)->find(wish->path);
   if (found.status == 307)
     co_return co_await x.reply(307, "",
                                fmt::format("Location: {}{}\r\nCache-Control: no-cache\r\n",
@@ -149,7 +156,7 @@ Task<void> answer_from_site(Exchange& x, std::shared_ptr<const StaticSite> site)
                                "");
   if (found.file == nullptr)
     co_return co_await answer_with_page(x, missing_file_page(wish->path, form_of(x)));
-  co_await send(x, site, *wish, *found.file, found.status);
+  co_await send(x, site->deployment(), *index, *wish, *found.file, found.status);
 }
 
 }  // namespace slipway

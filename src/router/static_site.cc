@@ -68,25 +68,24 @@ std::string_view to_string(Coding coding) {
   return "";
 }
 
-std::shared_ptr<const StaticSite> StaticSite::create(DeploymentId deployment,
-                                                     const Manifest& manifest,
-                                                     StaticFallback fallback,
-                                                     const BlobStore& blobs) {
-  std::shared_ptr<StaticSite> site(new StaticSite(std::move(deployment), fallback, blobs));
-  site->files_.reserve(manifest.entries.size());
+std::shared_ptr<const SiteIndex> SiteIndex::create(const Manifest& manifest,
+                                                   StaticFallback fallback,
+                                                   const BlobStore& blobs) {
+  std::shared_ptr<SiteIndex> index(new SiteIndex(fallback, blobs));
+  index->files_.reserve(manifest.entries.size());
   for (const ManifestEntry& entry : manifest.entries)
     if (const ManifestEntry* target = resolve(manifest, entry, blobs))
-      site->files_.emplace_back(entry.path, target->digest, target->size);
-  return site;
+      index->files_.emplace_back(entry.path, target->digest, target->size);
+  return index;
 }
 
-const StaticSite::File* StaticSite::lookup(std::string_view path) const {
+const SiteIndex::File* SiteIndex::lookup(std::string_view path) const {
   const auto found = std::ranges::lower_bound(
       files_, path, {}, [](const File& file) { return std::string_view(file.path); });
   return found != files_.end() && found->path == path ? &*found : nullptr;
 }
 
-StaticSite::Found StaticSite::find(std::string_view path) const {
+SiteIndex::Found SiteIndex::find(std::string_view path) const {
   const std::string rel(path.substr(std::min<std::size_t>(path.size(), 1)));
   if (rel.empty() || rel.ends_with('/')) {
     if (const File* index = lookup(rel + "index.html")) return {.status = 200, .file = index};
@@ -103,17 +102,42 @@ StaticSite::Found StaticSite::find(std::string_view path) const {
   return {.status = 404, .file = lookup("404.html")};
 }
 
-Result<Fd> StaticSite::open_file(const File& file) const { return blobs_.open_blob(file.digest); }
+Result<Fd> SiteIndex::open_file(const File& file) const { return blobs_.open_blob(file.digest); }
 
-std::filesystem::path StaticSite::blob_path(const File& file) const {
+std::filesystem::path SiteIndex::blob_path(const File& file) const {
   return blobs_.path_of(file.digest);
 }
 
-std::filesystem::path StaticSite::variant_path(const File& file, Coding coding) const {
+std::filesystem::path SiteIndex::variant_path(const File& file, Coding coding) const {
   constexpr std::array<std::string_view, coding_count> suffixes{".br", ".zst", ".gz"};
   std::filesystem::path path = blobs_.path_of(file.digest);
   path += suffixes[static_cast<std::size_t>(coding)];
   return path;
+}
+
+std::shared_ptr<const StaticSite> StaticSite::create(DeploymentId deployment, const Digest& site,
+                                                     StaticFallback fallback,
+                                                     const BlobStore& blobs, Duration now) {
+  return std::shared_ptr<const StaticSite>(
+      new StaticSite(std::move(deployment), site, fallback, blobs, now));
+}
+
+Result<std::shared_ptr<const SiteIndex>> StaticSite::index() const {
+  const std::lock_guard lock(mutex_);
+  if (!index_) {
+    SLIPWAY_TRY(const std::string text, blobs_.read(site_));
+    SLIPWAY_TRY(const Manifest manifest, Manifest::parse(text));
+    index_ = SiteIndex::create(manifest, fallback_, blobs_);
+  }
+  return index_;
+}
+
+bool StaticSite::drop_index_unless_used_since(Duration since) const {
+  if (last_request() >= since) return false;
+  std::shared_ptr<const SiteIndex> dropped;  // freed after the lock
+  const std::lock_guard lock(mutex_);
+  dropped.swap(index_);
+  return dropped != nullptr;
 }
 
 }  // namespace slipway

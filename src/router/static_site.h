@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "model/deployment.h"
 #include "model/manifest.h"
 #include "store/blob_store.h"
@@ -22,17 +24,16 @@ inline constexpr std::size_t coding_count = 3;
 // As in Content-Encoding: br, zstd, gzip.
 [[nodiscard]] std::string_view to_string(Coding coding);
 
-// A static site served from the store: published files by path, fallback page, clean URLs.
-// Immutable (but for what is known about compressed variants) and shared. Thread-safe.
-class StaticSite {
+// What is published at a static site: files by path, fallback page, clean URLs. Immutable (but for
+// what is known about compressed variants) and shared. Thread-safe. A file's pointer lives as long
+// as its index.
+class SiteIndex {
  public:
   // `manifest`'s files become the site's, below "/". Keeps what it needs of it, and `blobs`'s
   // paths: the store must outlive it.
-  [[nodiscard]] static std::shared_ptr<const StaticSite> create(DeploymentId deployment,
-                                                                const Manifest& manifest,
-                                                                StaticFallback fallback,
-                                                                const BlobStore& blobs);
-  [[nodiscard]] const DeploymentId& deployment() const { return deployment_; }
+  [[nodiscard]] static std::shared_ptr<const SiteIndex> create(const Manifest& manifest,
+                                                               StaticFallback fallback,
+                                                               const BlobStore& blobs);
 
   struct File {
     std::string path;
@@ -62,14 +63,56 @@ class StaticSite {
   [[nodiscard]] std::filesystem::path variant_path(const File& file, Coding coding) const;
 
  private:
-  StaticSite(DeploymentId deployment, StaticFallback fallback, const BlobStore& blobs)
-      : deployment_(std::move(deployment)), fallback_(fallback), blobs_(blobs) {}
+  SiteIndex(StaticFallback fallback, const BlobStore& blobs) : fallback_(fallback), blobs_(blobs) {}
   [[nodiscard]] const File* lookup(std::string_view path) const;
 
-  DeploymentId deployment_;
   StaticFallback fallback_;
   const BlobStore& blobs_;
   std::vector<File> files_;  // sorted by path
+};
+
+// A static site served from the store: a name for what is there, and when it was asked for. Its
+// index is read from the store at the first request and may be dropped when nobody asks any more,
+// so that ten thousand sites that nobody looks at cost next to nothing. Thread-safe.
+class StaticSite {
+ public:
+  // `site` is the blob of its manifest. Counts as asked for at `now` (monotonic). `blobs` must
+  // outlive it.
+  [[nodiscard]] static std::shared_ptr<const StaticSite> create(DeploymentId deployment,
+                                                                const Digest& site,
+                                                                StaticFallback fallback,
+                                                                const BlobStore& blobs,
+                                                                Duration now);
+  [[nodiscard]] const DeploymentId& deployment() const { return deployment_; }
+
+  // Reads the manifest when it is not at hand: about a millisecond for a thousand files. Errors:
+  // not_found or io when the store lost it.
+  [[nodiscard]] Result<std::shared_ptr<const SiteIndex>> index() const;
+  // Frees the index unless a request came since; requests under way keep theirs. Whether it did.
+  bool drop_index_unless_used_since(Duration since) const;
+
+  // Set by the router at each request; monotonic.
+  void touch(Duration now) const { last_request_.store(now.count(), std::memory_order_relaxed); }
+  [[nodiscard]] Duration last_request() const {
+    return Duration(last_request_.load(std::memory_order_relaxed));
+  }
+
+ private:
+  StaticSite(DeploymentId deployment, const Digest& site, StaticFallback fallback,
+             const BlobStore& blobs, Duration now)
+      : deployment_(std::move(deployment)),
+        site_(site),
+        fallback_(fallback),
+        blobs_(blobs),
+        last_request_(now.count()) {}
+
+  const DeploymentId deployment_;
+  const Digest site_;
+  const StaticFallback fallback_;
+  const BlobStore& blobs_;
+  mutable std::atomic<std::int64_t> last_request_;
+  mutable std::mutex mutex_;  // while reading too: one reads, others wait for it
+  mutable std::shared_ptr<const SiteIndex> index_;
 };
 
 }  // namespace slipway

@@ -39,7 +39,10 @@ class Site : public ::testing::Test {
                                   .size = bytes.size(),
                                   .digest = *digest});
     }
-    site_ = StaticSite::create(DeploymentId::random(), manifest, fallback, *blobs_);
+    const auto stored = blobs_->put(manifest.to_text());
+    ASSERT_TRUE(stored.has_value());
+    site_ = StaticSite::create(DeploymentId::random(), *stored, fallback, *blobs_,
+                               world_.clock.monotonic());
     world_.routes.publish({{"site.localhost", RouteTarget(site_)}});
   }
   std::string get(std::string_view path, std::string_view headers = "") {

@@ -20,7 +20,7 @@ constexpr std::uint64_t smallest = 1024, largest = 32u << 20;
 constexpr int zstd_level = 12;  // better ones need a window that browsers refuse
 constexpr int brotli_quality = 9;
 
-std::atomic<std::int64_t>& slot(const StaticSite::File& file, Coding coding) {
+std::atomic<std::int64_t>& slot(const SiteIndex::File& file, Coding coding) {
   return file.variants[static_cast<std::size_t>(coding)];
 }
 
@@ -80,15 +80,15 @@ void VariantMaker::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::optional<std::uint64_t> VariantMaker::find(const std::shared_ptr<const StaticSite>& site,
-                                                const StaticSite::File& file, Coding coding) {
+std::optional<std::uint64_t> VariantMaker::find(const std::shared_ptr<const SiteIndex>& site,
+                                                const SiteIndex::File& file, Coding coding) {
   if (file.size < smallest || file.size > largest) return std::nullopt;
   std::int64_t known = slot(file, coding).load(std::memory_order_acquire);
   if (known > 0) return static_cast<std::uint64_t>(known);
-  if (known != StaticSite::variant_unknown) return std::nullopt;
+  if (known != SiteIndex::variant_unknown) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (stopping_ || jobs_.size() >= most_waiting) return std::nullopt;
-  if (!slot(file, coding).compare_exchange_strong(known, StaticSite::variant_being_made))
+  if (!slot(file, coding).compare_exchange_strong(known, SiteIndex::variant_being_made))
     return std::nullopt;
   jobs_.push_back({site, &file, coding});
   if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
@@ -121,12 +121,12 @@ void VariantMaker::make(const Job& job) {
   if (const auto size = std::filesystem::file_size(path, error); !error && size > 0)
     return done(static_cast<std::int64_t>(size));  // made before a restart, or for another site
   const Result<std::string> bytes = read_file(job.site->blob_path(*job.file));
-  if (!bytes) return done(StaticSite::variant_useless);
+  if (!bytes) return done(SiteIndex::variant_useless);
   const std::optional<std::string> packed = compress(job.coding, *bytes);
-  if (!packed || packed->size() + 64 >= bytes->size()) return done(StaticSite::variant_useless);
+  if (!packed || packed->size() + 64 >= bytes->size()) return done(SiteIndex::variant_useless);
   if (Status written = write_file_atomic(path, *packed); !written) {
     log_warn("a compressed variant was not kept", {{"error", written.error().message}});
-    return done(StaticSite::variant_useless);
+    return done(SiteIndex::variant_useless);
   }
   done(static_cast<std::int64_t>(packed->size()));
 }

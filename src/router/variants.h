@@ -28,14 +28,14 @@ class VariantMaker {
   VariantMaker& operator=(const VariantMaker&) = delete;
 
   // The variant's size if it is there. Otherwise sees to it that it will be, if it pays.
-  [[nodiscard]] std::optional<std::uint64_t> find(const std::shared_ptr<const StaticSite>& site,
-                                                  const StaticSite::File& file, Coding coding);
+  [[nodiscard]] std::optional<std::uint64_t> find(const std::shared_ptr<const SiteIndex>& site,
+                                                  const SiteIndex::File& file, Coding coding);
   void stop();
 
  private:
   struct Job {
-    std::shared_ptr<const StaticSite> site;  // keeps `file`
-    const StaticSite::File* file;
+    std::shared_ptr<const SiteIndex> site;  // keeps `file`
+    const SiteIndex::File* file;
     Coding coding;
   };
   void work();

@@ -61,6 +61,16 @@ def test_the_cap_on_previews_expires_the_least_recently_used(make_slipway, probe
     assert http.get(apps[1]["url"]).status in (404, 410)
 
 
+def test_static_sites_count_as_used_by_their_requests(make_slipway, project):
+    slipway = make_slipway({"previews": {"max_total": 3}})
+    sites = [slipway.deploy(project({"index.html": f"site {i}"})) for i in range(3)]
+    http.get(sites[0]["url"])
+    http.get(sites[2]["alias_url"])
+    sites.append(slipway.deploy(project({"index.html": "site 3"})))
+    slipway.wait_state(sites[1]["id"], "expired")
+    assert [http.get(sites[i]["url"]).text for i in (0, 2, 3)] == ["site 0", "site 2", "site 3"]
+
+
 def test_a_newer_deploy_of_an_alias_really_kills_the_older_build(make_slipway, project):
     slipway = make_slipway()
     # A build that leaves a grandchild behind in a session of its own.

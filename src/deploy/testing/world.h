@@ -74,8 +74,7 @@ class World {
   Stores stores = Stores::open(":memory:", clock).value();
   Repository* repository = stores.repository.get();
   SecretBox secret_box = SecretBox::open(directory.path() / "secrets.key").value();
-  Environments environments{
-      {.store = *stores.configurations, .box = secret_box, .clock = clock}};
+  Environments environments{{.store = *stores.configurations, .box = secret_box, .clock = clock}};
   BlobStore blobs = BlobStore::open(directory.path()).value();
   LayerStore layers = LayerStore::open(directory.path()).value();
   Builder builder{{.cache = directory.path() / "cache",
@@ -106,7 +105,8 @@ class World {
                .names = names,
                .environments = environments},
               [](const Deployment&) {}};
-  Routes routes{table, names, fleet, *repository, blobs};
+  Sites sites{blobs, clock};
+  Routes routes{table, names, fleet, *repository, sites};
   Pipeline pipeline{{.settings = settings,
                      .clock = clock,
                      .repository = *repository,
@@ -138,6 +138,7 @@ class World {
                              .layers = layers,
                              .builder = builder,
                              .fleet = fleet,
+                             .sites = sites,
                              .service = service,
                              .governance = *governance}};
 };

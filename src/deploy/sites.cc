@@ -1,0 +1,43 @@
+#include "deploy/sites.h"
+
+#include <algorithm>
+
+namespace slipway {
+
+std::shared_ptr<const StaticSite> Sites::get(const DeploymentId& id, std::string_view label,
+                                             const Digest& manifest, StaticFallback fallback) {
+  const std::lock_guard lock(mutex_);
+  ByLabel& all = sites_[id];
+  const auto found = std::ranges::find(all, label, &ByLabel::value_type::first);
+  if (found != all.end()) return found->second;
+  return all
+      .emplace_back(std::string(label),
+                    StaticSite::create(id, manifest, fallback, blobs_, clock_.monotonic()))
+      .second;
+}
+
+void Sites::forget(const DeploymentId& id) {
+  const std::lock_guard lock(mutex_);
+  sites_.erase(id);
+}
+
+std::optional<Duration> Sites::last_used(const DeploymentId& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = sites_.find(id);
+  if (found == sites_.end()) return std::nullopt;
+  std::optional<Duration> used;
+  for (const auto& [label, site] : found->second)
+    used = std::max(used.value_or(Duration::min()), site->last_request());
+  return used;
+}
+
+std::size_t Sites::drop_unused_since(Duration since) {
+  const std::lock_guard lock(mutex_);
+  std::size_t dropped = 0;
+  for (const auto& [id, all] : sites_)
+    for (const auto& [label, site] : all)
+      dropped += site->drop_index_unless_used_since(since) ? 1 : 0;
+  return dropped;
+}
+
+}  // namespace slipway
