@@ -125,9 +125,8 @@ std::shared_ptr<const StaticSite> StaticSite::create(DeploymentId deployment, co
 Result<std::shared_ptr<const SiteIndex>> StaticSite::index() const {
   const std::lock_guard lock(mutex_);
   if (!index_) {
-    SLIPWAY_TRY(const std::string text, blobs_.read(site_));
-    SLIPWAY_TRY(const Manifest manifest, Manifest::parse(text));
-    index_ = SiteIndex::create(manifest, fallback_, blobs_);
+    SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest, blobs_.read_manifest(site_));
+    index_ = SiteIndex::create(*manifest, fallback_, blobs_);
   }
   return index_;
 }
