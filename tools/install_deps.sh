@@ -17,13 +17,13 @@ say() { printf '%s\n' "$*" >&2; }
 build_packages=(
   git ca-certificates clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev lld-19 mold ccache cmake
   ninja-build pkg-config python3
-  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libnghttp2-dev libsqlite3-dev
-  libzstd-dev libbrotli-dev libarchive-dev libcurl4-openssl-dev libtomlplusplus-dev libcli11-dev
+  libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libsqlite3-dev
+  libzstd-dev libbrotli-dev libtomlplusplus-dev
   libspdlog-dev libfmt-dev libre2-dev libvectorscan-dev libseccomp-dev prometheus-cpp-dev
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
 )
 run_packages=(ca-certificates crun runc nftables iproute2 tini golang-github-containers-common)
-test_packages=(python3 python3-venv python3-pytest python3-pytest-xdist jq shellcheck curl xz-utils)
+test_packages=(python3 python3-venv python3-pytest python3-pytest-xdist jq shellcheck xz-utils)
 bench_packages=(wrk nginx-light haproxy docker.io chromium)
 
 # Toolchains: command, then the package that brings it when the command is not on PATH.
