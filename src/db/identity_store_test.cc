@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "db/stores.h"
 
 namespace slipway {
@@ -230,6 +232,18 @@ TEST_F(IdentityStoreTest, AuthenticationWritesNothingUntilAMinuteHasPassed) {
   clock.advance(1min);
   std::ignore = who(text);
   EXPECT_NE(dump("token_use").find(id_of(text)), std::string::npos);
+}
+
+TEST_F(IdentityStoreTest, AuthenticationNeedsNoDatabase) {
+  const std::string text = narrowed(token("ann", Role::deployer), {.deploys = 2});
+  std::future<Result<Principal>> answer;
+  {
+    // While the only connection is taken, nobody reads or writes.
+    const auto taken = stores.database->session();
+    answer = std::async(std::launch::async, [&] { return identity.authenticate(text); });
+    EXPECT_EQ(answer.wait_for(30s), std::future_status::ready);
+  }
+  EXPECT_TRUE(answer.get());
 }
 
 TEST_F(IdentityStoreTest, NarrowingsInUseAreBounded) {
