@@ -81,6 +81,17 @@ const Framework* choose(const Package& package, const Start& start, std::string_
   return page;
 }
 
+// The root only starts what lies in folders that install for themselves.
+bool is_runner(const Package& package, const Start& start) {
+  if (!start.delegates) return false;
+  for (const std::string_view name : {"build", "postinstall", "install", "prestart", "preinstall",
+                                      "heroku-postbuild", "install:all"})
+    if (package.script(name).find("install") != std::string_view::npos ||
+        package.script(name).find("npm ci") != std::string_view::npos)
+      return false;
+  return true;
+}
+
 bool is_workspace_runner(const Package& package, const Start& start) {
   if (workspace_members(package.root->project(), package.root->directory()).empty()) return false;
   static const std::set<std::string_view> tools{"turbo", "nx",   "lerna", "pnpm",  "npm",
@@ -358,7 +369,8 @@ std::optional<Proposal> detect_node(const Root& root) {
   choose_manager(package, proposal);
   const Start start = find_start(package);
   const Context context{.package = package, .start = start, .proposal = proposal};
-  if (package.manifest != nullptr && is_workspace_runner(package, start)) {
+  if (package.manifest != nullptr &&
+      (is_workspace_runner(package, start) || is_runner(package, start))) {
     // Only a framework of its own makes the workspace's root an app.
     const bool app = std::ranges::any_of(frameworks(), [&](const Framework& framework) {
       // Redwood's own generator declares itself for development, and is a workspace.

@@ -62,6 +62,7 @@ struct Start {
   std::string tool;          // the program otherwise: "next", "vite"
   std::string script;        // the script it came from
   bool development = false;  // a development server: never a production command
+  bool delegates = false;    // runs a script of other folders: npm start --prefix server
 };
 // Follows `npm run x` and reads what a script really runs.
 [[nodiscard]] Start read_script(const Package& package, std::string_view name);

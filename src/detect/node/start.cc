@@ -66,6 +66,22 @@ bool is_development(std::string_view program, std::string_view verb) {
   return false;
 }
 
+// `npm start --prefix server`, `bun run --filter '*' dev`, `cd server && npm start`: a script of
+// another folder.
+bool runs_elsewhere(const std::vector<std::string_view>& words, std::string_view chain) {
+  if (words.size() < 2) return false;
+  const bool runner = words.front() == "npm" || words.front() == "yarn" ||
+                      words.front() == "pnpm" || words.front() == "bun";
+  if (!runner) return false;
+  for (const std::string_view word : words)
+    if (word == "--prefix" || word.starts_with("--prefix=") || word == "-C" || word == "--cwd" ||
+        word == "--filter" || word.starts_with("--filter=") || word == "-F" ||
+        word == "--workspace" || word.starts_with("--workspace=") || word == "--workspaces" ||
+        word == "-ws" || word == "-w" || word == "-r" || word == "--recursive")
+      return true;
+  return chain.starts_with("cd ");
+}
+
 Start parse(const Package& package, std::string_view script, std::string_view name, int depth) {
   Start start{.script = std::string(name)};
   script = trim(script);
@@ -92,6 +108,14 @@ Start parse(const Package& package, std::string_view script, std::string_view na
     if (is_assignment(words.front()) && !words.front().starts_with("PORT="))
       prefix += std::string(words.front()) + " ";
     words.erase(words.begin());
+  }
+  if (runs_elsewhere(words, chain ? script : std::string_view{})) {
+    start.tool = words.empty() ? "npm" : words.front();
+    start.delegates = true;
+    start.command = package.run(name);
+    start.development = std::ranges::any_of(
+        words, [](std::string_view word) { return word == "dev" || word.starts_with("dev:"); });
+    return start;
   }
   while (!words.empty() &&
          (words.front() == "npx" || words.front() == "pnpm" || words.front() == "yarn" ||

@@ -1,0 +1,2 @@
+import { Elysia } from 'elysia';
+new Elysia().listen(process.env.PORT ?? 3000);

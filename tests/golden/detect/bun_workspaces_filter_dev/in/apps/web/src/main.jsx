@@ -1,0 +1,1 @@
+const x = import.meta.env.VITE_API_URL;

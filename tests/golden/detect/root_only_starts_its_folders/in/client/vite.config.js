@@ -1,0 +1,1 @@
+export default { server: { proxy: { '/api': { target: 'http://localhost:5000' } } } }
