@@ -1,0 +1,243 @@
+// Decisions, approvals, waivers and emergencies over a real database and the real rules' evaluator.
+#include "deploy/governance.h"
+
+#include <gtest/gtest.h>
+
+#include "deploy/testing/world.h"
+
+namespace slipway {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Files;
+using testing::World;
+
+AuditContext human(const std::string& name, const std::string& role) {
+  AuditContext by{.role = role};
+  by.actor = {.kind = "human", .name = name, .chain = {"human:" + name}};
+  return by;
+}
+AuditContext agent(const std::string& name, const std::string& behalf) {
+  AuditContext by{.role = "admin"};
+  by.actor = {.kind = "agent", .name = name, .on_behalf_of = behalf};
+  return by;
+}
+
+constexpr std::string_view asking = R"(
+[[rule]]
+id = "no-bad-file"
+on = ["build"]
+enforce = "soft"
+violations = "SELECT path AS subject FROM file WHERE path = 'bad.txt' AND change != 'removed'"
+message = "{subject} must go"
+[[rule.test]]
+expect = "deny"
+file = [{ path = "bad.txt", change = "added", kind = "source", bytes = 1 }]
+[[rule.test]]
+expect = "pass"
+[[rule]]
+id = "ask-two"
+on = ["build"]
+enforce = "soft"
+violations = "SELECT 'change' AS subject, added FROM change WHERE added > 3"
+message = "{added} new files"
+approvals = { need = 2, roles = ["approver"], valid_for = "24h" }
+[[rule.test]]
+expect = "deny"
+change = { added = 4 }
+[[rule.test]]
+expect = "pass"
+change = { added = 3 }
+)";
+
+void add_rules(World& w) {
+  const std::string text = std::string(default_policy_text()) + std::string(asking);
+  GovernanceKey key = GovernanceKey::open(w.directory.path() / "governance.key").value();
+  // As an admin's change of a server that signs would be.
+  const auto set = parse_policy_set(text);
+  ASSERT_TRUE(set.has_value());
+  StoredPolicySet stored{.version = 2, .name = set->name, .text = text, .digest = set->digest};
+  stored.signature = key.sign(policy_statement(stored)).value();
+  stored.key = key.public_key();
+  ASSERT_TRUE(w.stores.governance->activate(human("root", "admin"), stored).has_value());
+}
+
+// A world whose governance was opened on the rules above.
+struct Governed {
+  World w;
+  std::unique_ptr<GovernanceService> governance;
+  Governed() {
+    add_rules(w);
+    governance = GovernanceService::open({.settings = w.settings,
+                                          .clock = w.clock,
+                                          .store = *w.stores.governance,
+                                          .repository = *w.repository,
+                                          .names = w.names,
+                                          .evaluator = make_sql_rule_evaluator()})
+                     .value();
+  }
+  Deployment deployment(std::vector<std::string> added) const {
+    Deployment d;
+    d.id = DeploymentId::random();
+    d.project = "shop";
+    d.alias = "preview";
+    d.actor = human("ann", "deployer").actor;
+    d.created_at = w.clock.now();
+    d.changed.added = std::move(added);
+    return d;
+  }
+  Ruling decide(const Deployment& d, const AuditContext& by) const {
+    return governance->decide(asked_about(by, DecisionPoint::build, "deploy", d)).value();
+  }
+  ApprovalRequest ask(const Ruling& ruling) {
+    const ApprovalRequest request = governance->request_approval(ruling, "deploy");
+    EXPECT_TRUE(governance->store()
+                    .in_transaction([&](Database::Session& session) {
+                      return governance->store().add(session, ruling.by, request);
+                    })
+                    .has_value());
+    return request;
+  }
+};
+
+TEST(Deciding, IsKeptWithItsFactsInTheTransactionOfWhatItAllows) {
+  World w;
+  const Deployment made = w.deploy("shop", {{"index.html", "x"}});
+  const DecisionPage page = w.stores.governance->decisions({}).value();
+  ASSERT_EQ(page.decisions.size(), 2u);  // build and preview
+  for (const json::object& decision : page.decisions) {
+    EXPECT_EQ(decision.at("verdict").as_string(), "allow");
+    EXPECT_EQ(decision.at("resource").as_string(), "deployment/" + made.id.str());
+    const auto id = DecisionId::parse(decision.at("id").as_string());
+    const Facts facts = w.stores.governance->facts_of(*id).value();
+    EXPECT_EQ(facts.digest().str(), decision.at("facts").as_string());
+    EXPECT_EQ(facts.text("deployment", "id"), made.id.str());
+  }
+}
+
+TEST(Deciding, ARefusalIsAnErrorWithTheDecisionAsData) {
+  Governed g;
+  const Deployment d = g.deployment({"bad.txt"});
+  const Ruling ruling = g.decide(d, human("ann", "deployer"));
+  ASSERT_FALSE(ruling.allows());
+  const Error error = g.governance->refuse(ruling);
+  EXPECT_EQ(error.code, Errc::denied_by_policy);
+  EXPECT_EQ(error.cause, "no-bad-file");
+  EXPECT_EQ(error.excerpt.at(0), "no-bad-file: bad.txt must go");
+  EXPECT_TRUE(parse_json(error.decision).has_value());
+  EXPECT_TRUE(g.governance->store().decision(ruling.stored.id).has_value());
+}
+
+TEST(Approving, TakesTwoPeopleWithTheRoleNeitherTheAuthorNorAnAgent) {
+  Governed g;
+  const Deployment d = g.deployment({"a", "b", "c", "d"});
+  const Ruling ruling = g.decide(d, human("ann", "approver"));
+  ASSERT_TRUE(ruling.waits());
+  const ApprovalRequest request = g.ask(ruling);
+  const auto vote = [&](const AuditContext& by) {
+    return g.governance->vote(by, request.id, Vote::Choice::approve, "");
+  };
+  EXPECT_EQ(vote(human("ann", "approver")).error().code, Errc::permission_denied);
+  EXPECT_EQ(vote(agent("bot", "eve")).error().code, Errc::permission_denied);
+  EXPECT_EQ(vote(human("max", "deployer")).error().code, Errc::permission_denied);
+  EXPECT_TRUE(vote(human("bob", "approver")).has_value());
+  EXPECT_EQ(vote(human("bob", "approver")).error().code, Errc::failed_precondition);
+  EXPECT_TRUE(g.decide(d, human("ann", "approver")).waits());
+  EXPECT_TRUE(vote(human("eve", "approver")).has_value());
+  EXPECT_TRUE(g.decide(d, human("ann", "approver")).allows());
+  EXPECT_TRUE(g.decide(g.deployment({"a", "b", "c", "d"}), human("ann", "approver")).waits());
+  g.w.clock.advance(25h);
+  EXPECT_TRUE(g.decide(d, human("ann", "approver")).waits());
+}
+
+TEST(Approving, EndsAtItsTime) {
+  Governed g;
+  const ApprovalRequest request =
+      g.ask(g.decide(g.deployment({"a", "b", "c", "d"}), human("ann", "approver")));
+  g.w.clock.advance(g.w.settings.policy.approval_timeout + 1s);
+  EXPECT_TRUE(g.governance->tick().has_value());
+  EXPECT_EQ(g.governance->store().approval(request.id)->state, "expired");
+  EXPECT_EQ(g.governance->vote(human("bob", "approver"), request.id, Vote::Choice::approve, "")
+                .error()
+                .code,
+            Errc::failed_precondition);
+}
+
+TEST(Waiving, CountsFromItsApprovalToItsEnd) {
+  Governed g;
+  const Deployment d = g.deployment({"bad.txt"});
+  const auto ann = human("ann", "admin");
+  const Waiver waiver =
+      g.governance
+          ->ask_waiver(ann, {.rule = "no-bad-file", .project = "shop", .reason = "a joke"}, 48h)
+          .value();
+  EXPECT_FALSE(g.decide(d, ann).allows());
+  const auto approve = [&](const AuditContext& by) {
+    return g.governance->answer_waiver(by, waiver.id, Vote::Choice::approve);
+  };
+  EXPECT_EQ(approve(ann).error().code, Errc::permission_denied);
+  EXPECT_EQ(approve(agent("bot", "bob")).error().code, Errc::permission_denied);
+  ASSERT_TRUE(approve(human("bob", "approver")).has_value());
+  const Ruling lifted = g.decide(d, ann);
+  EXPECT_TRUE(lifted.allows());
+  EXPECT_EQ(lifted.by.waiver, waiver.id.str());
+  g.w.clock.advance(48h);
+  EXPECT_FALSE(g.decide(d, ann).allows());
+  EXPECT_TRUE(g.governance->tick().has_value());
+  EXPECT_EQ(g.governance->store().waiver(waiver.id)->state, "expired");
+  EXPECT_EQ(
+      g.governance
+          ->ask_waiver(ann, {.rule = "no-bad-file", .project = "shop", .reason = "x"}, 31 * 24h)
+          .error()
+          .code,
+      Errc::invalid_argument);
+}
+
+TEST(BreakingTheGlass, TakesTwoPeopleAndLastsAnHour) {
+  Governed g;
+  const Deployment d = g.deployment({"bad.txt"});
+  const auto ann = human("ann", "admin");
+  EXPECT_EQ(g.governance->declare(agent("bot", "ann"), "shop", "fire").error().code,
+            Errc::permission_denied);
+  const BreakGlass emergency = g.governance->declare(ann, "shop", "fire").value();
+  EXPECT_FALSE(g.decide(d, ann).allows());
+  EXPECT_EQ(g.governance->answer_emergency(ann, emergency.id, Vote::Choice::approve).error().code,
+            Errc::permission_denied);
+  ASSERT_TRUE(
+      g.governance->answer_emergency(human("bob", "admin"), emergency.id, Vote::Choice::approve)
+          .has_value());
+  EXPECT_TRUE(g.decide(d, ann).allows());
+  EXPECT_FALSE(g.decide(d, agent("bot", "ann")).allows());
+  g.w.clock.advance(61min);
+  EXPECT_FALSE(g.decide(d, ann).allows());
+}
+
+TEST(Policies, OneThatWasChangedBehindOurBackIsNotUsed) {
+  World w;
+  add_rules(w);
+  ASSERT_TRUE(w.stores.governance
+                  ->in_transaction([](Database::Session& session) {
+                    return session.execute(
+                        "UPDATE policy_set SET record=json_set(record,'$.advisory',"
+                        "json_array('no-bad-file')) WHERE version=2");
+                  })
+                  .has_value());
+  const auto opened = GovernanceService::open({.settings = w.settings,
+                                               .clock = w.clock,
+                                               .store = *w.stores.governance,
+                                               .repository = *w.repository,
+                                               .names = w.names,
+                                               .evaluator = make_sql_rule_evaluator()});
+  EXPECT_EQ(opened.error().code, Errc::corrupt);
+}
+
+TEST(Decisions, AreForgottenBeyondTheLimitWithTheirFacts) {
+  World w;
+  for (int i = 0; i < 3; ++i) w.deploy("shop", {{"index.html", std::to_string(i)}});
+  ASSERT_TRUE(w.stores.governance->prune(2).has_value());
+  EXPECT_EQ(w.stores.governance->decisions({}).value().decisions.size(), 2u);
+  EXPECT_EQ(w.stores.governance->past(100).value().size(), 2u);
+}
+
+}  // namespace
+}  // namespace slipway
