@@ -57,22 +57,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const slipway::Facts known = facts();
   static const auto evaluator = slipway::make_sql_rule_evaluator();
   const auto shape = slipway::lint_query(sql);
-  std::set<std::string, std::less<>> tables;
-  for (const slipway::FactTable& table : slipway::fact_tables()) tables.emplace(table.name);
+  const std::set<std::string, std::less<>> tables = {"change", "env_var", "file"};
   const auto session =
-      evaluator->open(known, shape ? shape->tables : tables, {.steps = 20'000, .rows = 500});
+      evaluator->open(known, shape ? shape->tables : tables, {.steps = 2'000, .rows = 500});
   if (!session) give_up("open", session.error().message);
   const auto rows = (*session)->run(sql);
   if (!shape) return 0;
-  if (rows) {
-    check(*shape, *rows);
-  } else if (rows.error().code != slipway::Errc::too_large &&
-             !rows.error().message.contains("overflow") &&
-             !rows.error().message.contains("one character") &&
-             !rows.error().message.contains("pattern")) {
-    // Forms that SQLite refuses although the types are right (an aggregate of an aggregate, ORDER
-    // BY of a compound query, a depth): told when a set is checked, so no harm.
-    return 0;
-  }
+  // Forms that SQLite refuses although the types are right (an aggregate of an aggregate, a depth)
+  // are told when a set is checked.
+  if (rows) check(*shape, *rows);
   return 0;
 }

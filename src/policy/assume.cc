@@ -12,7 +12,7 @@ namespace {
 std::unexpected<Error> malformed(std::string message) {
   return fail(Errc::invalid_argument, std::move(message),
               "write TABLE.COLUMN=VALUE, TABLE[COLUMN=VALUE].COLUMN=VALUE, TABLE=none or "
-              "TABLE+COLUMN=VALUE,…; `slipway policy show --facts` lists tables");
+              "TABLE+COLUMN=VALUE,…; docs/policy.md lists the tables");
 }
 
 Result<FactValue> value_for(const FactTable& table, const FactColumn& column,

@@ -14,7 +14,15 @@ namespace {
 namespace json = boost::json;
 
 void write_string(std::string& out, std::string_view text) {
+  const auto plain = [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
+  };
   out += '"';
+  if (std::ranges::all_of(text, plain)) {
+    out += text;
+    out += '"';
+    return;
+  }
   for (const char c : text) {
     switch (c) {
       case '"':
@@ -51,35 +59,43 @@ void write_string(std::string& out, std::string_view text) {
 void write_value(std::string& out, const FactValue& value) {
   if (const auto* text = std::get_if<std::string>(&value))
     write_string(out, *text);
+  else if (const auto* number = std::get_if<std::int64_t>(&value))
+    out += fmt::format_int(*number).c_str();
   else
-    out += std::holds_alternative<std::monostate>(value) ? "null" : to_text(value);
+    out += "null";
 }
 
-// Positions of a table's columns by their names' order.
-std::vector<std::size_t> by_name(const FactTable& table) {
-  std::vector<std::size_t> order(table.columns.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::ranges::sort(order, {}, [&](std::size_t i) { return table.columns[i].name; });
-  return order;
+// A column's place in its rows, and how its member starts: `"name":`.
+struct Member {
+  std::size_t at;
+  std::string start;
+};
+
+// In the order of their names.
+std::vector<Member> members_of(const FactTable& table) {
+  std::vector<Member> out;
+  for (std::size_t i = 0; i < table.columns.size(); ++i)
+    out.push_back({i, fmt::format("\"{}\":", table.columns[i].name)});
+  std::ranges::sort(out, {}, [&](const Member& one) { return table.columns[one.at].name; });
+  return out;
 }
 
-std::string row_text(const FactTable& table, const std::vector<std::size_t>& order,
-                     const FactRow& row) {
-  std::string out = "{";
-  for (const std::size_t i : order) {
-    if (out.size() > 1) out += ',';
-    write_string(out, table.columns[i].name);
-    out += ':';
-    write_value(out, row[i]);
+std::string row_text(const std::vector<Member>& members, const FactRow& row) {
+  std::string out;
+  out.reserve(256);
+  for (const Member& member : members) {
+    out += out.empty() ? '{' : ',';
+    out += member.start;
+    write_value(out, row[member.at]);
   }
   return out + "}";
 }
 
 std::string rows_text(const FactTable& table, const std::vector<FactRow>& rows) {
-  const std::vector<std::size_t> order = by_name(table);
+  const std::vector<Member> members = members_of(table);
   std::vector<std::string> texts;
   texts.reserve(rows.size());
-  for (const FactRow& row : rows) texts.push_back(row_text(table, order, row));
+  for (const FactRow& row : rows) texts.push_back(row_text(members, row));
   std::ranges::sort(texts);
   std::string out = "[";
   for (const std::string& text : texts) {
