@@ -8,6 +8,8 @@
 namespace slipway::handlers {
 namespace {
 
+constexpr std::chrono::hours agent_token_life{7 * 24};
+
 bool by_agent(const Deployment& deployment, std::string_view name) {
   const std::string link = fmt::format("agent:{}", name);
   return std::ranges::find(deployment.actor.chain, link) != deployment.actor.chain.end() ||
@@ -27,6 +29,37 @@ Status permits_members_of(const ApiCall& call, std::string_view team) {
                .cause = "not_permitted"});
 }
 
+// Asks the policies whether there may be such a token.
+Result<AuditContext> allow_token(const ApiContext& context, const ApiCall& call,
+                                 const Restriction& restriction, const std::string& member) {
+  const PermissionSet actions = restriction.actions.value_or(PermissionSet::all());
+  std::optional<std::int64_t> expires_in;
+  if (restriction.expires_at)
+    expires_in =
+        std::chrono::floor<std::chrono::seconds>(*restriction.expires_at - context.clock.now())
+            .count();
+  const bool for_agent =
+      !restriction.agent.empty() || (member.empty() && call.by.actor.kind == "agent");
+  const auto rights = [&](Permission permission) {
+    return actions.contains(permission) && call.principal.permissions().contains(permission);
+  };
+  return context.governance.require(
+      {.point = DecisionPoint::token,
+       .by = call.by,
+       .resource = "token/" + (member.empty() ? call.by.actor.token : member),
+       .action = "token",
+       .more = [&](Facts& facts) {
+         facts.add("token_request",
+                   {{"label", restriction.label},
+                    {"for_kind", for_agent ? "agent" : "human"},
+                    {"expires_in", expires_in},
+                    {"depth", call.by.actor.chain.size()},
+                    {"can_promote", rights(Permission::promote) ? 1 : 0},
+                    {"can_set_secrets", rights(Permission::secret_write) ? 1 : 0},
+                    {"narrower", 1}});  // by construction: each restriction is ANDed
+       }});
+}
+
 }  // namespace
 
 Result<ApiResponse> create_token(const ApiContext& context, ApiCall& call) {
@@ -36,13 +69,20 @@ Result<ApiResponse> create_token(const ApiContext& context, ApiCall& call) {
   reader.read("member", member).read("team", team);
   SLIPWAY_CHECK(reader.status());
   SLIPWAY_TRY(Restriction restriction, restriction_from_json(body, context.clock.now()));
+  // An agent's token ends by itself: within a week unless it says sooner.
+  const bool for_agent =
+      !restriction.agent.empty() || (member.empty() && call.by.actor.kind == "agent");
+  if (for_agent && !restriction.expires_at)
+    restriction.expires_at =
+        std::chrono::ceil<std::chrono::seconds>(context.clock.now() + agent_token_life);
+  SLIPWAY_TRY(const AuditContext by, allow_token(context, call, restriction, member));
   IdentityStore::MadeToken made;
   if (member.empty()) {
-    SLIPWAY_TRY(made, context.identity.narrow_token(call.by, call.bearer(), restriction));
+    SLIPWAY_TRY(made, context.identity.narrow_token(by, call.bearer(), restriction));
   } else {
     SLIPWAY_CHECK(permits_members_of(call, team));
     SLIPWAY_TRY(made, context.identity.create_token(
-                          call.by, {.team = team, .member = member, .restriction = restriction}));
+                          by, {.team = team, .member = member, .restriction = restriction}));
   }
   json::object out = to_json(made.record);
   out["token"] = made.text;

@@ -239,6 +239,13 @@ def test_break_glass_takes_two_people_and_no_agent(policed, tmp_path):
     decision_of(policed.cli("deploy", bad, "--alias", "later", "--json"))
 
 
+def test_an_agents_token_ends_within_a_week(policed):
+    decision = decision_of(policed.cli("token", "create", "--agent", "bot", "--ttl", "30d", "--json"))
+    assert decision["point"] == "token" and decision["violations"][0]["rule"] == "token-bounds"
+    made = policed.ok("token", "create", "--agent", "bot", "--json").json()  # a week, unless it says sooner
+    assert policed.ok("whoami", environment={"SLIPWAY_TOKEN": made["token"]})
+
+
 def test_sets_are_checked_replayed_versioned_and_signed(policed, tmp_path):
     policed.deploy(folder(tmp_path, "bad", index__html="x", forbidden__txt="no"))
     text = policed.ok("policy", "show").out
