@@ -9,6 +9,7 @@
 
 #include <boost/json/serialize.hpp>
 #include <csignal>
+#include <set>
 
 #include "api/dispatch.h"
 #include "api/metrics.h"
@@ -95,6 +96,15 @@ Result<int> find_port(const std::string& address, int port) {
   ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &length);
   return ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
                                            : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
+}
+
+// Members of the team, and of the one that reaches every team, who may approve.
+std::vector<std::string> approvers_of(IdentityStore& identity, const std::string& team) {
+  std::set<std::string> names;
+  for (const std::string& each : {std::string("default"), team})
+    for (const Member& member : identity.members(each))
+      if (role_permissions(member.role).contains(Permission::approve)) names.insert(member.name);
+  return {names.begin(), names.end()};
 }
 
 }  // namespace
@@ -193,7 +203,10 @@ Status Server::Parts::govern() {
                                        .names = *names,
                                        .evaluator = make_sql_rule_evaluator(),
                                        .second_opinion = std::move(opa),
-                                       .key = std::make_shared<GovernanceKey>(std::move(key))}));
+                                       .key = std::make_shared<GovernanceKey>(std::move(key)),
+                                       .approvers = [this](const std::string& team) {
+                                         return approvers_of(*stores.identity, team);
+                                       }}));
   return {};
 }
 

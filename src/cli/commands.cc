@@ -172,7 +172,7 @@ constexpr Command rows[] = {
      "A policy set is TOML; docs/policy.md is its language. `check` and `test FILE` work without a "
      "server. `set` checks it, runs its tests, says which past decisions would be otherwise, and "
      "makes it the next version.",
-     "slipway policy show\nslipway policy show --text > policy.toml\n"
+     "slipway policy show --rules\nslipway policy show > policy.toml\n"
      "slipway policy check policy.toml\nslipway policy replay policy.toml --last 500\n"
      "slipway policy set policy.toml --advisory-first --reason 'larger changes need a look'\n"
      "slipway policy test --point preview --project shop --assume request.actor_kind=agent",
