@@ -58,6 +58,9 @@ def main():
     if not options.command:
         parser.error("no command")
 
+    if not os.access(options.command[0], os.X_OK):
+        parser.error(f"{options.command[0]} is no program")
+
     logs = options.logs or pathlib.Path(tempfile.mkdtemp(prefix="stall-"))
     logs.mkdir(parents=True, exist_ok=True)
     name = pathlib.Path(options.command[0]).name

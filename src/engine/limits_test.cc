@@ -121,6 +121,21 @@ TEST_F(Limits, CpuTimeIsCappedAndCounted) {
   EXPECT_LT(outcome->usage.cpu_micros, static_cast<std::uint64_t>(took / 1us) * 3 / 10 + 100'000);
 }
 
+TEST_F(Limits, KindsOfSandboxesHaveSharesOfTheCpu) {
+  const CgroupTree tree = CgroupTree::open().value();
+  if (!tree.has("cpu")) GTEST_SKIP() << "this host has no CPU control groups";
+  const bool v2 = tree.layout() == CgroupLayout::v2;
+  const auto share = [&](const char* kind) {
+    const std::filesystem::path mount = "/sys/fs/cgroup";
+    const auto text = read_file(v2 ? mount / "slipway" / kind / "cpu.weight"
+                                   : mount / "cpu/slipway" / kind / "cpu.shares");
+    return text ? std::stoi(*text) : 0;
+  };
+  EXPECT_GT(share("builds"), 0);
+  EXPECT_GT(share("previews"), share("builds"));
+  EXPECT_GT(share("production"), share("previews"));
+}
+
 TEST_F(Limits, RcLimitsAreSet) {
   SandboxSpec spec = bench().shell("ulimit -n; ulimit -c; cat /proc/self/oom_score_adj");
   spec.limits.open_files = 777;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 
@@ -163,6 +164,27 @@ Status CgroupTree::remove(const std::string& group) const {
   for (const fs::path& hierarchy : hierarchies())
     if (is_dir(hierarchy / group)) SLIPWAY_CHECK(remove_groups(hierarchy / group));
   return {};
+}
+
+Status CgroupTree::set_cpu_weight(const std::string& group, std::uint32_t weight) const {
+  if (!has("cpu")) return fail(Errc::failed_precondition, "no CPU control groups are here");
+  const auto put = [](const fs::path& file, const std::string& text) -> Status {
+    SLIPWAY_TRY(const Fd fd, open_file(file, O_WRONLY));
+    return write_all(fd.get(), text);
+  };
+  const fs::path path = directory("cpu", group);
+  SLIPWAY_CHECK(make_directories(path));
+  weight = std::clamp(weight, 1u, 10'000u);
+  // 100 of the one scale is 1024 of the other.
+  if (layout_ != CgroupLayout::v2)
+    return put(path / "cpu.shares",
+               std::to_string(std::max<std::uint64_t>(2, std::uint64_t{weight} * 1024 / 100)));
+  // A group has a controller's files when those above pass the controller on.
+  for (fs::path above = mount_; const fs::path& part : fs::path(group)) {
+    SLIPWAY_CHECK(put(above / "cgroup.subtree_control", "+cpu"));
+    above /= part;
+  }
+  return put(path / "cpu.weight", std::to_string(weight));
 }
 
 void CgroupTree::adopt(const std::string& group, int pid) const {

@@ -41,6 +41,10 @@ class CgroupTree {
   [[nodiscard]] Status kill(const std::string& group, Duration wait) const;
   // Removes the group, empty by now, from every hierarchy; absent is fine.
   [[nodiscard]] Status remove(const std::string& group) const;
+  // Makes the group and says which share of the CPU it gets beside its siblings when there is not
+  // enough for all: 1 to 10,000, 100 is ordinary. Errors: failed_precondition when no CPU
+  // controller is there; io.
+  [[nodiscard]] Status set_cpu_weight(const std::string& group, std::uint32_t weight) const;
   // Makes the group and moves process `pid` there, where systemd looks (v2, else name=systemd), so
   // that the process is not taken for a part of the service that started it. Best effort.
   void adopt(const std::string& group, int pid) const;

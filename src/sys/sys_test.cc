@@ -115,6 +115,43 @@ TEST_F(Sys, CountersOfControlGroupsV2) {
   EXPECT_EQ(tree.counters("none").error().code, Errc::not_found);
 }
 
+TEST_F(Sys, CpuSharesOfControlGroupsV2) {
+  write("cgroup.controllers", "cpuset cpu io memory pids\n");
+  // The kernel makes these.
+  for (const char* file : {"cgroup.subtree_control", "a/cgroup.subtree_control", "a/b/cpu.weight"})
+    write(file, "");
+  const auto tree = CgroupTree::open(path()).value();
+  ASSERT_TRUE(tree.set_cpu_weight("a/b", 50).has_value());
+  EXPECT_EQ(read_file(path() / "cgroup.subtree_control").value(), "+cpu");
+  EXPECT_EQ(read_file(path() / "a/cgroup.subtree_control").value(), "+cpu");
+  EXPECT_EQ(read_file(path() / "a/b/cpu.weight").value(), "50");
+}
+
+TEST_F(Sys, CpuSharesOfControlGroupsV1) {
+  write("memory/x", "");
+  write("cpu/a/b/cpu.shares", "1024");
+  const auto tree = CgroupTree::open(path()).value();
+  ASSERT_TRUE(tree.set_cpu_weight("a/b", 1000).has_value());
+  EXPECT_EQ(read_file(path() / "cpu/a/b/cpu.shares").value(), "10240");
+}
+
+TEST_F(Sys, CpuSharesNeedTheController) {
+  write("cgroup.controllers", "memory pids\n");
+  EXPECT_EQ(CgroupTree::open(path()).value().set_cpu_weight("a", 1).error().code,
+            Errc::failed_precondition);
+}
+
+TEST_F(Sys, ProcessesOfControlGroupsV2) {
+  write("cgroup.controllers", "memory pids\n");
+  write("g/cgroup.procs", "");
+  write("g/below/cgroup.procs", "7\n8\n");
+  const auto tree = CgroupTree::open(path()).value();
+  EXPECT_EQ(tree.processes("g"), (std::vector<int>{7, 8}));
+  EXPECT_TRUE(tree.exists("g"));
+  tree.adopt("g", 9);
+  EXPECT_EQ(read_file(path() / "g/cgroup.procs").value(), "9\n");
+}
+
 TEST_F(Sys, CountersOfControlGroupsV1) {
   write("memory/g/memory.usage_in_bytes", "4096\n");
   write("memory/g/memory.max_usage_in_bytes", "9000\n");
