@@ -4,6 +4,8 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "detect/listed.h"
+
 namespace slipway::detection {
 namespace {
 
@@ -75,6 +77,39 @@ TEST(Yaml, SurvivesNonsense) {
   std::string items;
   for (int i = 0; i < 500; ++i) items += "- ";
   EXPECT_NO_THROW(static_cast<void>(parse_yaml(items + "a: b")));
+}
+
+TEST(Yaml, AnchorsAndMergesAreFollowedOnlySoFar) {
+  const auto value =
+      parse_yaml("x: &base\n  image: a\n  ports: [1]\nweb:\n  <<: *base\n  image: b\njob: *base\n");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(string_at(*value, {"web", "image"}), "b");
+  EXPECT_NE(find(*value, {"web", "ports"}), nullptr);
+  EXPECT_EQ(string_at(*value, {"job", "image"}), "a");
+  // Anchors of anchors would grow without bound.
+  std::string bomb = "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n";
+  for (char c = 'b'; c < 'z'; ++c) {
+    bomb += std::string(1, c) + ": &" + c + "\n";
+    for (int i = 0; i < 8; ++i)
+      bomb += "  k" + std::to_string(i) + ": *" + static_cast<char>(c - 1) + "\n";
+  }
+  const auto bounded = parse_yaml(bomb);
+  ASSERT_TRUE(bounded);
+  EXPECT_LT(json::serialize(*bounded).size(), 1u << 20);
+}
+
+TEST(Listing, ABuildCommandKeepsWhatIsNoInstall) {
+  EXPECT_EQ(without_install("npm ci && npm run build"), "npm run build");
+  EXPECT_EQ(without_install("pip install -r requirements.txt"), "");
+  EXPECT_EQ(without_install("bundle install; bundle exec rake assets:precompile"),
+            "bundle exec rake assets:precompile");
+  EXPECT_EQ(without_install("npm install-things"), "npm install-things");
+}
+
+TEST(Listing, DatabasesAreKnownByTheirImages) {
+  EXPECT_EQ(database_of_image("docker.io/library/postgres:16-alpine"), "postgres");
+  EXPECT_EQ(database_of_image("redis@sha256:aa"), "redis");
+  EXPECT_EQ(database_of_image("nginx"), "");
 }
 
 TEST(Xml, ReadsElementsAttributesAndEntities) {
