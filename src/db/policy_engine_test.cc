@@ -313,6 +313,18 @@ TEST(Remedies, AreTheSmallestSetThatPasses) {
             "slipway waive no-critical --subject left-pad --for 7d --reason WHY");
 }
 
+TEST(Remedies, CarryNothingThatATerminalWouldObey) {
+  World w;
+  w.finding("a\x1b]0;x\n'; rm -rf b", 4);
+  const Decision decision = w.with_remedies(rule("no-critical", "soft", critical));
+  ASSERT_EQ(decision.alternatives.size(), 1u);
+  for (const std::string& text :
+       {decision.violations.at(0).message, decision.remedies.at(0).command,
+        decision.remedies[0].description, decision.alternatives[0].command,
+        decision.alternatives[0].description})
+    EXPECT_EQ(text.find_first_of("\x1b\n"), std::string::npos) << text;
+}
+
 TEST(Remedies, PreferOneApprovalToManyFixes) {
   World w;
   for (int i = 0; i < 5; ++i) w.finding(fmt::format("f{}", i), 4);

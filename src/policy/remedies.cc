@@ -216,11 +216,13 @@ class Ways {
     WayOut way{.cost = 4 * static_cast<int>(subjects_.size())};
     for (const std::string& subject : subjects_) {
       Remedy one = remedy(RemedyKind::waive, subject);
-      one.command = fmt::format("slipway waive {}{} --for 7d --reason WHY", rule_.id,
-                                subject.empty() ? "" : " --subject " + shell_quote(subject));
+      // Of what a scanner or a tree says, so not safe for a terminal as it is.
+      one.command =
+          sanitize_line(fmt::format("slipway waive {}{} --for 7d --reason WHY", rule_.id,
+                                    subject.empty() ? "" : " --subject " + shell_quote(subject)));
       one.description = subject.empty()
                             ? fmt::format("accept {} for a time", rule_.id)
-                            : fmt::format("accept {} for {} for a time", rule_.id, subject);
+                            : fmt::format("accept {} for {} for a time", rule_.id, one.subject);
       way.remedies.push_back(std::move(one));
     }
     way.apply = [rule = rule_.id, subjects = subjects_](Facts& facts) {
