@@ -36,7 +36,8 @@ Result<int> rm(Context& context, const std::vector<std::string>& refs) {
         text_at(gone, "state") != "deleted" && reason.starts_with("removal is waiting"))
       context.console.err(fmt::format("{}: {}; it goes once enough people agreed\n",
                                       sanitize_line(text_at(gone, "id")), sanitize_line(reason)));
-    else if (!context.common.json) context.console.out(sanitize_line(text_at(gone, "id")) + "\n");
+    else if (!context.common.json)
+      context.console.out(sanitize_line(text_at(gone, "id")) + "\n");
   }
   if (context.common.json) context.console.out(printable_json(json::object{{"removed", removed}}));
   if (!context.common.quiet && !context.common.json)
