@@ -19,7 +19,7 @@ def test_the_access_log_is_a_setting(make_slipway, project):
             if entry.get("message", entry.get("msg")) == "request" and entry["host"] == host:
                 found.append(entry)
         return found
-    page, missing = wait_until(lambda: len(lines()) >= 2 and lines()[:2], 10, "two lines")
+    page, missing = wait_until(lambda: len(lines()) >= 2 and lines()[:2], 60, "two lines")
     assert (page["method"], page["path"], str(page["status"])) == ("GET", "/index.html", "200")
     assert int(page["bytes"]) > 2 and int(page["took_us"]) > 0
     assert (missing["path"], str(missing["status"])) == ("/nowhere", "404")

@@ -172,4 +172,4 @@ def test_listing_pages(slipway):
         if not cursor:
             break
     assert seen == ids[::-1]
-    wait_until(lambda: "pages" in [p["name"] for p in slipway.api("GET", "/v1/projects").json()["projects"]], 5)
+    wait_until(lambda: "pages" in [p["name"] for p in slipway.api("GET", "/v1/projects").json()["projects"]], 60)

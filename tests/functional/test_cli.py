@@ -81,7 +81,7 @@ def test_build_and_run_logs(slipway, project):
                               "require('http').createServer((q,r)=>r.end('ok')).listen(process.env.PORT)"})
     deployment = slipway.deploy(folder)
     assert "build-line-17" in slipway.ok("logs", deployment["id"], "--build").out
-    wait_until(lambda: "run-line-18" in slipway.ok("logs", deployment["id"]).out, 10, "the app's line")
+    wait_until(lambda: "run-line-18" in slipway.ok("logs", deployment["id"]).out, 60, "the app's line")
     out = slipway.ok("logs", deployment["id"], "--filter", "err-.*19").out
     assert "err-line-19" in out and "run-line-18" not in out
     assert slipway.ok("logs", deployment["id"], "--since", "1h").out
@@ -109,7 +109,7 @@ def test_logs_follow_as_they_are_written(slipway, probe):
 def test_terminal_escapes_of_an_app_do_not_reach_the_terminal(slipway, probe):
     deployment = slipway.deploy(probe())
     http.get(deployment["url"] + "/log?text=%1b]0;owned%07%1b[2Jafter")
-    wait_until(lambda: "after" in slipway.ok("logs", deployment["id"]).out, 10, "the line")
+    wait_until(lambda: "after" in slipway.ok("logs", deployment["id"]).out, 60, "the line")
     out = slipway.ok("logs", deployment["id"]).out
     assert "\x1b" not in out and "\x07" not in out
 

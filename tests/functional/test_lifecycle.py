@@ -30,8 +30,8 @@ def test_an_idle_app_sleeps_and_wakes_without_an_error(make_slipway, probe):
 
 def test_a_preview_expires_at_its_ttl(make_slipway, probe, project):
     slipway = make_slipway()
-    short = slipway.deploy(probe(), "--ttl", "4s")
     kept = slipway.deploy(project({"index.html": "kept"}))
+    short = slipway.deploy(probe(), "--ttl", "8s")
     assert http.get(short["url"]).status == 200
     slipway.wait_state(short["id"], "expired")
     assert http.get(short["url"]).status in (404, 410)
@@ -128,7 +128,7 @@ def test_an_app_that_does_not_go_is_killed_after_its_grace(make_slipway, probe):
     slipway = make_slipway({"instances": {"stop_grace": "1s"}})
     deployment = slipway.deploy(probe(), "-e", "PROBE_STUBBORN=1")
     slipway.ok("rm", deployment["id"], "-y")
-    wait_until(lambda: len(slipway.processes()) == 1, 15, "only the server to be left")
+    wait_until(lambda: len(slipway.processes()) == 1, 60, "only the server to be left")
 
 
 def test_what_was_removed_is_forgotten_after_its_time_and_what_is_used_stays(make_slipway, probe):
@@ -141,7 +141,7 @@ def test_what_was_removed_is_forgotten_after_its_time_and_what_is_used_stays(mak
     assert logs.exists()
     slipway.ok("rm", gone["id"], "-y")
     wait_until(lambda: slipway.api("GET", f"/v1/deployments/{gone['id']}").status == 404, 30, "its record to go")
-    wait_until(lambda: not logs.exists(), 10, "its logs to go")
+    wait_until(lambda: not logs.exists(), 60, "its logs to go")
     assert slipway.cli("undo", gone["id"]).code == 3
     assert http.get(kept["url"]).text == "probe two\n"
 

@@ -282,8 +282,9 @@ class Slipway:
         tails = {row.split("_")[-1] for row in self.known}
         if not tails:
             return []
-        return [path for path in pathlib.Path("/sys/fs/cgroup").glob("**/slipway/**/")
-                if any(tail in path.name for tail in tails)]
+        # os.walk passes over groups that go while it looks: those of other servers and tests, say.
+        return [pathlib.Path(path) for path, _, _ in os.walk("/sys/fs/cgroup")
+                if "/slipway/" in path and any(tail in os.path.basename(path) for tail in tails)]
 
     @property
     def known(self):
