@@ -310,7 +310,7 @@ TEST(Remedies, AreTheSmallestSetThatPasses) {
   ASSERT_EQ(decision.alternatives.size(), 1u);
   EXPECT_EQ(decision.alternatives[0].kind, RemedyKind::waive);
   EXPECT_EQ(decision.alternatives[0].command,
-            "slipway waive no-critical --subject left-pad --for 7d --reason WHY");
+            "slipway waive no-critical --project shop --subject left-pad --for 7d --reason WHY");
 }
 
 TEST(Remedies, CarryNothingThatATerminalWouldObey) {
@@ -333,8 +333,8 @@ TEST(Remedies, PreferOneApprovalToManyFixes) {
   ASSERT_EQ(decision.remedies.size(), 1u);
   EXPECT_EQ(decision.remedies[0].kind, RemedyKind::approve);
   EXPECT_FALSE(decision.remedies[0].actor_may) << "who asks does not approve";
-  name_decision(decision, "dec_abc");
-  EXPECT_EQ(decision.remedies[0].command, "slipway approve dec_abc");
+  name_approval(decision, "apr_abc");
+  EXPECT_EQ(decision.remedies[0].command, "slipway approve apr_abc");
 }
 
 TEST(Remedies, KnowHowLongToWait) {

@@ -94,8 +94,8 @@ std::string Decision::summary() const {
   return out;
 }
 
-void name_decision(Decision& decision, std::string_view id) {
-  constexpr std::string_view place = "{decision}";
+void name_approval(Decision& decision, std::string_view id) {
+  constexpr std::string_view place = "APPROVAL";
   for (auto* list : {&decision.remedies, &decision.alternatives})
     for (Remedy& remedy : *list)
       if (const auto at = remedy.command.find(place); at != std::string::npos)

@@ -95,8 +95,8 @@ struct Remedy {
   std::string rule;
   std::string subject;
   std::string description;  // one sentence
-  // As one would type it; "" when there is none (waiting). `{decision}` stands for the id under
-  // which the decision is stored: see name_decision().
+  // As one would type it; "" when there is none (waiting). Words in capitals are for the reader to
+  // fill in; APPROVAL is the id of the request for approval: see name_approval().
   std::string command;
   std::optional<std::int64_t> until;  // of `wait`: Unix seconds
   // Whether the actor of this request may carry it out, and if not, who may.
@@ -129,7 +129,7 @@ struct Decision {
   [[nodiscard]] std::string summary() const;
 };
 
-// Puts the id into the remedies' commands.
-void name_decision(Decision& decision, std::string_view id);
+// Puts the id of the approval that was asked for in place of the word APPROVAL.
+void name_approval(Decision& decision, std::string_view id);
 
 }  // namespace slipway

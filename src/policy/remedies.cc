@@ -193,7 +193,7 @@ class Ways {
       for (int i = 0; i < missing; ++i) people.push_back(fmt::format("\x1fsomebody-{}", i));
     if (people.size() < static_cast<std::size_t>(missing)) return;
     Remedy one = remedy(RemedyKind::approve, {});
-    one.command = "slipway approve {decision}";
+    one.command = "slipway approve APPROVAL";
     one.description = fmt::format("{} more approval{} by {}", missing, missing == 1 ? "" : "s",
                                   join(terms.roles, " or "));
     WayOut way{.remedies = {std::move(one)}, .cost = 3 * missing};
@@ -218,7 +218,8 @@ class Ways {
       Remedy one = remedy(RemedyKind::waive, subject);
       // Of what a scanner or a tree says, so not safe for a terminal as it is.
       one.command =
-          sanitize_line(fmt::format("slipway waive {}{} --for 7d --reason WHY", rule_.id,
+          sanitize_line(fmt::format("slipway waive {} --project {}{} --for 7d --reason WHY",
+                                    rule_.id, shell_quote(facts_.text("request", "project")),
                                     subject.empty() ? "" : " --subject " + shell_quote(subject)));
       one.description = subject.empty()
                             ? fmt::format("accept {} for a time", rule_.id)
