@@ -13,8 +13,10 @@ namespace {
 
 // An app may open a port of minor interest (a debugger, metrics) before its real one.
 constexpr Duration other_port_patience = 400ms;
-// Most apps start within seconds: look often then (a look costs some 50 us), seldom later.
-constexpr Duration early_time = 3s, early_pause = 1ms, late_pause = 50ms;
+// Most apps start within seconds: ask often then (to be refused costs some 80 us), seldom later.
+constexpr Duration early_time = 3s, early_pause = 2ms, late_pause = 50ms;
+// To list what listens takes the kernel milliseconds where its table of connections is large.
+constexpr Duration list_interval = 100ms;
 
 struct Observation {
   enum class Kind { refused, not_http, status } kind = Kind::refused;
@@ -55,32 +57,38 @@ Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, 
   std::optional<Duration> others_since;
   Observation last;
   int last_port = 0;
-  Duration pause = early_pause;
+  Duration pause = early_pause, next_list = clock.monotonic() + list_interval / 2;
   while (!deadline.passed(clock)) {
     if (stop.stop_requested()) return fail(Errc::canceled, "canceled while starting");
     if (exited(pause)) return fail(Errc::start_failed, "the app ended before it was ready");
     const bool early = deadline.left(clock) > question.timeout - early_time;
     pause = std::min<Duration>(pause * 5 / 4, early ? early_pause : late_pause);
 
+    bool heard = false;
+    const auto ask = [&](int port) -> std::optional<Backend::Endpoint> {
+      for (const bool ipv6 : {false, true}) {
+        const Observation seen = look(question, port, ipv6);
+        if (seen.kind == Observation::Kind::refused) continue;
+        heard = true;
+        last = seen;
+        last_port = port;
+        if (is_ready(seen, question.health_path))
+          return Backend::Endpoint{.dialer = question.dialer, .port = port, .ipv6 = ipv6};
+        break;
+      }
+      return std::nullopt;
+    };
+    if (auto endpoint = ask(question.port)) return *std::move(endpoint);
+    if (heard || clock.monotonic() < next_list) continue;
+    next_list = clock.monotonic() + list_interval;
     auto ports = question.dialer->listening_ports();
     if (ports && question.other_listener != question.port)
       std::erase(*ports, question.other_listener);
-    if (!ports || ports->empty()) continue;
-    int port = question.port;
-    if (std::ranges::find(*ports, port) == ports->end()) {
-      if (!others_since) others_since = clock.monotonic();
-      if (clock.monotonic() - *others_since < other_port_patience) continue;
-      port = ports->front();
-    }
-    for (const bool ipv6 : {false, true}) {
-      const Observation seen = look(question, port, ipv6);
-      if (seen.kind == Observation::Kind::refused) continue;
-      last = seen;
-      last_port = port;
-      if (is_ready(seen, question.health_path))
-        return Backend::Endpoint{.dialer = question.dialer, .port = port, .ipv6 = ipv6};
-      break;
-    }
+    if (!ports || ports->empty() || std::ranges::find(*ports, question.port) != ports->end())
+      continue;
+    if (!others_since) others_since = clock.monotonic();
+    if (clock.monotonic() - *others_since < other_port_patience) continue;
+    if (auto endpoint = ask(ports->front())) return *std::move(endpoint);
   }
   const std::string waited = format_duration(question.timeout);
   Error error{.code = Errc::start_failed, .phase = "start", .cause = "timeout"};
