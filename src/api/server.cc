@@ -133,6 +133,7 @@ struct Server::Parts {
   std::unique_ptr<SecretBox> secrets;
   std::unique_ptr<Environments> environments;
   std::unique_ptr<Fleet> fleet;
+  std::unique_ptr<Schedules> schedules;
   std::unique_ptr<Pipeline> pipeline;
   std::unique_ptr<DeployService> service;
   std::unique_ptr<Housekeeping> housekeeping;
@@ -214,6 +215,7 @@ Status Server::Parts::recover() const {
   SLIPWAY_TRY(const std::vector<Deployment> live,
               stores.repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
   SLIPWAY_CHECK(fleet->adopt(live));
+  for (const Deployment& deployment : live) schedules->watch(deployment);
   if (Status published = routes->publish_all(); !published)
     log_error("a deployment cannot be served", {{"error", published.error().message}});
   // What was being made when the server ended is made again from its recorded source.
@@ -293,6 +295,15 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
       });
   p.sites = std::make_unique<Sites>(*p.blobs, p.clock);
   p.routes = std::make_unique<Routes>(p.table, *p.names, *p.fleet, *p.stores.repository, *p.sites);
+  p.schedules = std::make_unique<Schedules>(Schedules::Parts{.settings = p.settings,
+                                                             .clock = p.clock,
+                                                             .repository = *p.stores.repository,
+                                                             .layers = *p.layers,
+                                                             .builder = *p.builder,
+                                                             .names = *p.names,
+                                                             .environments = *p.environments,
+                                                             .runner = *p.runner,
+                                                             .fleet = *p.fleet});
   p.pipeline = std::make_unique<Pipeline>(Pipeline::Parts{.settings = p.settings,
                                                           .clock = p.clock,
                                                           .repository = *p.stores.repository,
@@ -305,7 +316,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                           .runner = *p.runner,
                                                           .names = *p.names,
                                                           .governance = *p.governance,
-                                                          .environments = *p.environments});
+                                                          .environments = *p.environments,
+                                                          .schedules = *p.schedules});
   p.service =
       std::make_unique<DeployService>(DeployService::Parts{.settings = p.settings,
                                                            .clock = p.clock,
@@ -350,6 +362,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   SLIPWAY_CHECK(p.recover());
   SLIPWAY_CHECK(p.listen());
   p.housekeeping->start();
+  p.schedules->start();
   SLIPWAY_CHECK(p.announce());
   p.preparation = std::jthread([&p] { p.builder->prepare(); });
   log_info(
@@ -366,6 +379,7 @@ void Server::stop() {
   std::error_code ignored;
   fs::remove(p.settings.data / "server.json", ignored);
   if (p.housekeeping) p.housekeeping->stop();
+  if (p.schedules) p.schedules->stop();
   if (p.pipeline) p.pipeline->shut_down();
   if (p.router) p.router->stop(10s);
 }

@@ -370,6 +370,7 @@ class Run {
     artifact.workdir = work_directory(service_);
     artifact.env = run_environment(ground_);
     for (const Toolchain& tool : ground_.run_tools) artifact.toolchains.push_back(tool.id());
+    for (const Toolchain& tool : ground_.tools) artifact.built_with.push_back(tool.id());
     artifact.port = service_.port;
     artifact.health_path = service_.health_path;
     return outcome_;
@@ -387,6 +388,7 @@ class Run {
     }
     SLIPWAY_TRY(outcome_.artifact.site, blobs_.put_manifest(*std::move(site)));
     outcome_.artifact.fallback = service_.fallback;
+    for (const Toolchain& tool : ground_.tools) outcome_.artifact.built_with.push_back(tool.id());
     outcome_.artifact.health_path = service_.health_path;
     return outcome_;
   }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "deploy/learning.h"
 
 namespace slipway {
 
@@ -160,6 +161,7 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
     deployment.state = DeploymentState::failed;
     deployment.error = outcome.error();
     if (deployment.error->phase.empty()) deployment.error->phase = journey.current();
+    learn_from_failure(deployment, *deployment.error);
     const bool started = journey.current() == "start";
     if (!has_log_command(*deployment.error))
       deployment.error->next.push_back(
@@ -191,6 +193,7 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
   if (recorded)
     published = outcome ? parts_.routes.publish_with_alias(by_system("pipeline"), deployment)
                         : parts_.routes.publish(deployment);
+  if (outcome && recorded) parts_.schedules.watch(deployment);
   if (!published)
     log_error("a deployment was not settled",
               {{"deployment", deployment.id.str()}, {"error", published.error().message}});

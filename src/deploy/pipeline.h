@@ -17,6 +17,7 @@
 #include "deploy/journey.h"
 #include "deploy/logs.h"
 #include "deploy/routes.h"
+#include "deploy/schedules.h"
 #include "deploy/settings.h"
 #include "store/blob_store.h"
 #include "store/layer_store.h"
@@ -43,6 +44,7 @@ class Pipeline {
     const Names& names;
     GovernanceService& governance;
     const Environments& environments;
+    Schedules& schedules;
   };
   explicit Pipeline(Parts parts) : parts_(parts) {}
   ~Pipeline();

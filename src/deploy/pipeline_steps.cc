@@ -3,6 +3,7 @@
 #include "build/failure.h"
 #include "build/step.h"
 #include "deploy/instance_spec.h"
+#include "deploy/learning.h"
 #include "deploy/pipeline.h"
 #include "deploy/pipeline_observer.h"
 #include "deploy/units.h"
@@ -77,6 +78,11 @@ Status Pipeline::make_steps(Making& making) {
   making.journey.begin("start", join(commands, ", "));
   SLIPWAY_CHECK(parts_.fleet.start(deployment, making.stop));
   making.journey.end("done");
+  learn_from_run(deployment, [&](std::string_view label) -> std::optional<int> {
+    const auto endpoint = parts_.fleet.backend(deployment.id, label)->endpoint();
+    if (!endpoint) return std::nullopt;
+    return endpoint->port;
+  });
   return {};
 }
 
@@ -94,6 +100,9 @@ Status Pipeline::detect_units(Making& making) {
                                                          .framework = options.framework,
                                                          .runtime = options.runtime});
   if (deployment.plan.services.empty()) return nothing_to_run(deployment.plan);
+  if (!deployment.base.str().empty())
+    if (const auto before = parts_.repository.get(deployment.base))
+      apply_lessons(deployment.plan, *before);
   choose_units(deployment);
   std::vector<std::string> what;
   for (const Unit& unit : units_of(deployment))

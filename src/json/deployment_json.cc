@@ -54,6 +54,7 @@ json::object artifact_json(const Artifact& artifact) {
           {"workdir", or_null(artifact.workdir)},
           {"env", to_json(artifact.env)},
           {"toolchains", to_array(artifact.toolchains)},
+          {"built_with", to_array(artifact.built_with)},
           {"site", artifact.site ? json::value(artifact.site->str()) : json::value(nullptr)},
           {"fallback", artifact.fallback == StaticFallback::single_page_app ? "single_page_app"
                                                                             : "not_found_page"},
@@ -117,7 +118,7 @@ Result<Artifact> artifact_from_json(const json::value& value) {
       .read("start", out.start)
       .read("workdir", out.workdir)
       .read("env", out.env);
-  reader.read("release_layer", out.release_layer);
+  reader.read("release_layer", out.release_layer).read("built_with", out.built_with);
   reader.read("toolchains", out.toolchains).read("site", site).read("fallback", fallback);
   reader.read("port", out.port).read("health_path", out.health_path);
   if (fallback == "single_page_app") out.fallback = StaticFallback::single_page_app;
@@ -165,6 +166,21 @@ std::string_view state_of(const Deployment& deployment, const Unit& unit) {
   return to_string(deployment.state);
 }
 
+// What a service asked of its runtime, where it says so, and the version that it got.
+json::value runtime_json(const Unit& unit) {
+  if (unit.service == nullptr || unit.service->runtime.name.empty()) return nullptr;
+  const RuntimeNeed& runtime = unit.service->runtime;
+  json::value version = nullptr;
+  for (const auto* tools : {&unit.artifact->toolchains, &unit.artifact->built_with})
+    for (const std::string& tool : *tools)
+      if (version.is_null() && tool.starts_with(runtime.name + "@"))
+        version = json::string(std::string_view(tool).substr(runtime.name.size() + 1));
+  return json::object{{"name", runtime.name},
+                      {"wanted", or_null(runtime.version)},
+                      {"source", or_null(runtime.source)},
+                      {"version", std::move(version)}};
+}
+
 json::array services_json(const Deployment& deployment, const DeploymentUrls& urls) {
   if (deployment.plan.services.empty()) return {};
   return to_array(units_of(deployment), [&](const Unit& unit) {
@@ -182,6 +198,7 @@ json::array services_json(const Deployment& deployment, const DeploymentUrls& ur
                         {"alias_url", url(urls.alias_url, urls.service_alias_urls)},
                         {"state", state_of(deployment, unit)},
                         {"schedule", or_null(std::string(schedule))},
+                        {"runtime", runtime_json(unit)},
                         {"toolchains", to_array(unit.artifact->toolchains)}};
   });
 }

@@ -64,6 +64,7 @@ struct Artifact {
   std::string workdir;                  // absolute, inside the sandbox
   EnvVars env;                          // set by the platform for the runtime (PATH, NODE_ENV, ...)
   std::vector<std::string> toolchains;  // resolved, e.g. "node@20.20.2"; mounted read-only
+  std::vector<std::string> built_with;  // resolved, of the build; e.g. "go@1.22.5"
   std::optional<Digest> site;
   StaticFallback fallback = StaticFallback::not_found_page;
   std::optional<int> port;

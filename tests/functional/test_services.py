@@ -149,3 +149,27 @@ def test_a_release_command_that_fails_fails_the_deployment(slipway, tmp_path):
 @pytest.mark.parametrize("flag", ["--with-workers", "--with-schedules"])
 def test_the_flags_are_documented(slipway, flag):
     assert flag in slipway.ok("deploy", "--help").out
+
+
+def test_the_version_and_what_the_run_taught_are_told(slipway, tmp_path):
+    folder = write_app(tmp_path / "taught", {
+        "package.json": json.dumps({"name": "app", "engines": {"node": ">=18"}, "scripts": {"start": "node server.js"}}),
+        "server.js": "require('http').createServer((_, r) => r.end('hi')).listen(+require('fs').readFileSync('number'));",
+        "number": "4321"})
+    first = slipway.deploy(folder, "--project", "taught")
+    runtime = first["services"][0]["runtime"]
+    assert runtime["wanted"] == ">=18" and "engines" in runtime["source"]
+    assert int(runtime["version"].split(".")[0]) >= 18
+    finding = next(each for each in first["findings"] if each["code"] == "port_differs")
+    assert "4321" in finding["message"] and finding["fix"]
+    second = slipway.deploy(folder, "--project", "taught")
+    assert second["plan"]["services"][0]["port"] == 4321
+    assert http.get(second["url"]).text == "hi"
+    assert not any(each["code"] == "port_differs" for each in second["findings"]), "known by now"
+
+
+def test_what_is_missing_is_a_finding_with_its_fix(slipway, tmp_path):
+    folder = write_app(tmp_path / "missing", {"package.json": PACKAGE, "server.js": "const {TOKEN} = process.env;\nrequire('nowhere-to-be-found');"})
+    failed = slipway.deploy_failing(folder, "--project", "missing")
+    assert [each["code"] for each in failed["findings"]] == ["missing_dependency"], failed["findings"]
+    assert failed["findings"][0]["fix"]

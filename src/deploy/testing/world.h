@@ -107,6 +107,15 @@ class World {
               [](const Deployment&) {}};
   Sites sites{blobs, clock};
   Routes routes{table, names, fleet, *repository, sites};
+  Schedules schedules{{.settings = settings,
+                       .clock = clock,
+                       .repository = *repository,
+                       .layers = layers,
+                       .builder = builder,
+                       .names = names,
+                       .environments = environments,
+                       .runner = engine,
+                       .fleet = fleet}};
   Pipeline pipeline{{.settings = settings,
                      .clock = clock,
                      .repository = *repository,
@@ -119,7 +128,8 @@ class World {
                      .runner = engine,
                      .names = names,
                      .governance = *governance,
-                     .environments = environments}};
+                     .environments = environments,
+                     .schedules = schedules}};
   DeployService service{{.settings = settings,
                          .clock = clock,
                          .repository = *repository,

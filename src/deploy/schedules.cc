@@ -1,0 +1,187 @@
+#include "deploy/schedules.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "build/step.h"
+#include "deploy/logs.h"
+#include "http/probe.h"
+#include "sys/files.h"
+
+namespace slipway {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr unsigned at_once = 4;
+constexpr Duration request_time = 5min;
+
+// Puts the output of a run into its log.
+class RunObserver final : public BuildObserver {
+ public:
+  explicit RunObserver(BuildLog& log) : log_(log) {}
+  void step_started(std::string_view, std::string_view) override {}
+  void step_ended(std::string_view, std::string_view, Duration) override {}
+  void output(std::string_view bytes) override { log_.append(bytes, ignore_); }
+  void note(std::string_view text) {
+    log_.flush(ignore_);
+    log_.append(fmt::format("slipway: {}\n", text), ignore_);
+  }
+
+ private:
+  BuildLog& log_;
+  std::function<void(std::string_view)> ignore_ = [](std::string_view) {};
+};
+
+}  // namespace
+
+Schedules::Schedules(Parts parts) : parts_(parts), workers_(at_once) {}
+
+void Schedules::start() {
+  thread_ = std::jthread([this](std::stop_token stop) {
+    while (!stop.stop_requested()) {
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, stop, due_.empty() ? 60s : 1s, [&] { return false; });
+      }
+      if (!stop.stop_requested()) tick();
+    }
+  });
+}
+
+void Schedules::stop() {
+  stop_.request_stop();
+  thread_ = {};
+  workers_.stop();
+}
+
+void Schedules::watch(const Deployment& deployment) {
+  std::lock_guard lock(mutex_);
+  for (const Unit& unit : units_of(deployment)) {
+    if (!unit.runs || unit.kind() != "cron") continue;
+    const auto schedule = CronSchedule::parse(unit.service->schedule);
+    if (!schedule) {
+      log_warn("a schedule was not understood",
+               {{"deployment", deployment.id.str()}, {"error", schedule.error().message}});
+      continue;
+    }
+    if (const auto next = schedule->next_after(parts_.clock.now()))
+      due_.insert_or_assign(Job{deployment.id, unit.label}, Due{*schedule, *next});
+  }
+  changed_.notify_all();
+}
+
+void Schedules::tick() {
+  const Timestamp now = parts_.clock.now();
+  std::lock_guard lock(mutex_);
+  for (auto at = due_.begin(); at != due_.end();) {
+    if (at->second.next > now) {
+      ++at;
+      continue;
+    }
+    const auto next = at->second.schedule.next_after(now);
+    if (running_.insert(at->first).second) workers_.post([this, job = at->first] { run(job); });
+    if (next) at->second.next = *next;
+    at = next ? std::next(at) : due_.erase(at);
+  }
+}
+
+void Schedules::run(const Job& job) {
+  const auto deployment = parts_.repository.get(job.first);
+  const auto unit = deployment ? find_unit(*deployment, job.second) : std::nullopt;
+  const bool live = unit && is_live(deployment->state);
+  Status outcome;
+  if (live)
+    outcome = unit->artifact->start.empty() ? request(*deployment, *unit)
+                                            : run_command(*deployment, *unit);
+  if (!outcome && outcome.error().code != Errc::canceled)
+    log_warn("a scheduled run failed", {{"deployment", job.first.str()},
+                                        {"service", job.second},
+                                        {"error", outcome.error().message}});
+  std::lock_guard lock(mutex_);
+  running_.erase(job);
+  if (live)
+    ++(outcome ? succeeded_ : failed_);
+  else
+    due_.erase(job);
+}
+
+Status Schedules::run_command(const Deployment& deployment, const Unit& unit) {
+  const auto directory = parts_.fleet.log_directory(deployment.id, unit.label);
+  std::error_code ignored;  // the run before stays readable
+  std::filesystem::rename(directory / "current.log", directory / "1.log", ignored);
+  SLIPWAY_TRY(const std::unique_ptr<BuildLog> log,
+              BuildLog::create(directory, parts_.clock, parts_.settings.instances.log_bytes));
+  SLIPWAY_TRY(const Environments::Values configured, parts_.environments.values_for(deployment));
+  log->hide(configured.secrets);
+  RunObserver observer(*log);
+  observer.note(fmt::format("run of {} ({})", sanitize_line(unit.name()), unit.service->schedule));
+  const std::string sandbox =
+      fmt::format("{}-run-{}", deployment.id.tail(), random_id().substr(0, 6));
+  SLIPWAY_TRY(SandboxSpec spec, instance_spec({.settings = parts_.settings,
+                                               .repository = parts_.repository,
+                                               .layers = parts_.layers,
+                                               .builder = parts_.builder,
+                                               .names = parts_.names,
+                                               .environments = parts_.environments},
+                                              deployment, unit, sandbox));
+  const Status ran = run_step({.name = "run",
+                               .command = unit.artifact->start,
+                               .spec = std::move(spec),
+                               .service = unit.service,
+                               .limits = parts_.settings.builds.limits},
+                              parts_.runner, observer, stop_.get_token());
+  observer.note(ran ? "it ended well" : ran.error().message);
+  std::ignore = remove_tree(parts_.settings.data / "instances" / sandbox);
+  return ran;
+}
+
+Status Schedules::request(const Deployment& deployment, const Unit& unit) {
+  const std::string& path = unit.service->cron_path;
+  if (path.empty()) return fail(Errc::failed_precondition, "it has neither a command nor a path");
+  const std::vector<Unit> units = units_of(deployment);
+  const auto target = std::ranges::find_if(units, [&](const Unit& other) {
+    return other.has_instance() && other.is_routed() &&
+           (unit.service->needs.empty() || other.name() == unit.service->needs.front());
+  });
+  if (target == units.end())
+    return fail(Errc::failed_precondition, "there is no service that could answer its request");
+  const std::shared_ptr<Backend> backend = parts_.fleet.backend(deployment.id, target->label);
+  if (!backend->endpoint()) {
+    struct Settled {
+      std::mutex mutex;
+      std::condition_variable_any changed;
+      bool done = false;
+    };
+    const auto settled = std::make_shared<Settled>();
+    if (backend->claim_wake()) parts_.fleet.wake(backend);
+    backend->when_settled([settled] {
+      std::lock_guard lock(settled->mutex);
+      settled->done = true;
+      settled->changed.notify_all();
+    });
+    std::unique_lock lock(settled->mutex);
+    settled->changed.wait_for(lock, stop_.get_token(), parts_.settings.instances.start_timeout,
+                              [&] { return settled->done; });
+  }
+  const auto endpoint = backend->endpoint();
+  if (!endpoint) return fail(Errc::unavailable, "the service did not wake");
+  backend->touch(parts_.clock.monotonic());
+  SLIPWAY_TRY(Fd socket, endpoint->dialer->dial(endpoint->port, endpoint->ipv6));
+  SLIPWAY_TRY(const int status,
+              probe_http(std::move(socket), parts_.names.unit_host(deployment, target->label), path,
+                         request_time));
+  if (status >= 400)
+    return fail(Errc::start_failed, fmt::format("{} answered with status {}", path, status));
+  return {};
+}
+
+Schedules::Counts Schedules::counts() const {
+  std::lock_guard lock(mutex_);
+  return {.watched = due_.size(),
+          .running = running_.size(),
+          .succeeded = succeeded_,
+          .failed = failed_};
+}
+
+}  // namespace slipway

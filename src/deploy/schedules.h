@@ -1,0 +1,78 @@
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "deploy/cron.h"
+#include "deploy/fleet.h"
+#include "deploy/instance_spec.h"
+#include "deploy/workers.h"
+
+namespace slipway {
+
+// Runs what live deployments schedule (units of kind cron that run there), each at its times in
+// UTC: its command in a sandbox of its own, with the limits, variables and log of any service, or a
+// request to the service that it names. A run that is still under way when the next is due is not
+// joined by a second one; times that passed while no server ran are not made up for. Thread-safe;
+// start() and stop() once each. Everything given must outlive it.
+class Schedules {
+ public:
+  struct Parts {
+    const Settings& settings;
+    const Clock& clock;
+    Repository& repository;
+    LayerStore& layers;
+    const Builder& builder;
+    const Names& names;
+    const Environments& environments;
+    StepRunner& runner;
+    Fleet& fleet;
+  };
+  explicit Schedules(Parts parts);
+  ~Schedules() { stop(); }
+
+  // Looks at the clock once a second from now on.
+  void start();
+  // Ends what runs, and waits.
+  void stop();
+
+  // Takes up what a deployment that became ready schedules. Those that are no longer live are
+  // forgotten by themselves.
+  void watch(const Deployment& deployment);
+  // Begins what is due now; callable alone.
+  void tick();
+
+  struct Counts {
+    std::size_t watched = 0, running = 0;
+    std::uint64_t succeeded = 0, failed = 0;
+  };
+  [[nodiscard]] Counts counts() const;
+
+ private:
+  using Job = std::pair<DeploymentId, std::string>;  // and the unit's label
+  struct Due {
+    CronSchedule schedule;
+    Timestamp next;
+  };
+  void run(const Job& job);
+  [[nodiscard]] Status run_command(const Deployment& deployment, const Unit& unit);
+  [[nodiscard]] Status request(const Deployment& deployment, const Unit& unit);
+
+  Parts parts_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<Job, Due> due_;
+  std::set<Job> running_;
+  std::uint64_t succeeded_ = 0, failed_ = 0;
+  std::stop_source stop_;
+  std::jthread thread_;
+  Workers workers_;  // last: its tasks use the rest
+};
+
+}  // namespace slipway

@@ -1,0 +1,87 @@
+#include "deploy/schedules.h"
+
+#include <gtest/gtest.h>
+
+#include "deploy/testing/world.h"
+
+namespace slipway {
+namespace {
+
+using testing::World;
+
+template <class Condition>
+void eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{60};
+  while (!condition()) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain";
+    std::this_thread::yield();
+  }
+}
+
+Deployment add_nightly(World& w, DeployOptions options) {
+  EXPECT_TRUE(w.repository->ensure_project({}, "shop", w.clock.now()));
+  Deployment deployment;
+  deployment.id = DeploymentId::random();
+  deployment.project = "shop";
+  deployment.alias = "preview";
+  deployment.state = DeploymentState::ready;
+  deployment.created_at = w.clock.now();
+  deployment.source = sha256("x");
+  deployment.options = std::move(options);
+  deployment.plan.services = {{.name = "nightly", .kind = "cron", .schedule = "*/10 * * * *"}};
+  deployment.artifact.start = "node nightly.js";
+  return w.repository->add({}, deployment, {}).value();
+}
+
+TEST(Schedules, RunAtTheirTimesAndNotBetween) {
+  World w;
+  w.schedules.watch(add_nightly(w, {.with_schedules = true}));
+  w.schedules.tick();
+  EXPECT_TRUE(w.engine.steps().empty()) << "not due yet";
+  w.clock.advance(std::chrono::minutes{10});
+  w.schedules.tick();
+  eventually([&] { return w.schedules.counts().succeeded == 1; });
+  ASSERT_EQ(w.engine.steps().size(), 1u);
+  EXPECT_EQ(w.engine.steps()[0].argv.back(), "node nightly.js");
+  w.schedules.tick();
+  EXPECT_EQ(w.schedules.counts().running, 0u);
+  w.clock.advance(std::chrono::minutes{10});
+  w.schedules.tick();
+  eventually([&] { return w.schedules.counts().succeeded == 2; });
+}
+
+TEST(Schedules, APreviewThatDidNotAskHasNone) {
+  World w;
+  w.schedules.watch(add_nightly(w, {}));
+  EXPECT_EQ(w.schedules.counts().watched, 0u);
+}
+
+TEST(Schedules, WhatIsNoLongerLiveIsForgotten) {
+  World w;
+  const Deployment deployment = add_nightly(w, {.with_schedules = true});
+  w.schedules.watch(deployment);
+  ASSERT_TRUE(w.service.remove({}, deployment));
+  w.clock.advance(std::chrono::minutes{10});
+  w.schedules.tick();
+  eventually([&] { return w.schedules.counts().watched == 0; });
+  EXPECT_TRUE(w.engine.steps().empty());
+}
+
+TEST(Schedules, AFailedRunIsCountedAndLogged) {
+  World w;
+  w.engine.on_step([](const SandboxSpec&, const StepRunner::OutputSink& output,
+                      std::stop_token) -> Result<StepRunner::Outcome> {
+    output("no database\n");
+    return StepRunner::Outcome{.exit = {.code = 1}};
+  });
+  const Deployment deployment = add_nightly(w, {.with_schedules = true});
+  w.schedules.watch(deployment);
+  w.clock.advance(std::chrono::minutes{10});
+  w.schedules.tick();
+  eventually([&] { return w.schedules.counts().failed == 1; });
+  const std::string log = log_tail(w.fleet.log_directory(deployment.id), 4096);
+  EXPECT_NE(log.find("no database"), std::string::npos) << log;
+}
+
+}  // namespace
+}  // namespace slipway
