@@ -74,7 +74,8 @@ TEST_F(AuthorizationTest, ANarrowTokenReachesNothingOfOtherProjects) {
       put("{ref}", foreign.id.str());
       put("{project}", "bank");
       put("{environment}", "production");
-      const ApiResponse response = w.call(token, std::string(route.method), path, R"({"version":1})");
+      const ApiResponse response =
+          w.call(token, std::string(route.method), path, R"({"version":1})");
       if (route.reach == Reach::all || names_one)
         EXPECT_FALSE(admitted(response)) << route.method << ' ' << path << ' ' << response.status;
       // Lists leave it out.

@@ -228,8 +228,9 @@ Action define_deploy(Arguments& arguments, CommonOptions& common) {
                    "the service to deploy, where there are more");
   arguments.option("--framework", "NAME", own->framework, "take it for this framework");
   arguments.option("--runtime", "NAME@VERSION", own->runtime, "run it with this, say node@22");
-  arguments.flag("--with-workers", own->with_workers,
-                 "run the workers of this preview, too; a folder of workers alone always runs them");
+  arguments.flag(
+      "--with-workers", own->with_workers,
+      "run the workers of this preview, too; a folder of workers alone always runs them");
   arguments.flag("--with-schedules", own->with_schedules, "run what this preview schedules, too");
   arguments.flag("-y, --yes", common.yes, "ask nothing");
   arguments.flag("--json", common.json, "print the deployment as JSON");

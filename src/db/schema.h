@@ -30,7 +30,6 @@ CREATE TABLE upload (
 CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 )",
-    audit_schema,
-    identity_schema, governance_schema, configuration_schema};
+    audit_schema, identity_schema, governance_schema, configuration_schema};
 
 }  // namespace slipway

@@ -104,8 +104,7 @@ class FleetTest : public ::testing::Test {
   Stores stores = Stores::open(":memory:", clock).value();
   Repository* repository = stores.repository.get();
   SecretBox secret_box = SecretBox::open(directory.path() / "secrets.key").value();
-  Environments environments{
-      {.store = *stores.configurations, .box = secret_box, .clock = clock}};
+  Environments environments{{.store = *stores.configurations, .box = secret_box, .clock = clock}};
   BlobStore blobs = BlobStore::open(directory.path()).value();
   LayerStore layers = LayerStore::open(directory.path()).value();
   Builder builder{
@@ -143,7 +142,8 @@ TEST_F(FleetTest, StartsAnInstanceAndWaitsUntilItAnswers) {
 }
 
 TEST_F(FleetTest, AHealthPathThatFailsKeepsItFromBeingReady) {
-  settings.instances.start_timeout = 4s;  // long enough to ask at least once on a machine that stalls
+  settings.instances.start_timeout =
+      4s;  // long enough to ask at least once on a machine that stalls
   app.status = 503;
   Deployment deployment = add();
   deployment.artifact.health_path = "/health";

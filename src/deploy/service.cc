@@ -143,12 +143,12 @@ Result<Deployment> DeployService::plan(const NewDeployment& wanted) {
   SLIPWAY_TRY(Deployment deployment, draft(wanted, manifest));
   const DeployOptions& options = deployment.options;
   deployment.plan = detect(ManifestTree(*manifest, parts_.blobs), {.service = options.service,
-                                                                  .root = options.root,
-                                                                  .install = options.install,
-                                                                  .build = options.build,
-                                                                  .start = options.start,
-                                                                  .framework = options.framework,
-                                                                  .runtime = options.runtime});
+                                                                   .root = options.root,
+                                                                   .install = options.install,
+                                                                   .build = options.build,
+                                                                   .start = options.start,
+                                                                   .framework = options.framework,
+                                                                   .runtime = options.runtime});
   return deployment;
 }
 

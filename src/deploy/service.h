@@ -48,8 +48,7 @@ class DeployService {
     Digest manifest;
     std::vector<Digest> missing;
   };
-  [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project,
-                                                 Manifest manifest);
+  [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project, Manifest manifest);
   // Errors: conflict when the base is unknown here; send the full manifest then.
   [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project,
                                                  const ManifestDelta& delta);

@@ -168,9 +168,9 @@ Status apply_config(Settings& settings, std::string_view toml_text, std::string_
                             parsed.error().message));
   for (const auto& [section_name, section] : *parsed) {
     if (!section.is_table())
-      return problem(file_name, section,
-                     fmt::format("{} stands outside a section", section_name.str()),
-                     "sections are [server] [previews] [builds] [instances] [gc] [audit] [policy] [log]");
+      return problem(
+          file_name, section, fmt::format("{} stands outside a section", section_name.str()),
+          "sections are [server] [previews] [builds] [instances] [gc] [audit] [policy] [log]");
     for (const auto& [key, value] : *section.as_table()) {
       const std::string name = fmt::format("{}.{}", section_name.str(), key.str());
       const auto row = std::ranges::find(keys(), name, &Key::name);

@@ -49,7 +49,7 @@ struct Settings {
     // Blobs and layers younger than this are left alone: a deploy that is being made may not be
     // recorded yet.
     Duration grace = std::chrono::minutes{15};
-    Duration keep_uploads = std::chrono::hours{1};  // that became no deployment
+    Duration keep_uploads = std::chrono::hours{1};           // that became no deployment
     Duration keep_toolchains = std::chrono::hours{24 * 30};  // since something last used one
     std::uint64_t min_free_disk = 1ull << 30;
   } gc;

@@ -34,7 +34,7 @@ namespace json = boost::json;
 
 // A deployment as clients see it: no values of environment variables, URLs added.
 struct DeploymentUrls {
-  std::string url, alias_url;  // of the first service
+  std::string url, alias_url;                                           // of the first service
   std::map<std::string, std::string> service_urls, service_alias_urls;  // of the others, by label
 };
 [[nodiscard]] json::object to_json(const Deployment& deployment, const DeploymentUrls& urls);
