@@ -109,6 +109,23 @@ std::vector<std::string> approvers_of(IdentityStore& identity, const std::string
 
 }  // namespace
 
+namespace {
+
+// Ten seconds' worth of requests and a minute's worth of deployments may come at once.
+SpeedLimits speed_limits(const Settings::Limits& limits) {
+  const auto a_second = [](std::uint32_t n) { return Rate{10.0 * n, Duration{1s} / n}; };
+  const auto a_minute = [](std::uint32_t n) {
+    return Rate{static_cast<double>(n), Duration{60s} / n};
+  };
+  return {.human_requests = a_second(limits.human_requests),
+          .agent_requests = a_second(limits.agent_requests),
+          .human_deploys = a_minute(limits.human_deploys),
+          .agent_deploys = a_minute(limits.agent_deploys),
+          .project_deploys = a_minute(limits.project_deploys)};
+}
+
+}  // namespace
+
 // In the order of construction; taken down in reverse.
 struct Server::Parts {
   Settings settings;
@@ -341,7 +358,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                          .sites = *p.sites,
                                                          .service = *p.service,
                                                          .governance = *p.governance});
-  p.speed = std::make_unique<SpeedGate>(p.clock, SpeedLimits{});
+  p.speed = std::make_unique<SpeedGate>(p.clock, speed_limits(p.settings.limits));
   p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
                                                       .identity = *p.stores.identity,
                                                       .repository = *p.stores.repository,

@@ -107,6 +107,13 @@ Status Repository::ensure_project(const AuditContext& by, std::string_view name,
   });
 }
 
+Result<std::string> Repository::team_of(std::string_view project) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT team FROM project WHERE name=?"));
+  SLIPWAY_TRY(const bool row, query.bind(1, project).step());
+  return row ? query.text(0) : "default";
+}
+
 Result<std::vector<Project>> Repository::projects() {
   auto session = database_->session();
   SLIPWAY_TRY(

@@ -59,6 +59,8 @@ class Repository {
   // ------------------------------------------------------------------------------------------
   // Makes the project when it is new.
   [[nodiscard]] Status ensure_project(const AuditContext& by, std::string_view name, Timestamp now);
+  // "default" for one that is not there yet.
+  [[nodiscard]] Result<std::string> team_of(std::string_view project);
   [[nodiscard]] Result<std::vector<Project>> projects();
   // The manifest whose full source layer newer trees of the project are compared with.
   [[nodiscard]] Result<std::optional<Digest>> base_manifest(std::string_view project);

@@ -131,7 +131,7 @@ Result<Ruling> GovernanceService::decide(const Asked& asked) {
   const std::shared_ptr<const PolicySet> set = active();
   SLIPWAY_TRY(const Facts facts, gather_facts(asked,
                                               {parts_.settings, parts_.clock, parts_.store,
-                                               parts_.names, parts_.approvers},
+                                               parts_.repository, parts_.names, parts_.approvers},
                                               *set));
   return ruling_of(asked, judge(*set, facts), facts.canonical_json());
 }
@@ -149,21 +149,24 @@ Error GovernanceService::refuse(const Ruling& ruling) {
 }
 
 Result<AuditContext> GovernanceService::require(const Asked& asked) {
-  SLIPWAY_TRY(const Ruling ruling, decide(asked));
+  SLIPWAY_TRY(Ruling ruling, decide(asked));
   if (ruling.waits()) {
     // The same request passes once it is approved, so one open request for it is enough.
     SLIPWAY_TRY(const auto open, parts_.store.approvals_of(asked.resource));
-    const bool asked_before = std::ranges::any_of(open, [&](const ApprovalRequest& request) {
+    const auto before = std::ranges::find_if(open, [&](const ApprovalRequest& request) {
       return request.state == "open" && request.action == asked.action;
     });
+    std::optional<ApprovalRequest> request;
+    if (before != open.end())
+      name_approval(ruling.stored.decision, before->id.str());
+    else if (!asked.resource.empty())
+      request = request_approval(ruling, asked.action);
     Error error = refuse(ruling);
-    if (error.code != Errc::denied_by_policy || asked_before || asked.resource.empty())
-      return fail(std::move(error));
-    const ApprovalRequest request = request_approval(ruling, asked.action);
+    if (error.code != Errc::denied_by_policy || !request) return fail(std::move(error));
     SLIPWAY_CHECK(parts_.store.in_transaction(
-        [&](Database::Session& session) { return parts_.store.add(session, asked.by, request); }));
+        [&](Database::Session& session) { return parts_.store.add(session, asked.by, *request); }));
     error.hint =
-        fmt::format("it waits for approval {}; once approved, ask again", request.id.str());
+        fmt::format("it waits for approval {}; once approved, ask again", request->id.str());
     return fail(std::move(error));
   }
   if (!ruling.allows()) return fail(refuse(ruling));
@@ -175,8 +178,8 @@ Result<StoredDecision> GovernanceService::what_if(const Asked& asked,
                                                   const std::vector<std::string>& assumptions) {
   const std::shared_ptr<const PolicySet> set = active();
   SLIPWAY_TRY(Facts facts, gather_facts(asked,
-                                        {parts_.settings, parts_.clock, parts_.store, parts_.names,
-                                         parts_.approvers},
+                                        {parts_.settings, parts_.clock, parts_.store,
+                                         parts_.repository, parts_.names, parts_.approvers},
                                         *set));
   for (const std::string& assumption : assumptions) SLIPWAY_CHECK(assume(facts, assumption));
   return ruling_of(asked, judge(*set, facts), {}).stored;

@@ -98,9 +98,8 @@ class GovernanceService {
 
   // -- people (governance_people.cc). Errors: permission_denied for agents, authors and roles that
   // do not count; failed_precondition for what is closed already.
-  // A request that waits for people, for a ruling that says so.
-  [[nodiscard]] ApprovalRequest request_approval(const Ruling& ruling,
-                                                 std::string_view action) const;
+  // A request that waits for people, for a ruling that says so; the ruling's remedies then name it.
+  [[nodiscard]] ApprovalRequest request_approval(Ruling& ruling, std::string_view action) const;
   [[nodiscard]] Result<ApprovalRequest> vote(const AuditContext& by, const ApprovalId& id,
                                              Vote::Choice choice, std::string reason);
   // What happens when the votes of a request change: it goes on, or ends. Set once, before use.

@@ -263,7 +263,12 @@ Result<Facts> gather_facts(const Asked& asked, const FactSources& sources, const
   const Actor& actor = asked.by.actor;
   Facts facts;
   facts.know_all();
-  std::string team = asked.deployment ? asked.deployment->team : "default";
+  std::string team;
+  if (asked.deployment) {
+    team = asked.deployment->team;
+  } else {
+    SLIPWAY_TRY(team, sources.repository.team_of(asked.project));
+  }
   add_request(facts, asked, team, now_seconds, sources);
   facts.add("scan", {{"state", "none"},
                      {"source_digest", ""},

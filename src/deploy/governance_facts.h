@@ -4,6 +4,7 @@
 #include <string>
 
 #include "db/governance_store.h"
+#include "db/repository.h"
 #include "deploy/names.h"
 #include "deploy/settings.h"
 #include "model/audit_event.h"
@@ -37,6 +38,7 @@ struct FactSources {
   const Settings& settings;
   const Clock& clock;
   GovernanceStore& store;
+  Repository& repository;
   const Names& names;
   // Names of the humans who could approve something of a team; null: they are not counted.
   const std::function<std::vector<std::string>(const std::string& team)>& approvers;

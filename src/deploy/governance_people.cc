@@ -56,8 +56,7 @@ bool waits_for_approval(const Deployment& deployment) {
          deployment.state_reason.starts_with(waits_for);
 }
 
-ApprovalRequest GovernanceService::request_approval(const Ruling& ruling,
-                                                    std::string_view action) const {
+ApprovalRequest GovernanceService::request_approval(Ruling& ruling, std::string_view action) const {
   const StoredDecision& stored = ruling.stored;
   ApprovalRequest request{.id = ApprovalId::random(),
                           .action = std::string(action),
@@ -73,6 +72,7 @@ ApprovalRequest GovernanceService::request_approval(const Ruling& ruling,
                           .expires_at = stored.at + parts_.settings.policy.approval_timeout};
   for (const ApprovalNeed& need : stored.decision.approvals)
     if (need.have < need.need) request.needs.push_back(need);
+  name_approval(ruling.stored.decision, request.id.str());
   return request;
 }
 

@@ -89,7 +89,7 @@ struct Governed {
   Ruling decide(const Deployment& d, const AuditContext& by) const {
     return governance->decide(asked_about(by, DecisionPoint::build, "deploy", d)).value();
   }
-  ApprovalRequest ask(const Ruling& ruling) {
+  ApprovalRequest ask(Ruling ruling) {
     const ApprovalRequest request = governance->request_approval(ruling, "deploy");
     EXPECT_TRUE(governance->store()
                     .in_transaction([&](Database::Session& session) {

@@ -28,7 +28,7 @@ void learn_from_run(Deployment& deployment, const OpenedPort& opened) {
          .message = labelled(deployment, unit,
                              fmt::format("it listens on port {}, not on PORT ({})", *found, told)),
          .fix = "listen on the port in the environment variable PORT"});
-    artifact_of(deployment, unit.label).port = *found;  // a wake looks there first
+    artifact_of(deployment, unit.label).port = found;  // a wake looks there first
   }
 }
 

@@ -100,7 +100,7 @@ class Pipeline {
   // waits for people, as making.ruling says.
   [[nodiscard]] Status ask_policies(Making& making);
   // Puts it back into the queue until people agree.
-  void hold(const Deployment& deployment, Journey& journey, const Ruling& ruling);
+  void hold(const Deployment& deployment, Journey& journey, Ruling& ruling);
 
   static constexpr std::size_t max_active = 128;
   Parts parts_;

@@ -20,7 +20,7 @@ Status Pipeline::ask_policies(Making& making) {
   return fail(std::move(refusal));
 }
 
-void Pipeline::hold(const Deployment& deployment, Journey& journey, const Ruling& ruling) {
+void Pipeline::hold(const Deployment& deployment, Journey& journey, Ruling& ruling) {
   const ApprovalRequest request = parts_.governance.request_approval(ruling, "deploy");
   const auto held = parts_.repository.update(
       ruling.by, deployment.id,

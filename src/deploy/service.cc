@@ -114,6 +114,7 @@ Result<Deployment> DeployService::deploy(const AuditContext& by, const NewDeploy
   SLIPWAY_TRY(drafted.config_version,
               parts_.environments.newest_version(drafted.project, preview_environment));
   SLIPWAY_CHECK(parts_.repository.ensure_project(by, drafted.project, parts_.clock.now()));
+  SLIPWAY_TRY(drafted.team, parts_.repository.team_of(drafted.project));
   return record(by, drafted, *source, idempotency_key);
 }
 
@@ -125,6 +126,7 @@ Result<Deployment> DeployService::redeploy(const AuditContext& by, const Deploym
   deployment.id = DeploymentId::random();
   deployment.project = of.project;
   deployment.alias = of.alias;
+  SLIPWAY_TRY(deployment.team, parts_.repository.team_of(of.project));
   deployment.message = message.empty() ? "redeploy of " + of.id.str() : std::move(message);
   deployment.actor = by.actor;
   SLIPWAY_TRY(deployment.config_version,

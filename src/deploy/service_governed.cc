@@ -65,7 +65,7 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
     // Another's answer may take long; then limits may be overshot by what is asked meanwhile.
     std::unique_lock one_at_a_time(recording_, std::defer_lock);
     if (!parts_.governance.asks_others()) one_at_a_time.lock();
-    SLIPWAY_TRY(const Ruling ruling, parts_.governance.decide(asked));
+    SLIPWAY_TRY(Ruling ruling, parts_.governance.decide(asked));
     if (ruling.waits()) {
       Deployment waiting = deployment;
       const ApprovalRequest request = parts_.governance.request_approval(ruling, "deploy");
@@ -87,7 +87,7 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
 
 Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
   if (deployment.state == DeploymentState::deleted) return deployment;
-  SLIPWAY_TRY(const Ruling ruling,
+  SLIPWAY_TRY(Ruling ruling,
               parts_.governance.decide(about_removal(by, deployment, parts_.settings)));
   if (ruling.waits()) {
     SLIPWAY_TRY(const auto known, parts_.governance.store().approvals_of(resource_of(deployment)));
@@ -204,9 +204,8 @@ Status DeployService::go_on_removing(const ApprovalRequest& request) {
   if (!found || found->state == DeploymentState::deleted)
     return close_as("withdrawn", "its deployment is gone");
   SLIPWAY_TRY(std::string role, parts_.governance.store().role_about(request.resource));
-  SLIPWAY_TRY(const Ruling ruling,
-              parts_.governance.decide(
-                  about_removal(requester_of(request, std::move(role)), *found, parts_.settings)));
+  SLIPWAY_TRY(Ruling ruling, parts_.governance.decide(about_removal(
+                                 requester_of(request, std::move(role)), *found, parts_.settings)));
   if (ruling.waits()) return {};
   if (!ruling.allows()) {
     const Error error = parts_.governance.refuse(ruling);

@@ -64,6 +64,13 @@ struct Settings {
     std::uint32_t keep_decisions = 10'000;
   } policy;
 
+  // How fast callers may be; beyond it they are told when to come again (429).
+  struct Limits {
+    std::uint32_t human_requests = 200, agent_requests = 20;  // a second
+    std::uint32_t human_deploys = 240, agent_deploys = 20;    // a minute, of one actor in a project
+    std::uint32_t project_deploys = 480;                      // a minute, of everybody
+  } limits;
+
   struct Log {
     LogLevel level = LogLevel::info;
     LogFormat format = LogFormat::text;

@@ -19,7 +19,7 @@ struct Rate {
   Duration every{};
 };
 
-// How fast actors may be. An agent is slower than a person on purpose: what it does wrong it does
+// How fast actors may be; the server takes it from its settings. An agent is slower than a person on purpose: what it does wrong it does
 // again at once.
 struct SpeedLimits {
   Rate human_requests{2000, std::chrono::milliseconds{5}};
