@@ -90,8 +90,8 @@ Status SandboxEngine::State::open() {
     network_error_ = network.error();
     log_warn("sandboxes have no network", {{"error", network_error_.message}});
   }
-  spare_ =
-      std::make_unique<SpareShim>(settings_.self_exe, settings_.cgroup_mount, runtime_, clock_);
+  spare_ = std::make_unique<SpareShim>(settings_.self_exe, settings_.cgroup_mount, runtime_,
+                                       settings_.state_dir, clock_);
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll_.valid() || !wake_.valid()) return fail_errno(errno, "epoll");

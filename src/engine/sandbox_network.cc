@@ -188,14 +188,21 @@ SandboxNetwork::~SandboxNetwork() {
 }
 
 Result<int> SandboxNetwork::take() {
+  SLIPWAY_TRY(RouteSocket routes, RouteSocket::open());
+  // An instance of a server whose data directory was removed under it still has its device.
+  const auto is_foreign = [&](int slot) {
+    return routes.has_link(device(slot, Egress::internet)) ||
+           routes.has_link(device(slot, Egress::registries));
+  };
   const std::lock_guard lock(mutex_);
-  if (taken_.size() >= slots) return fail(Errc::unavailable, "no address is left for a sandbox");
-  // Round robin, so that an address is not somebody else's the moment it is given back.
-  while (taken_.contains(next_)) next_ = (next_ + 1) % slots;
-  const int slot = next_;
-  next_ = (next_ + 1) % slots;
-  taken_.insert(slot);
-  return slot;
+  while (taken_.size() < slots) {
+    // Round robin, so that an address is not somebody else's the moment it is given back.
+    while (taken_.contains(next_)) next_ = (next_ + 1) % slots;
+    const int slot = std::exchange(next_, (next_ + 1) % slots);
+    taken_.insert(slot);
+    if (!is_foreign(slot)) return slot;
+  }
+  return fail(Errc::unavailable, "no address is left for a sandbox");
 }
 
 void SandboxNetwork::adopt(int slot) {

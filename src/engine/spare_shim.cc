@@ -44,10 +44,11 @@ bool send_byte(const Fd& control, std::span<const int> fds) {
 }  // namespace
 
 SpareShim::SpareShim(std::filesystem::path self_exe, std::filesystem::path cgroup_mount,
-                     std::string runtime, const Clock& clock)
+                     std::string runtime, std::filesystem::path state_dir, const Clock& clock)
     : self_exe_(std::move(self_exe)),
       cgroup_mount_(std::move(cgroup_mount)),
       runtime_(std::move(runtime)),
+      state_dir_(std::move(state_dir)),
       clock_(clock),
       keep_until_(clock.monotonic()),
       thread_([this](const std::stop_token& stop) { keep_up(stop); }) {}
@@ -128,8 +129,8 @@ std::optional<SpareShim::Shim> SpareShim::make() const {
   options.session = SpawnOptions::Session::own;
   options.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
   options.fds = {{theirs.get(), shim_control_fd}};
-  const std::vector<std::string> argv{self_exe_.string(), shim_command, shim_spare,
-                                      cgroup_mount_.string(), runtime_};
+  const std::vector<std::string> argv{self_exe_.string(),     shim_command, shim_spare,
+                                      cgroup_mount_.string(), runtime_,     state_dir_.string()};
   Result<Pidfd> process = spawn(argv, options);
   if (!process) {
     log_warn("no spare shim", {{"error", process.error().message}});

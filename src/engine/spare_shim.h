@@ -19,10 +19,10 @@ namespace slipway {
 // nobody starts anything. Thread-safe.
 class SpareShim {
  public:
-  // `self_exe` and `cgroup_mount` as in SandboxSettings; `runtime` is what the shim will run.
-  // `clock` must outlive it.
+  // `self_exe`, `cgroup_mount` and `state_dir` as in SandboxSettings, the last only so that a list
+  // of processes tells whose it is; `runtime` is what the shim will run. `clock` must outlive it.
   SpareShim(std::filesystem::path self_exe, std::filesystem::path cgroup_mount, std::string runtime,
-            const Clock& clock);
+            std::filesystem::path state_dir, const Clock& clock);
   // The spare ends.
   ~SpareShim();
   SpareShim(const SpareShim&) = delete;
@@ -46,6 +46,7 @@ class SpareShim {
 
   const std::filesystem::path self_exe_, cgroup_mount_;
   const std::string runtime_;
+  const std::filesystem::path state_dir_;
   const Clock& clock_;
   std::mutex mutex_;
   std::condition_variable_any changed_;

@@ -146,6 +146,8 @@ Status RouteSocket::add_veth(const std::string& name, const std::string& peer,
   return request(message, "make network device " + name);
 }
 
+bool RouteSocket::has_link(const std::string& name) { return index_of(name).has_value(); }
+
 Status RouteSocket::set_up(const std::string& name) {
   SLIPWAY_TRY(const int index, index_of(name));
   ifinfomsg header{};

@@ -28,6 +28,7 @@ class RouteSocket {
   [[nodiscard]] Status add_veth(const std::string& name, const std::string& peer,
                                 const Fd& peer_netns);
   [[nodiscard]] Status set_up(const std::string& name);
+  [[nodiscard]] bool has_link(const std::string& name);
   // Absent is fine.
   [[nodiscard]] Status remove_link(const std::string& name);
   // Existing already is fine for these.

@@ -1,6 +1,8 @@
 """Nothing committed is lost: kill -9 at random instants, a full disk."""
 import os
 import random
+import shutil
+import signal
 import subprocess
 import threading
 
@@ -98,6 +100,21 @@ def test_apps_answer_again_after_a_kill_without_a_restart_of_their_own(make_slip
     slipway.start()
     url = slipway.inspect(deployment["id"])["url"]
     assert http.get(url + "/boot").text == boot
+
+
+def test_a_new_data_directory_does_not_meet_the_devices_of_the_removed_one(make_slipway, probe):
+    slipway = make_slipway()
+    slipway.deploy(probe())
+    slipway.kill()
+    left = [pid for pid in slipway.processes()]  # the app goes on, and nobody will ever adopt it
+    shutil.rmtree(slipway.data)
+    try:
+        slipway.start()
+        deployment = slipway.deploy(probe())
+        assert http.get(deployment["url"] + "/boot").status == 200
+    finally:
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
