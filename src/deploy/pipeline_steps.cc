@@ -166,8 +166,12 @@ Status Pipeline::build_units(Making& making) {
   }
   for (const Unit& unit : units_of(deployment))
     if (unit.is_routed() && !unit.artifact->site && unit.artifact->start.empty()) {
+      const bool dockerfile = unit.service != nullptr && unit.service->provider == "dockerfile";
       Error error{.code = Errc::build_failed,
-                  .message = labelled(deployment, unit, "nothing says how to start it"),
+                  .message = labelled(deployment, unit,
+                                      dockerfile ? "only its Dockerfile says how to run it, and "
+                                                   "Dockerfiles are not built yet"
+                                                 : "nothing says how to start it"),
                   .hint = "say it with --start COMMAND",
                   .phase = "detect"};
       error.cause = "nothing_to_run";
