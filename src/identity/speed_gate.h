@@ -19,8 +19,8 @@ struct Rate {
   Duration every{};
 };
 
-// How fast actors may be; the server takes it from its settings. An agent is slower than a person on purpose: what it does wrong it does
-// again at once.
+// How fast actors may be; the server takes it from its settings. An agent is slower than a person
+// on purpose: what it does wrong it does again at once.
 struct SpeedLimits {
   Rate human_requests{2000, std::chrono::milliseconds{5}};
   Rate agent_requests{300, std::chrono::milliseconds{50}};
