@@ -104,17 +104,29 @@ void measure(int records, int rounds) {
               .action = "promote",
               .deployment = &subject,
               .more = add_findings};
-  std::vector<double> cpu;
-  for (int i = 0; i < rounds; ++i) {
-    const double start = cpu_ms();
-    std::ignore = governance->decide(asked);
-    cpu.push_back(cpu_ms() - start);
-  }
-  std::ranges::sort(cpu);
-  const auto at = [&](double share) {
-    return cpu[static_cast<std::size_t>(share * static_cast<double>(cpu.size() - 1))];
+  const auto row = [&](std::string_view what, const Asked& question) {
+    std::vector<double> cpu;
+    std::string_view verdict;
+    for (int i = 0; i < rounds; ++i) {
+      const double start = cpu_ms();
+      const auto ruling = governance->decide(question);
+      cpu.push_back(cpu_ms() - start);
+      verdict = ruling ? to_string(ruling->stored.decision.verdict) : "error";
+    }
+    std::ranges::sort(cpu);
+    const auto at = [&](double share) {
+      return cpu[static_cast<std::size_t>(share * static_cast<double>(cpu.size() - 1))];
+    };
+    fmt::print("{:<14} {:<28} {:<8} {:>8.3f} {:>8.3f}\n", records, what, verdict, at(0.5),
+               at(0.99));
   };
-  fmt::print("{:<14} {:>8.3f} {:>8.3f} {:>8.1f}\n", records, at(0.5), at(0.99), 2.0);
+  // A refusal includes the search for what would make it pass.
+  row("promote, 1,000 findings", asked);
+  asked.more = nullptr;
+  row("promote", asked);
+  asked.point = DecisionPoint::preview;
+  asked.environment = "preview";
+  row("preview, as every deploy asks", asked);
 }
 
 }  // namespace
@@ -125,9 +137,8 @@ int main(int argc, char** argv) {
     const std::string_view text = argv[1];
     std::from_chars(text.data(), text.data() + text.size(), rounds);
   }
-  fmt::print(
-      "promote, default set, 1,000 findings, milliseconds of CPU\n{:<14} {:>8} {:>8} {:>8}\n",
-      "audit records", "p50", "p99", "budget");
+  fmt::print("{:<14} {:<28} {:<8} {:>8} {:>8}\n", "audit records", "default set, CPU ms", "verdict",
+             "p50", "p99");
   for (const int records : {100, 10'000, 100'000}) measure(records, rounds);
   return 0;
 }

@@ -488,9 +488,11 @@ Result<Velocity> GovernanceStore::velocity(VelocityScope scope, std::string_view
 Result<PreviewCounts> GovernanceStore::preview_counts(std::string_view project,
                                                       std::string_view actor) {
   auto session = database_.session();
+  // The index has all that is asked for; by any other, `actor` is read out of every record.
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT count(*), count(CASE WHEN project=?1 THEN 1 END),"
-                              " count(CASE WHEN actor=?2 THEN 1 END) FROM deployment"
+                              " count(CASE WHEN actor=?2 THEN 1 END)"
+                              " FROM deployment INDEXED BY deployment_live"
                               " WHERE state IN ('ready','sleeping')"));
   SLIPWAY_TRY([[maybe_unused]] const bool row, query.bind(1, project).bind(2, actor).step());
   PreviewCounts counts{
@@ -500,10 +502,12 @@ Result<PreviewCounts> GovernanceStore::preview_counts(std::string_view project,
     SLIPWAY_TRY(Statement teams, session.prepare("SELECT count(DISTINCT team) FROM project"));
     SLIPWAY_TRY([[maybe_unused]] const bool any, teams.step());
     if (teams.number(0) > 1) {
-      SLIPWAY_TRY(Statement of_team,
-                  session.prepare("SELECT count(*) FROM deployment d JOIN project p ON"
-                                  " p.name=d.project WHERE d.state IN ('ready','sleeping') AND"
-                                  " p.team=(SELECT team FROM project WHERE name=?)"));
+      SLIPWAY_TRY(
+          Statement of_team,
+          session.prepare(
+              "SELECT count(*) FROM deployment d INDEXED BY deployment_live"
+              " JOIN project p ON p.name=d.project WHERE d.state IN ('ready','sleeping') AND"
+              " p.team=(SELECT team FROM project WHERE name=?)"));
       SLIPWAY_TRY([[maybe_unused]] const bool some, of_team.bind(1, project).step());
       counts.team = of_team.number(0);
     }
