@@ -8,8 +8,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view default_alias = "preview";
-
 // The same source with the same settings failing this often for one actor within this long is a
 // loop, not an attempt.
 constexpr std::size_t same_failures = 3;

@@ -1,4 +1,4 @@
-// slipway approve: agree to what waits for people.
+// slipway approve, slipway reject: answer what waits for people.
 #include <fmt/format.h>
 
 #include <memory>
@@ -9,14 +9,14 @@
 namespace slipway::cli {
 namespace {
 
-struct ApproveArguments {
+struct VoteArguments {
   std::optional<std::string> id, reason;
 };
 
-Result<int> approve(Context& context, const ApproveArguments& arguments) {
+Result<int> vote(Context& context, const VoteArguments& arguments, std::string_view choice) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_TRY(const json::object answer,
-              api->post(fmt::format("/v1/approvals/{}/approve", url_encode(*arguments.id)),
+              api->post(fmt::format("/v1/approvals/{}/{}", url_encode(*arguments.id), choice),
                         {{"reason", arguments.reason.value_or("")}}));
   if (context.common.json) {
     context.console.out(printable_json(answer));
@@ -27,15 +27,23 @@ Result<int> approve(Context& context, const ApproveArguments& arguments) {
   return 0;
 }
 
-}  // namespace
-
-Action define_approve(Arguments& arguments, CommonOptions& common) {
-  auto own = std::make_shared<ApproveArguments>();
+// `choice` is the route's last word: "approve" or "reject".
+Action define_vote(Arguments& arguments, CommonOptions& common, std::string_view choice) {
+  auto own = std::make_shared<VoteArguments>();
   arguments.positional("ID", own->id, "apr_…, wvr_… or brk_…, as `slipway approvals` shows them",
                        ValueKind::text, Presence::required);
   arguments.option("--reason", "TEXT", own->reason, "why; it is kept");
   arguments.flag("--json", common.json, "print what was answered as JSON");
-  return [own](Context& context) { return approve(context, *own); };
+  return [own, choice](Context& context) { return vote(context, *own, choice); };
+}
+
+}  // namespace
+
+Action define_approve(Arguments& arguments, CommonOptions& common) {
+  return define_vote(arguments, common, "approve");
+}
+Action define_reject(Arguments& arguments, CommonOptions& common) {
+  return define_vote(arguments, common, "reject");
 }
 
 }  // namespace slipway::cli

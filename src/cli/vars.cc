@@ -3,19 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "model/environment.h"
 
 namespace slipway::cli {
-namespace {
-
-bool is_variable_name(std::string_view name) {
-  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
-  for (const char c : name)
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'))
-      return false;
-  return true;
-}
-
-}  // namespace
 
 Result<json::object> parse_variables(std::string_view option, const std::vector<std::string>& words,
                                      const CliEnvironment& env) {

@@ -9,6 +9,9 @@
 
 namespace slipway {
 
+// Of a deployment that names none.
+inline constexpr std::string_view default_alias = "preview";
+
 // Host names and URLs, DESIGN.md §5. A value; thread-safe.
 class Names {
  public:

@@ -7,11 +7,6 @@
 #include "store/workspace.h"
 
 namespace slipway {
-namespace {
-
-constexpr std::string_view default_alias = "preview";
-
-}  // namespace
 
 Result<DeployService::OpenedUpload> DeployService::open_upload(const std::string& project,
                                                                Manifest manifest) {

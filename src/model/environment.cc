@@ -24,14 +24,17 @@ std::optional<VarKind> parse_var_kind(std::string_view text) {
   return std::nullopt;
 }
 
-Status check_variable_name(std::string_view name) {
+bool is_variable_name(std::string_view name) {
   const auto letter = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
   };
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  const bool good = !name.empty() && name.size() <= 256 && letter(name.front()) &&
-                    std::ranges::all_of(name, [&](char c) { return letter(c) || digit(c); });
-  if (!good)
+  return !name.empty() && name.size() <= 256 && letter(name.front()) &&
+         std::ranges::all_of(name, [&](char c) { return letter(c) || digit(c); });
+}
+
+Status check_variable_name(std::string_view name) {
+  if (!is_variable_name(name))
     return fail(Errc::invalid_argument,
                 fmt::format("'{}' is no name for a variable", sanitize_line(name.substr(0, 80))),
                 "letters, digits and underscores, no digit first, 256 at the most");

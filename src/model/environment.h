@@ -44,6 +44,8 @@ struct Configuration {
 // Every deployment that is no release runs in this one.
 inline constexpr std::string_view preview_environment = "preview";
 
+// Letters, digits and underscores, no digit first, 256 at the most.
+[[nodiscard]] bool is_variable_name(std::string_view name);
 // Errors: invalid_argument, for what no program could read, or what the platform sets itself.
 [[nodiscard]] Status check_variable_name(std::string_view name);
 [[nodiscard]] Status check_environment_name(std::string_view name);
