@@ -55,11 +55,15 @@ struct InstanceTag {
 struct TokenTag {
   static constexpr std::string_view prefix = "tok";
 };
+struct RolloutTag {
+  static constexpr std::string_view prefix = "rol";
+};
 
 using DeploymentId = Id<DeploymentTag>;
 using UploadId = Id<UploadTag>;
 using InstanceId = Id<InstanceTag>;
 using TokenId = Id<TokenTag>;
+using RolloutId = Id<RolloutTag>;
 
 }  // namespace slipway
 

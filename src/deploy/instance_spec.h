@@ -22,6 +22,21 @@ struct InstanceParts {
   const Environments& environments;
 };
 
+// Where an instance runs, beyond its deployment. The default is a preview's.
+struct Placement {
+  std::string environment{preview_environment};
+  // Of the environment's configuration; nothing: the deployment's own, with its -e options.
+  std::optional<std::int64_t> config_version;
+  std::string cgroup = "previews";  // previews | production
+  std::string uid_owner;            // whose range of uids; "": the preview alias's
+  std::int64_t release = 0;
+  std::string release_layer;  // instead of the artifact's
+  std::vector<BindMount> volumes;
+  // Host names of the units; nothing: the deployment's own.
+  std::function<std::string(std::string_view label)> host;
+  std::vector<std::pair<std::string, std::string>> labels;  // beside the usual ones
+};
+
 // The address, inside an instance, at which another unit of its deployment is found: number `index`
 // of units_of(). In 127.0.0.0/8, so that it needs no network.
 [[nodiscard]] std::string sibling_address(std::size_t index);

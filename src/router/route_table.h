@@ -91,8 +91,11 @@ struct StatusPage {
   std::optional<Error> error;
 };
 
-using RouteTarget = std::variant<std::shared_ptr<Backend>, std::shared_ptr<const StaticSite>,
-                                 std::shared_ptr<const StatusPage>>;
+struct TrafficSplit;  // router/traffic.h: an environment's releases
+
+using RouteTarget =
+    std::variant<std::shared_ptr<Backend>, std::shared_ptr<const StaticSite>,
+                 std::shared_ptr<const StatusPage>, std::shared_ptr<const TrafficSplit>>;
 
 // Host name (lower case, without port) -> target. Readers see an immutable snapshot; publishing
 // swaps pointers, so a request sees the old or the new table and never a mixture. 20,000 routes are

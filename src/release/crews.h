@@ -1,0 +1,108 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "build/builder.h"
+#include "canary/judge.h"
+#include "db/repository.h"
+#include "deploy/environments.h"
+#include "deploy/instance_spec.h"
+#include "deploy/names.h"
+#include "deploy/settings.h"
+#include "deploy/volumes.h"
+#include "deploy/workers.h"
+#include "engine/engine.h"
+#include "router/traffic.h"
+#include "store/layer_store.h"
+
+namespace slipway {
+
+// The instances of releases: several of each web service of one, one of each worker; in the
+// environment's own range of uids, control group, variables and volumes. They never sleep. What
+// ends by itself is started again, at growing intervals and without end once the release has
+// served; what fails its health check three times in a row is taken out of service, put back when
+// it answers, and replaced when it does not for a minute.
+//
+// Thread-safe. Starting and stopping one release's crew is serialized. Everything given must
+// outlive it.
+class Crews {
+ public:
+  struct Parts {
+    const Settings& settings;
+    const Clock& clock;
+    Engine& engine;
+    Repository& repository;
+    LayerStore& layers;
+    const Builder& builder;
+    const Names& names;
+    const Environments& environments;
+    const Volumes& volumes;
+  };
+  explicit Crews(Parts parts);
+  ~Crews();  // stops its threads; the instances go on
+
+  struct Key {
+    std::string project, environment;
+    std::int64_t number = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+  [[nodiscard]] static Key key_of(const Release& release) {
+    return {release.project, release.environment, release.number};
+  }
+
+  // Starts what is missing of the crew and waits until all of it is ready. Errors as
+  // Fleet::start(); then what this call started is stopped again. One that runs already is done at
+  // once.
+  [[nodiscard]] Status start(const Release& release, const Deployment& deployment,
+                             std::stop_token stop);
+  // The instances of a routed unit; made empty at the first call.
+  [[nodiscard]] std::shared_ptr<BackendPool> pool(const Key& key, std::string_view label);
+  // Lets open requests end until `deadline` (WebSockets too), then stops all. Unknown: fine. Routes
+  // must not lead to it any more.
+  [[nodiscard]] Status stop(const Key& key, Duration deadline);
+  // Starts as many of each web service as `instances` says, or stops what is too many.
+  [[nodiscard]] Status scale(const Release& release, const Deployment& deployment,
+                             std::uint32_t instances, std::stop_token stop);
+  // New instances first, then the old ones drain, one by one; for `slipway restart`.
+  [[nodiscard]] Status replace(const Release& release, const Deployment& deployment,
+                               std::stop_token stop);
+
+  // Once, before the router starts: goes on with instances of these that outlived the server, and
+  // stops those of any other release. Never waits for one to be ready.
+  struct Kept {
+    Release release;
+    Deployment deployment;
+  };
+  [[nodiscard]] Status adopt(const std::vector<Kept>& kept);
+
+  // For judging: without the traffic, which the routes' statistics have.
+  [[nodiscard]] ReleaseSample sample(const Key& key) const;
+  [[nodiscard]] Result<Usage> usage(const Key& key) const;
+  // What each instance does, for `inspect` and the dashboard.
+  struct Instance {
+    std::string sandbox, label, state;  // starting | ready | unhealthy | restarting | draining
+    std::uint64_t restarts = 0;
+    int open_requests = 0;
+    std::string detail;  // of its last failed check or its last end
+  };
+  [[nodiscard]] std::vector<Instance> instances(const Key& key) const;
+  [[nodiscard]] std::filesystem::path log_directory(const Key& key, std::string_view label) const;
+
+  // Once a second: health checks that are due, restarts, disks.
+  void tick();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace slipway
