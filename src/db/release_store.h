@@ -17,6 +17,10 @@ namespace slipway {
 // Releases, rollouts and where each environment stands. Every change is one transaction together
 // with its audit record and, when given, what belongs beside it. Thread-safe. What it is given must
 // outlive it.
+//
+// At any time: an environment's releases are numbered from 1 without gaps; it has one current
+// release or none; at most one rollout that is neither over nor waiting, which is its `active` one;
+// a rollout that is over is never changed again.
 class ReleaseStore {
  public:
   ReleaseStore(Database& database, AuditStore& audit) : database_(database), audit_(audit) {}
@@ -30,6 +34,7 @@ class ReleaseStore {
   [[nodiscard]] Result<std::vector<EnvironmentState>> environments(std::string_view project = {});
 
   // -- releases
+  // Errors: not_found.
   [[nodiscard]] Result<Release> release(std::string_view project, std::string_view environment,
                                         std::int64_t number);
   // Newest first.
@@ -38,29 +43,46 @@ class ReleaseStore {
                                                       std::size_t limit, std::int64_t before = 0);
   // Every release that is kept, of all environments: their deployments' artifacts are not garbage.
   [[nodiscard]] Result<std::vector<Release>> kept();
-  // Those beyond the newest `keep` are not kept any more; what is current, previous, part of an
-  // open rollout, or the newest that was ever live before the current one, stays. Returns how many
-  // went.
+  // Of one deployment, in any environment.
+  [[nodiscard]] Result<std::vector<Release>> releases_of(const DeploymentId& deployment);
+  // Of those, the ones that serve now, or are kept warm beside what does.
+  [[nodiscard]] Result<std::vector<Release>> serving(const DeploymentId& deployment);
+  // The newest before `number` that has served and is kept: what a rollback goes to.
+  [[nodiscard]] Result<std::optional<Release>> live_before(std::string_view project,
+                                                           std::string_view environment,
+                                                           std::int64_t number);
+  // Those beyond the newest `keep` that have served are not kept any more, nor are those that never
+  // did; what is current, previous, part of an open rollout, or the newest that was ever live
+  // before the current one, stays. Returns how many went.
   [[nodiscard]] Result<std::size_t> retire(const AuditContext& by, std::string_view project,
                                            std::string_view environment, std::size_t keep);
 
   // -- rollouts
-  // Makes the rollout the environment's active one; with a new release, which gets its number here
-  // (rollout.to follows). Errors: conflict when another one is active, unless it is over or waits.
+  // Records the rollout, from the release that is current now, and, unless it waits for people,
+  // makes it the environment's active one; with a new release, which gets its number here
+  // (rollout.to follows). A promotion or rollback ends promotions that still wait, as canceled.
+  // Errors: conflict when another one is active; its id is in the hint.
   struct Begun {
     Rollout rollout;
     Release release;
+    std::vector<Rollout> replaced;  // that waited
   };
   [[nodiscard]] Result<Begun> begin(const AuditContext& by, const Rollout& rollout,
                                     const std::optional<Release>& next, const Beside& beside = {});
+  // Errors: not_found.
   [[nodiscard]] Result<Rollout> rollout(const RolloutId& id);
+  // Newest first; `before`: a sequence number to continue below. "" for any project or environment.
   [[nodiscard]] Result<std::vector<Rollout>> rollouts(std::string_view project,
                                                       std::string_view environment,
                                                       std::size_t limit, std::int64_t before = 0);
-  // That are not over, of all environments: for recovery.
+  // The newest that was made for the deployment. Nothing when there is none.
+  [[nodiscard]] Result<std::optional<Rollout>> rollout_of(const DeploymentId& deployment);
+  // That are not over, of all environments, oldest first: for recovery.
   [[nodiscard]] Result<std::vector<Rollout>> open_rollouts();
   // Reads, lets `change` edit, writes. Audited as "rollout.<state>" when the state changes. One
-  // that is over lets go of the environment.
+  // that goes on after waiting becomes the active one, from what is current then (conflict while
+  // another is); one that is over lets go of the environment. Errors: failed_precondition when it
+  // is over already.
   [[nodiscard]] Result<Rollout> update(const AuditContext& by, const RolloutId& id,
                                        const std::function<Status(Rollout&)>& change,
                                        const Beside& beside = {});
@@ -68,24 +90,38 @@ class ReleaseStore {
                                                std::string_view environment, std::int64_t number,
                                                const std::function<Status(Release&)>& change);
   // The switch: `to` becomes current, what was current becomes previous, the rollout is updated.
-  // Errors: conflict when the rollout is not the active one.
+  // Audited as "release.current". Errors: conflict when the rollout is not the active one.
   [[nodiscard]] Result<Rollout> make_current(const AuditContext& by, const RolloutId& id,
                                              const std::function<Status(Rollout&)>& change,
                                              const Beside& beside = {});
-  // Edits paused, frozen_until, previous.
+  // The switch undone: `from` becomes current again, `to` previous until it has been stopped.
+  // Errors: conflict when the rollout is not the active one, or `to` is not current.
+  [[nodiscard]] Result<Rollout> make_previous_current(const AuditContext& by, const RolloutId& id,
+                                                      const std::function<Status(Rollout&)>& change,
+                                                      const Beside& beside = {});
+  // Edits paused, frozen_until, previous. Audited as "environment.changed".
   [[nodiscard]] Result<EnvironmentState> update_environment(
       const AuditContext& by, std::string_view project, std::string_view environment,
       const std::function<Status(EnvironmentState&)>& change);
 
-  // How often something happened since; for facts.
+  // How often something happened since; for facts. Releases that served, and rollbacks, those by
+  // Slipway itself included.
   struct History {
     std::int64_t releases = 0, rollbacks = 0, automatic_rollbacks = 0;
-    std::optional<Timestamp> last_rollback;
+    std::optional<Timestamp> last_rollback;  // ever
   };
   [[nodiscard]] Result<History> history(std::string_view project, std::string_view environment,
                                         Timestamp since);
 
  private:
+  enum class Direction { forward, back };
+  [[nodiscard]] Result<Rollout> make_current(Direction direction, const AuditContext& by,
+                                             const RolloutId& id,
+                                             const std::function<Status(Rollout&)>& change,
+                                             const Beside& beside);
+  [[nodiscard]] Status write(Database::Session& session, const AuditContext& by,
+                             const std::optional<Rollout>& before, const Rollout& after);
+
   Database& database_;
   AuditStore& audit_;
 };

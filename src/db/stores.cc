@@ -12,6 +12,7 @@ Result<Stores> Stores::open(const std::filesystem::path& file, const Clock& cloc
   stores.repository = std::make_unique<Repository>(*stores.database, *stores.audit);
   stores.governance = std::make_unique<GovernanceStore>(*stores.database, *stores.audit);
   stores.configurations = std::make_unique<ConfigurationStore>(*stores.database, *stores.audit);
+  stores.releases = std::make_unique<ReleaseStore>(*stores.database, *stores.audit);
   if (!secrets)
     secrets =
         IdentitySecrets{.key = {sha256(random_secret())}, .local_token = "slp_" + random_secret()};

@@ -8,6 +8,7 @@
 #include "db/configuration_store.h"
 #include "db/governance_store.h"
 #include "db/identity_store.h"
+#include "db/release_store.h"
 #include "db/repository.h"
 
 namespace slipway {
@@ -20,6 +21,7 @@ struct Stores {
   std::unique_ptr<IdentityStore> identity;
   std::unique_ptr<GovernanceStore> governance;
   std::unique_ptr<ConfigurationStore> configurations;
+  std::unique_ptr<ReleaseStore> releases;
 
   // ":memory:" for tests. Without secrets they are random: no token of before works.
   [[nodiscard]] static Result<Stores> open(const std::filesystem::path& file, const Clock& clock,
