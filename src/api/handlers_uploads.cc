@@ -78,7 +78,10 @@ Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
     inner.read("build", options.build)
         .read("start", options.start)
         .read("framework", options.framework);
-    inner.read("runtime", options.runtime);
+    inner.read("runtime", options.runtime)
+        .read("release", options.release)
+        .read("output", options.output);
+    inner.read("port", options.port).read("health", options.health);
     inner.read("with_workers", options.with_workers);
     inner.read("with_schedules", options.with_schedules);
     SLIPWAY_CHECK(inner.status());

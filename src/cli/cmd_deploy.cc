@@ -11,6 +11,7 @@
 #include "cli/cancel.h"
 #include "cli/decision_view.h"
 #include "cli/follow.h"
+#include "cli/plan_options.h"
 #include "cli/server.h"
 #include "cli/upload.h"
 #include "cli/vars.h"
@@ -23,7 +24,7 @@ struct DeployArguments {
   std::optional<std::string> path, project, team, alias, message, ttl;
   std::vector<std::string> env, build_env;
   bool no_wait = false, dry_run = false, with_workers = false, with_schedules = false;
-  std::optional<std::string> install, build, start, root, service, framework, runtime;
+  PlanOptions plan;
 };
 
 // Everything that can be said wrong is found before the server is asked.
@@ -74,16 +75,19 @@ Result<std::string> name_of(std::string_view option, const std::string& text) {
 
 json::object overrides_of(const DeployArguments& arguments) {
   json::object out;
-  const auto add = [&](std::string_view key, const std::optional<std::string>& value) {
-    if (value) out[key] = *value;
-  };
-  add("install", arguments.install);
-  add("build", arguments.build);
-  add("start", arguments.start);
-  add("root", arguments.root);
-  add("service", arguments.service);
-  add("framework", arguments.framework);
-  add("runtime", arguments.runtime);
+  const PlanOptions& plan = arguments.plan;
+  for (const auto& [key, value] : {std::pair("install", &plan.install),
+                                   {"build", &plan.build},
+                                   {"release", &plan.release},
+                                   {"start", &plan.start},
+                                   {"root", &plan.root},
+                                   {"service", &plan.service},
+                                   {"framework", &plan.framework},
+                                   {"runtime", &plan.runtime},
+                                   {"output", &plan.output},
+                                   {"port", &plan.port},
+                                   {"health", &plan.health}})
+    if (*value) out[key] = **value;
   if (arguments.with_workers) out["with_workers"] = true;
   if (arguments.with_schedules) out["with_schedules"] = true;
   return out;
@@ -94,6 +98,7 @@ Result<DeployPlan> check(Context& context, const DeployArguments& arguments) {
   SLIPWAY_TRY(plan.folder, folder_of(context, arguments.path));
   SLIPWAY_TRY(plan.env, parse_variables("-e", arguments.env, context.env));
   SLIPWAY_TRY(plan.build_env, parse_variables("-b", arguments.build_env, context.env));
+  SLIPWAY_CHECK(arguments.plan.read());  // says what is wrong with them
   plan.overrides = overrides_of(arguments);
   plan.project = slug(plan.folder.filename().string());
   if (arguments.project) {
@@ -218,16 +223,7 @@ Action define_deploy(Arguments& arguments, CommonOptions& common) {
   arguments.option("-m, --message", "TEXT", own->message, "what this deployment is about");
   arguments.flag("--no-wait", own->no_wait, "print the URL at once, while it is being built");
   arguments.flag("--dry-run", own->dry_run, "show the plan and what changed; deploy nothing");
-  arguments.option("--install", "CMD", own->install, "install dependencies with CMD",
-                   ValueKind::shell);
-  arguments.option("--build", "CMD", own->build, "build with CMD", ValueKind::shell);
-  arguments.option("--start", "CMD", own->start, "start the app with CMD", ValueKind::shell);
-  arguments.option("--root", "DIR", own->root, "the app lies in this folder of the upload",
-                   ValueKind::folder);
-  arguments.option("--service", "NAME", own->service,
-                   "the service to deploy, where there are more");
-  arguments.option("--framework", "NAME", own->framework, "take it for this framework");
-  arguments.option("--runtime", "NAME@VERSION", own->runtime, "run it with this, say node@22");
+  own->plan.declare(arguments);
   arguments.flag(
       "--with-workers", own->with_workers,
       "run the workers of this preview, too; a folder of workers alone always runs them");

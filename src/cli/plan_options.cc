@@ -7,15 +7,17 @@
 namespace slipway::cli {
 
 void PlanOptions::declare(Arguments& arguments) {
-  arguments.option("--install", "CMD", install, "install dependencies with this");
-  arguments.option("--build", "CMD", build, "build with this");
-  arguments.option("--release", "CMD", release, "run this once before a release (migrations)");
-  arguments.option("--start", "CMD", start, "start with this");
+  arguments.option("--install", "CMD", install, "install dependencies with this", ValueKind::shell);
+  arguments.option("--build", "CMD", build, "build with this", ValueKind::shell);
+  arguments.option("--release", "CMD", release, "run this once before a release (migrations)",
+                   ValueKind::shell);
+  arguments.option("--start", "CMD", start, "start with this", ValueKind::shell);
   arguments.option("--root", "DIR", root, "the folder of the app in the folder", ValueKind::folder);
   arguments.option("--service", "NAME", service, "which service, where there are several");
   arguments.option("--framework", "NAME", framework, "take it for this");
   arguments.option("--runtime", "NAME@VERSION", runtime, "run it with this");
-  arguments.option("--output", "DIR", output, "serve this folder as static files");
+  arguments.option("--output", "DIR", output, "serve this folder as static files",
+                   ValueKind::folder);
   arguments.option("--port", "N", port, "the port that it listens on whatever PORT says");
   arguments.option("--health", "PATH", health, "the path that answers when it is ready");
 }

@@ -91,14 +91,7 @@ Status Pipeline::detect_units(Making& making) {
   const DeployOptions& options = deployment.options;
   making.journey.begin("detect");
   SLIPWAY_TRY(making.source, read_source(deployment.source));
-  deployment.plan =
-      detect(ManifestTree(making.source, parts_.blobs), {.service = options.service,
-                                                         .root = options.root,
-                                                         .install = options.install,
-                                                         .build = options.build,
-                                                         .start = options.start,
-                                                         .framework = options.framework,
-                                                         .runtime = options.runtime});
+  deployment.plan = detect(ManifestTree(making.source, parts_.blobs), answers_of(options));
   if (deployment.plan.services.empty()) return nothing_to_run(deployment.plan);
   if (!deployment.base.str().empty())
     if (const auto before = parts_.repository.get(deployment.base))

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "deploy/units.h"
 #include "detect/detect.h"
 #include "store/workspace.h"
 
@@ -139,13 +140,7 @@ Result<Deployment> DeployService::plan(const NewDeployment& wanted) {
   std::shared_ptr<const Manifest> manifest;
   SLIPWAY_TRY(Deployment deployment, draft(wanted, manifest));
   const DeployOptions& options = deployment.options;
-  deployment.plan = detect(ManifestTree(*manifest, parts_.blobs), {.service = options.service,
-                                                                   .root = options.root,
-                                                                   .install = options.install,
-                                                                   .build = options.build,
-                                                                   .start = options.start,
-                                                                   .framework = options.framework,
-                                                                   .runtime = options.runtime});
+  deployment.plan = detect(ManifestTree(*manifest, parts_.blobs), answers_of(options));
   return deployment;
 }
 

@@ -32,6 +32,21 @@ const Service& first_of(const std::vector<Service>& services) {
 
 }  // namespace
 
+DetectOptions answers_of(const DeployOptions& options) {
+  return {.service = options.service,
+          .root = options.root,
+          .install = options.install,
+          .build = options.build,
+          .start = options.start,
+          .framework = options.framework,
+          .runtime = options.runtime,
+          .release = options.release,
+          .port = options.port,
+          .health = options.health,
+          .output = options.output,
+          .fallback = {}};
+}
+
 void choose_units(Deployment& deployment) {
   const std::vector<Service>& services = deployment.plan.services;
   deployment.companions.clear();

@@ -3,11 +3,15 @@
 #include <string>
 #include <string_view>
 
+#include "detect/detect.h"
 #include "model/deployment.h"
 
 namespace slipway {
 
 // Which services of a deployment's plan are built and run, and how they are called. Pure.
+
+// What the deployer said instead of detection.
+[[nodiscard]] DetectOptions answers_of(const DeployOptions& options);
 
 // Chooses the first service (whose URL is the deployment's: the one that answers requests and that
 // no other one needs) and makes a companion of each other one, with artifacts still empty. Workers

@@ -183,8 +183,18 @@ Overrides read_overrides(const Project& project, const DetectOptions& flags) {
       out.lines[std::string(key)] = line;
     }
   }
-  for (const Key& key : keys)
-    if (!(flags.*(key.field)).empty()) out.whole.*(key.field) = flags.*(key.field);
+  for (const Key& key : keys) {
+    const std::string& value = flags.*(key.field);
+    if (value.empty()) continue;
+    if (const std::string wrong = problem(key.name, value); !wrong.empty())
+      out.findings.push_back({.code = "bad_setting",
+                              .message = "--" + std::string(key.name) + " " + wrong,
+                              .file = {},
+                              .line = 0,
+                              .fix = "correct --" + std::string(key.name)});
+    else
+      out.whole.*(key.field) = value;
+  }
   return out;
 }
 
@@ -202,7 +212,7 @@ void apply_overrides(const Overrides& overrides, const DetectOptions& flags, Ser
     const std::string& value = overrides.whole.*(key.field);
     if (value.empty() || key.name == "service" || key.name == "root" || key.name == "framework")
       continue;
-    const bool flag = !(flags.*(key.field)).empty();
+    const bool flag = !(flags.*(key.field)).empty() && flags.*(key.field) == value;
     set(service, key.name, value, flag ? "--" + std::string(key.name) : std::string(file_name));
     if (flag)
       service.evidence.push_back({.file = {}, .line = 0, .fact = "--" + std::string(key.name)});

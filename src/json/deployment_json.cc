@@ -44,7 +44,9 @@ json::object overrides_json(const DeployOptions& options) {
   return {{"service", or_null(options.service)}, {"root", or_null(options.root)},
           {"install", or_null(options.install)}, {"build", or_null(options.build)},
           {"start", or_null(options.start)},     {"framework", or_null(options.framework)},
-          {"runtime", or_null(options.runtime)}};
+          {"runtime", or_null(options.runtime)}, {"release", or_null(options.release)},
+          {"output", or_null(options.output)},   {"port", or_null(options.port)},
+          {"health", or_null(options.health)}};
 }
 
 json::object artifact_json(const Artifact& artifact) {
@@ -103,6 +105,8 @@ Result<DeployOptions> options_from_json(const json::value& value) {
       .read("build", out.build)
       .read("start", out.start);
   reader.read("framework", out.framework).read("runtime", out.runtime);
+  reader.read("release", out.release).read("output", out.output);
+  reader.read("port", out.port).read("health", out.health);
   reader.read("with_workers", out.with_workers).read("with_schedules", out.with_schedules);
   SLIPWAY_CHECK(reader.status());
   if (ttl_ms) out.ttl = std::chrono::milliseconds(*ttl_ms);

@@ -50,6 +50,7 @@ struct DeployOptions {
   std::optional<Duration> ttl;
   // Answers that replace detection's; empty means: as detected.
   std::string service, root, install, build, start, framework, runtime;
+  std::string release, output, port, health;
   // A preview runs what answers requests; the rest only when asked.
   bool with_workers = false, with_schedules = false;
   bool operator==(const DeployOptions&) const = default;
