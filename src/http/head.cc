@@ -67,6 +67,8 @@ FieldKind kind_of(http::field field, std::string_view name) {
       return FieldKind::expect;
     case http::field::forwarded:
       return FieldKind::forwarded;
+    case http::field::cookie:
+      return FieldKind::cookie;
     case http::field::set_cookie:
       return FieldKind::set_cookie;
     case http::field::accept:

@@ -20,6 +20,7 @@ enum class FieldKind : std::uint8_t {
   expect,
   forwarded,   // Forwarded, X-Forwarded-*, X-Real-IP and kin: who the client claims to be
   request_id,  // X-Request-Id
+  cookie,
   set_cookie,
   accept,
   accept_encoding,

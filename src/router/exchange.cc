@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "router/forward.h"
+#include "router/traffic.h"
 
 namespace slipway {
 
@@ -47,6 +48,9 @@ void Exchange::begin(std::string host_of_request) {
   unread_body = head.has_body();
   expects_continue = head.expects_continue;
   status = 0;
+  began = lane.clock.monotonic();
+  counted_on = nullptr;
+  own_fields.clear();
   expired_ = false;
   head_dropped_ = false;
 }
@@ -58,6 +62,8 @@ void Exchange::begin_refusal() {
   is_head = keep_alive = client_closes = wants_json = expects_continue = false;
   unread_body = true;
   status = 0;
+  counted_on = nullptr;
+  own_fields.clear();
   head_dropped_ = true;  // linger() drops all there is
 }
 
@@ -102,13 +108,22 @@ void Exchange::abort() {
   signal.set();
 }
 
+void Exchange::answer_begins(int status_code) {
+  status = status_code;
+  if (counted_on == nullptr) return;
+  const Duration took = lane.clock.monotonic() - began;
+  counted_on->count(status_code >= 500, static_cast<std::uint64_t>(took.count()));
+  counted_on = nullptr;
+}
+
 std::string Exchange::own_head(int status_code, std::string_view headers,
                                std::string_view framing) {
-  status = status_code;
+  answer_begins(status_code);
   std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", status_code,
                                  reason_phrase(status_code), http_date());
   head += headers;
   head += framing;
+  head += own_fields;
   if (!request_id.empty())
     fmt::format_to(std::back_inserter(head), "X-Request-Id: {}\r\n", request_id);
   if (!keep_alive)

@@ -15,6 +15,7 @@
 namespace slipway {
 
 class ApiWorkers;
+class TrafficStats;
 class UpstreamPool;
 class VariantMaker;
 
@@ -55,7 +56,8 @@ class Exchange {
   ResponseParser answer;  // of the app
 
   // ---- the current request, kept beyond its head
-  std::string host;  // without port, lower case
+  std::string host;         // without port, lower case
+  std::string routed_host;  // whose target answers: `host`, unless a path rule leads elsewhere
   std::string request_id;
   int minor_version = 1;
   bool is_head = false;        // HEAD: answers have no body
@@ -64,7 +66,11 @@ class Exchange {
   bool wants_json = false;
   bool unread_body = false;  // some of the body is still to come: linger when closing
   bool expects_continue = false;
-  int status = 0;  // that was answered
+  int status = 0;    // that was answered
+  Duration began{};  // when its head was complete, monotonic
+  // Counts the request of a release when its answer begins; null: not counted. Outlives the answer.
+  TrafficStats* counted_on = nullptr;
+  std::string own_fields;  // lines to add to the head of the answer, whoever makes it
 
   // Takes over what must outlive the head's views.
   void begin(std::string host_of_request);
@@ -96,6 +102,8 @@ class Exchange {
   // Its head alone, for the caller to send; `framing` as in "Content-Length: 5\r\n".
   [[nodiscard]] std::string own_head(int status_code, std::string_view headers,
                                      std::string_view framing);
+  // The answer's head is known: called once, before it is sent.
+  void answer_begins(int status_code);
   // "100 Continue" if the client waits for that.
   [[nodiscard]] Task<bool> invite_body();
 

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "http/message.h"
+#include "router/placement.h"
 
 namespace slipway {
 namespace {
@@ -42,6 +43,13 @@ void append_upstream_head(const RequestHead& request, const ClientFacts& facts, 
       case FieldKind::forwarded:
       case FieldKind::request_id:
         continue;
+      case FieldKind::cookie:
+        if (may_have_placement_cookie(field.value)) {
+          const std::string others = without_placement_cookie(field.value);
+          if (!others.empty() && !hop_by_hop(request, field)) append(out, field.name, others);
+          continue;
+        }
+        break;
       default:
         break;
     }
@@ -91,6 +99,7 @@ void append_client_head(const ResponseHead& answer, const AnswerFacts& facts, st
   if (!has_date && !facts.date.empty()) append(out, "Date", facts.date);
   if (facts.framing == BodyFraming::chunked) out += "Transfer-Encoding: chunked\r\n";
   if (!has_request_id) append(out, "X-Request-Id", facts.request_id);
+  out += facts.own_fields;
   if (!facts.upgrade.empty()) {
     out += "Connection: Upgrade\r\n";
     append(out, "Upgrade", facts.upgrade);

@@ -17,8 +17,8 @@ struct ClientFacts {
 
 // Appends the head that the app gets: hop-by-hop fields removed (those that Connection lists, too),
 // what the client claims about itself replaced by what we saw, Host as the client sent it, Expect
-// removed (the router answers it). An Upgrade passes, except to h2c, which would open a tunnel
-// around these rules.
+// removed (the router answers it), our own cookie removed. An Upgrade passes, except to h2c, which
+// would open a tunnel around these rules.
 void append_upstream_head(const RequestHead& request, const ClientFacts& facts, std::string& out);
 [[nodiscard]] bool may_upgrade(const RequestHead& request);
 
@@ -31,8 +31,9 @@ struct AnswerFacts {
   std::string_view host;    // of the request, without port
   std::string_view domain;  // of the platform
   std::string_view request_id;
-  std::string_view date;     // added when the app sent none
-  std::string_view upgrade;  // for a 101
+  std::string_view date;        // added when the app sent none
+  std::string_view upgrade;     // for a 101
+  std::string_view own_fields;  // complete lines of ours
 };
 // Appends the head that the client gets. A cookie that the app sets for the platform's domain, or
 // for one above it, becomes one for the app's own host alone.

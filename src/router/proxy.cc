@@ -1,53 +1,30 @@
-// A request forwarded to an instance. One ProxyRun a request: find a connection (waking the
-// instance if need be), send the request, relay the answer, give the connection back.
+// A request forwarded to an instance. One ProxyRun a request: get a connection (reach.h), send the
+// request, relay the answer, give the connection back.
 
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 
-#include "base/log.h"
 #include "router/body_pace.h"
 #include "router/forward.h"
+#include "router/reach.h"
 #include "router/responders.h"
 #include "router/upstream_pool.h"
 
 namespace slipway {
 namespace {
 
-using EndpointPtr = std::shared_ptr<const Backend::Endpoint>;
 using Expiry = Exchange::Expiry;
-
-constexpr int wake_attempts = 3;
-// An app that was ready may be restarting; it has about 300 ms to take connections again.
-constexpr std::array connect_pauses{std::chrono::milliseconds{10}, std::chrono::milliseconds{20},
-                                    std::chrono::milliseconds{40}, std::chrono::milliseconds{80},
-                                    std::chrono::milliseconds{160}};
 
 bool is_idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" ||
          method == "OPTIONS" || method == "TRACE";
 }
 
-// Counts the request for idle detection, whatever way it ends.
-class InFlight {
- public:
-  InFlight(Backend& backend, const Clock& clock) : backend_(backend), clock_(clock) {
-    backend_.request_started(clock_.monotonic());
-  }
-  ~InFlight() { backend_.request_ended(clock_.monotonic()); }
-  InFlight(const InFlight&) = delete;
-  InFlight& operator=(const InFlight&) = delete;
-
- private:
-  Backend& backend_;
-  const Clock& clock_;
-};
-
 class ProxyRun {
  public:
-  ProxyRun(Exchange& exchange, const std::shared_ptr<Backend>& backend)
-      : x_(exchange), shared_backend_(backend), backend_(*backend), answer_(exchange.answer) {}
+  ProxyRun(Exchange& exchange, Destination to)
+      : x_(exchange), reach_(exchange, std::move(to)), answer_(exchange.answer) {}
   ~ProxyRun() { x_.set_upstream(nullptr); }
   ProxyRun(const ProxyRun&) = delete;
   ProxyRun& operator=(const ProxyRun&) = delete;
@@ -59,9 +36,6 @@ class ProxyRun {
   enum class Attempt { answered, page, retry, client_gone };
 
   void take_request();
-  Task<bool> settle();  // endpoint_ is set, or page_
-  Task<void> wait_for_backend(int& wakes);
-  Task<bool> connect();  // upstream_ is set, or page_
   Task<Attempt> attempt();
   Task<bool> send_request();
   Task<void> upload();
@@ -74,10 +48,8 @@ class ProxyRun {
   Task<void> end_upload();
 
   Exchange& x_;
-  const std::shared_ptr<Backend>& shared_backend_;
-  Backend& backend_;
+  Reach reach_;
   ResponseParser& answer_;
-  EndpointPtr endpoint_;
   std::unique_ptr<Stream> upstream_;
   std::optional<Page> page_;
   Activity uploading_;
@@ -89,7 +61,6 @@ class ProxyRun {
   bool bad_body_ = false;      // the client's body is malformed
   bool asks_upgrade_ = false;
   bool request_sent_ = false;
-  bool avoid_pool_ = false;   // a resting connection was stale
   bool stop_upload_ = false;  // the answer is complete before the request
   char chunk_line_[24] = {};
 };
@@ -123,90 +94,6 @@ void ProxyRun::take_request() {
 void ProxyRun::use(std::unique_ptr<Stream> stream) {
   upstream_ = std::move(stream);
   x_.set_upstream(upstream_.get());
-}
-
-Task<bool> ProxyRun::settle() {
-  int wakes = 0;
-  const Duration give_up = x_.lane.clock.monotonic() + x_.lane.settings.wake_timeout;
-  for (;;) {
-    const Backend::State state = backend_.state();
-    if (state == Backend::State::ready) {
-      endpoint_ = backend_.endpoint();
-      if (endpoint_) {
-        x_.forget_expiry();
-        co_return true;
-      }
-      continue;
-    }
-    if (state == Backend::State::crashed) {
-      page_ = crashed_page(backend_.deployment(), backend_.crash_error(), form_of(x_));
-      co_return false;
-    }
-    co_await wait_for_backend(wakes);
-    if (x_.client_gone()) co_return false;
-    if (x_.expired() || x_.lane.clock.monotonic() >= give_up || wakes > wake_attempts) {
-      backend_.give_up_wake();
-      page_ = wake_timeout_page(backend_.deployment(), form_of(x_));
-      co_return false;
-    }
-  }
-}
-
-Task<void> ProxyRun::wait_for_backend(int& wakes) {
-  x_.client.arm();  // to notice when it goes
-  x_.deadline(x_.lane.settings.wake_timeout, Expiry::raise_signal);
-  // The backend may call later than this request lives.
-  const auto token = std::make_shared<Signal*>(&x_.signal);
-  const auto announce = [weak = std::weak_ptr(token)] {
-    if (const auto live = weak.lock()) (*live)->set();
-  };
-  if (backend_.claim_wake()) {
-    ++wakes;
-    x_.lane.counters.wakes.fetch_add(1, std::memory_order_relaxed);
-    x_.lane.wake(shared_backend_);
-  }
-  backend_.when_settled([post = x_.lane.loop.poster(), announce] { post(announce); });
-  co_await x_.signal.wait();
-}
-
-Task<bool> ProxyRun::connect() {
-  for (std::size_t failures = 0;; ++failures) {
-    const bool settled = co_await settle();
-    if (!settled) co_return false;
-    // The first try may use a resting connection; a request that must not be sent twice may, too:
-    // one that the app has closed is known to be closed.
-    if (failures == 0 && !avoid_pool_) {
-      if (auto resting = x_.lane.pool.take(endpoint_)) {
-        reused_ = true;
-        use(std::move(resting));
-        co_return true;
-      }
-    }
-    reused_ = false;
-    std::string why;
-    if (Result<Fd> socket = endpoint_->dialer->dial(endpoint_->port, endpoint_->ipv6)) {
-      use(std::make_unique<Stream>(x_.lane.loop, *std::move(socket)));
-      x_.deadline(x_.lane.settings.upstream_connect_timeout, Expiry::close_upstream);
-      const int error = co_await upstream_->connected();
-      if (error == 0) co_return true;
-      why = fail_errno(error, "connect").error().message;
-    } else {
-      why = socket.error().message;
-    }
-    if (x_.client_gone()) co_return false;
-    if (failures == connect_pauses.size() || x_.expired()) {
-      log_info(
-          "an app took no connection",
-          {{"deployment", backend_.deployment().str()}, {"port", endpoint_->port}, {"error", why}});
-      page_ = crashed_page(
-          backend_.deployment(),
-          {.code = Errc::unavailable, .message = "The app does not accept connections: " + why},
-          form_of(x_));
-      co_return false;
-    }
-    x_.no_deadline();
-    co_await x_.lane.loop.sleep(connect_pauses[failures]);
-  }
 }
 
 Task<bool> ProxyRun::send_request() {
@@ -326,12 +213,13 @@ Task<ProxyRun::Attempt> ProxyRun::attempt() {
   const bool nothing_came = progress == HeadProgress::need_more && upstream_->input().empty();
   co_await end_upload();
   if (bad_body_) {
+    x_.counted_on = nullptr;  // not the app's fault
     page_ = bad_request_page("malformed body", form_of(x_));
     co_return Attempt::page;
   }
   if (x_.client_gone()) co_return Attempt::client_gone;
   if (timed_out) {
-    page_ = slow_answer_page(backend_.deployment(), form_of(x_));
+    page_ = slow_answer_page(reach_.backend().deployment(), form_of(x_));
     co_return Attempt::page;
   }
   // The app closed a resting connection while we took it: not its fault, nor the client's.
@@ -341,7 +229,7 @@ Task<ProxyRun::Attempt> ProxyRun::attempt() {
                                        ? "it closed the connection amid its answer"
                                    : answer_.problem().empty() ? "it switched protocols unasked"
                                                                : answer_.problem();
-  page_ = bad_answer_page(backend_.deployment(), problem, form_of(x_));
+  page_ = bad_answer_page(reach_.backend().deployment(), problem, form_of(x_));
   co_return Attempt::page;
 }
 
@@ -367,7 +255,7 @@ void ProxyRun::collect_pieces(BodyFraming framing, bool last) {
 
 Task<void> ProxyRun::relay() {
   const ResponseHead& head = answer_.head();
-  x_.status = head.status;
+  x_.answer_begins(head.status);
   BodyFraming framing = BodyFraming::none;
   if (!answer_.body_done())
     framing = x_.minor_version == 0 && !head.content_length ? BodyFraming::until_close
@@ -388,7 +276,8 @@ Task<void> ProxyRun::relay() {
                       .domain = x_.lane.settings.domain,
                       .request_id = x_.request_id,
                       .date = upgraded ? std::string_view() : http_date(),
-                      .upgrade = upgraded ? head.value(FieldKind::upgrade) : std::string_view()},
+                      .upgrade = upgraded ? head.value(FieldKind::upgrade) : std::string_view(),
+                      .own_fields = x_.own_fields},
                      x_.client_head);
   upstream_->consume(answer_.head_bytes());
   const std::uint64_t sent_before = x_.client.sent();
@@ -402,7 +291,7 @@ Task<void> ProxyRun::relay() {
     const bool whole = co_await relay_body(framing);
     if (!whole) x_.abort();  // the client must see that it is not the whole answer
   }
-  backend_.count_bytes(x_.client.sent() - sent_before);
+  reach_.backend().count_bytes(x_.client.sent() - sent_before);
   co_await end_upload();
   give_back();
 }
@@ -445,36 +334,39 @@ void ProxyRun::give_back() {
   const bool clean = upstream_ && upstream_->open() && !upstream_->input_ended() &&
                      upstream_->input().empty() && answer_.body_done() &&
                      answer_.head().keep_alive && request_sent_ && answer_.head().status != 101;
-  if (clean) x_.lane.pool.put(endpoint_, std::move(upstream_));
+  if (clean) x_.lane.pool.put(reach_.endpoint(), std::move(upstream_));
   upstream_.reset();
 }
 
 Task<void> ProxyRun::run() {
-  const InFlight in_flight(backend_, x_.lane.clock);
   take_request();
-  for (;;) {
-    const bool connected = co_await connect();
-    Attempt outcome = connected ? Attempt::answered : page_ ? Attempt::page : Attempt::client_gone;
-    if (connected) outcome = co_await attempt();
-    if (outcome == Attempt::retry) {
-      avoid_pool_ = true;
-      x_.set_upstream(nullptr);
-      upstream_.reset();
-      continue;
+  Attempt outcome = Attempt::retry;
+  for (bool first = true; outcome == Attempt::retry; first = false) {
+    // Once a resting connection was stale, others may be, too.
+    std::unique_ptr<Stream> stream = first ? reach_.take_resting() : nullptr;
+    reused_ = stream != nullptr;
+    if (!stream) stream = co_await reach_.connect();
+    if (stream) {
+      use(std::move(stream));
+      outcome = co_await attempt();
+    } else if (reach_.has_page()) {
+      page_ = reach_.take_page();
+      outcome = Attempt::page;
+    } else {
+      outcome = Attempt::client_gone;
     }
     x_.set_upstream(nullptr);
     upstream_.reset();
-    if (outcome == Attempt::client_gone) x_.abort();
-    if (outcome == Attempt::page) co_await answer_with_page(x_, *std::move(page_));
-    x_.no_deadline();
-    co_return;
   }
+  if (outcome == Attempt::client_gone) x_.abort();
+  if (outcome == Attempt::page) co_await answer_with_page(x_, *std::move(page_));
+  x_.no_deadline();
 }
 
 }  // namespace
 
-Task<void> answer_from_backend(Exchange& exchange, std::shared_ptr<Backend> backend) {
-  ProxyRun run(exchange, backend);
+Task<void> answer_from_backend(Exchange& exchange, Destination to) {
+  ProxyRun run(exchange, std::move(to));
   co_await run.run();
 }
 

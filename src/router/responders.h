@@ -4,6 +4,7 @@
 
 #include "router/exchange.h"
 #include "router/pages.h"
+#include "router/reach.h"
 
 namespace slipway {
 
@@ -12,7 +13,7 @@ namespace slipway {
 // got its answer is not their caller's concern.
 
 [[nodiscard]] Task<void> answer_with_page(Exchange& exchange, Page page);
-[[nodiscard]] Task<void> answer_from_backend(Exchange& exchange, std::shared_ptr<Backend> backend);
+[[nodiscard]] Task<void> answer_from_backend(Exchange& exchange, Destination to);
 [[nodiscard]] Task<void> answer_from_site(Exchange& exchange,
                                           std::shared_ptr<const StaticSite> site);
 [[nodiscard]] Task<void> answer_from_api(Exchange& exchange);

@@ -92,10 +92,12 @@ struct StatusPage {
 };
 
 struct TrafficSplit;  // router/traffic.h: an environment's releases
+struct PathRules;     // router/path_rules.h: a host shared by the services of a deployment
 
 using RouteTarget =
     std::variant<std::shared_ptr<Backend>, std::shared_ptr<const StaticSite>,
-                 std::shared_ptr<const StatusPage>, std::shared_ptr<const TrafficSplit>>;
+                 std::shared_ptr<const StatusPage>, std::shared_ptr<const TrafficSplit>,
+                 std::shared_ptr<const PathRules>>;
 
 // Host name (lower case, without port) -> target. Readers see an immutable snapshot; publishing
 // swaps pointers, so a request sees the old or the new table and never a mixture. 20,000 routes are

@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "router/path_rules.h"
+
 namespace slipway {
 namespace {
 
@@ -64,6 +66,47 @@ TEST(RouteTable, ReadersSeeEachPublicationWholeOrNotAtAll) {
   stop = true;
   reader.join();
   EXPECT_EQ(went_back, 0);
+}
+
+class PathRulesOf : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    using Prefix = PathRules::Rule::Prefix;
+    const auto site = PathRules::create(page("site"), {{"/api", "api", Prefix::kept},
+                                                       {"/api/v2", "next", Prefix::taken},
+                                                       {"/gone", "nowhere", Prefix::kept}});
+    const auto own = PathRules::create(page("api"), {{"/api", "site", Prefix::kept}});
+    table_.publish({{"site", RouteTarget(site)}, {"api", RouteTarget(own)}, {"next", page("v2")}});
+  }
+  // Who answers, at which host, and for which path.
+  std::string answer(std::string host, std::string_view path) {
+    std::string storage;
+    const auto target = follow_path(table_, host, path, storage);
+    if (!target) return "nothing";
+    return std::get<std::shared_ptr<const StatusPage>>(*target)->kind + " " + host + " " +
+           std::string(path);
+  }
+  RouteTable table_;
+};
+
+TEST_F(PathRulesOf, LeadToOtherHostsBySegmentAndTheLongestWins) {
+  EXPECT_EQ(answer("site", "/"), "site site /");
+  EXPECT_EQ(answer("site", "/apis"), "site site /apis");
+  EXPECT_EQ(answer("site", "/api"), "api api /api");
+  EXPECT_EQ(answer("site", "/api?q=1"), "api api /api?q=1");
+  EXPECT_EQ(answer("site", "/api/v1/users"), "api api /api/v1/users");
+}
+
+TEST_F(PathRulesOf, TakeAPrefixAwayWhereAskedTo) {
+  EXPECT_EQ(answer("site", "/api/v2/users?q=1"), "v2 next /users?q=1");
+  EXPECT_EQ(answer("site", "/api/v2"), "v2 next /");
+  EXPECT_EQ(answer("site", "/api/v2?q=1"), "v2 next /?q=1");
+}
+
+TEST_F(PathRulesOf, NeverFollowASecondHostsRules) {
+  EXPECT_EQ(answer("site", "/api/api"), "api api /api/api");
+  EXPECT_EQ(answer("site", "/gone"), "nothing");
+  EXPECT_EQ(answer("unknown", "/"), "nothing");
 }
 
 }  // namespace

@@ -1,6 +1,12 @@
 #include "router/session.h"
 
+#include <fmt/format.h>
+
 #include "base/log.h"
+#include "base/text.h"
+#include "http/message.h"
+#include "router/path_rules.h"
+#include "router/placement.h"
 #include "router/responders.h"
 
 namespace slipway {
@@ -14,6 +20,33 @@ constexpr Duration linger_limit = std::chrono::seconds{5};
 bool is_api_host(std::string_view host, const RouterSettings& settings) {
   return host == settings.domain || host == "localhost" || host == "127.0.0.1" || host == "[::1]" ||
          host == settings.listen_address;
+}
+
+// Where the client of this request stands among those of a split. With one arm that is of no
+// account; with several, a client that has no good cookie gets one with the answer.
+std::uint32_t place_client(Exchange& x, const TrafficSplit& split) {
+  if (split.arms.size() <= 1) return 0;
+  std::string_view user_agent, forwarded_for, scheme;
+  for (const HeadField& field : x.parser.head().fields) {
+    if (field.kind == FieldKind::cookie) {
+      if (const auto place = placed_by_cookie(field.value, split.salt)) return *place;
+    } else if (field.kind == FieldKind::forwarded) {
+      // Of a proxy in front, or made up: it only tells this client's place.
+      if (same_name(field.name, "x-forwarded-for"))
+        forwarded_for = trim(field.value.substr(0, field.value.find(',')));
+      if (same_name(field.name, "x-forwarded-proto")) scheme = field.value;
+    } else if (same_name(field.name, "user-agent")) {
+      user_agent = field.value;
+    }
+  }
+  const std::uint32_t place = place_of(
+      split.salt, forwarded_for.empty() ? std::string_view(x.remote_address) : forwarded_for,
+      user_agent);
+  x.own_fields +=
+      fmt::format("Set-Cookie: {}={}; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax{}\r\n",
+                  TrafficSplit::cookie_name, placement_cookie(split.salt, place),
+                  same_name(scheme, "https") ? "; Secure" : "");
+  return place;
 }
 
 // What the access log says of a request; taken before its head goes.
@@ -113,6 +146,12 @@ Task<bool> Session::read_head(Duration patience) {
   }
 }
 
+std::optional<RouteTarget> Session::find_target() {
+  Exchange& x = exchange_;
+  x.routed_host = x.host;
+  return follow_path(lane_.routes, x.routed_host, x.parser.head().target, rewritten_target_);
+}
+
 Task<void> Session::answer() {
   Exchange& x = exchange_;
   lane_.counters.requests.fetch_add(1, std::memory_order_relaxed);
@@ -128,10 +167,18 @@ Task<void> Session::answer() {
     co_await answer_with_page(x, bad_request_page("bad Host", form_of(x)));
   } else if (is_api_host(x.host, lane_.settings)) {
     co_await answer_from_api(x);
-  } else if (std::optional<RouteTarget> target = lane_.routes.find(x.host); !target) {
+  } else if (std::optional<RouteTarget> target = find_target(); !target) {
     co_await answer_with_page(x, unknown_host_page(x.host, form_of(x)));
   } else if (auto* backend = std::get_if<std::shared_ptr<Backend>>(&*target)) {
-    co_await answer_from_backend(x, std::move(*backend));
+    co_await answer_from_backend(x, {.backend = std::move(*backend)});
+  } else if (auto* split = std::get_if<std::shared_ptr<const TrafficSplit>>(&*target)) {
+    const std::uint32_t place = place_client(x, **split);
+    const TrafficSplit::Arm& arm = (*split)->arm_of(place);
+    x.counted_on = arm.stats.get();
+    if (const auto* site_arm = std::get_if<std::shared_ptr<const StaticSite>>(&arm.target))
+      co_await answer_from_site(x, *site_arm);
+    else
+      co_await answer_from_backend(x, {.split = *split, .place = place});
   } else if (auto* site = std::get_if<std::shared_ptr<const StaticSite>>(&*target)) {
     co_await answer_from_site(x, std::move(*site));
   } else {

@@ -21,6 +21,8 @@ class Session {
   Task<void> run();
   Task<bool> read_head(Duration patience);
   Task<void> answer();
+  // Who answers the request; path rules may make its target another.
+  std::optional<RouteTarget> find_target();
   Task<void> linger();
   void count();
 
@@ -28,7 +30,8 @@ class Session {
   std::function<void(Session&)> ended_;
   Exchange exchange_;
   Activity activity_;
-  bool resting_ = false;  // between requests
+  std::string rewritten_target_;  // of the current request, where a path rule takes a prefix away
+  bool resting_ = false;          // between requests
   std::uint64_t counted_in_ = 0, counted_out_ = 0;
 };
 

@@ -11,6 +11,8 @@ UpstreamPool::~UpstreamPool() = default;
 std::unique_ptr<Stream> UpstreamPool::take(const EndpointPtr& endpoint) {
   const auto shelf = shelves_.find(endpoint.get());
   if (shelf == shelves_.end() || shelf->second.resting.empty()) return nullptr;
+  // The app may be about to close what rested longer than it should; the sweep will drop it.
+  if (shelf->second.resting.back().since + idle_timeout_ <= loop_.coarse_now()) return nullptr;
   std::unique_ptr<Stream> stream = std::move(shelf->second.resting.back().stream);
   shelf->second.resting.pop_back();
   --size_;
