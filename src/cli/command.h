@@ -34,7 +34,7 @@ struct Context {
 // Does the work after the command line was understood; the exit code, or the error to show.
 using Action = std::function<Result<int>(Context&)>;
 
-enum class Group { deploy, look, change, govern, server };
+enum class Group { deploy, release, look, change, govern, server };
 
 // One command: a file of its own (cmd_<name>.cc) and a row in the table of commands.cc.
 struct Command {
@@ -69,6 +69,14 @@ Action define_logs(Arguments& arguments, CommonOptions& common);
 Action define_env(Arguments& arguments, CommonOptions& common);
 Action define_open(Arguments& arguments, CommonOptions& common);
 Action define_redeploy(Arguments& arguments, CommonOptions& common);
+Action define_promote(Arguments& arguments, CommonOptions& common);
+Action define_rollback(Arguments& arguments, CommonOptions& common);
+Action define_releases(Arguments& arguments, CommonOptions& common);
+Action define_rollouts(Arguments& arguments, CommonOptions& common);
+Action define_rollout(Arguments& arguments, CommonOptions& common);
+Action define_resume(Arguments& arguments, CommonOptions& common);
+Action define_restart(Arguments& arguments, CommonOptions& common);
+Action define_scale(Arguments& arguments, CommonOptions& common);
 Action define_rm(Arguments& arguments, CommonOptions& common);
 Action define_undo(Arguments& arguments, CommonOptions& common);
 Action define_audit(Arguments& arguments, CommonOptions& common);

@@ -45,6 +45,87 @@ constexpr Command rows[] = {
      "slipway redeploy dpl_k3x7m2p5qa\nslipway redeploy shop -m 'with the new base image'",
      define_redeploy,
      {Permission::deploy, Permission::read, Permission::remove}},
+    {"promote",
+     Group::release,
+     "Make a preview the next release of production",
+     "The same artifact, byte for byte, with the environment's own configuration and secrets; "
+     "nothing "
+     "is built again. The policies are asked first. New instances start and are probed, the "
+     "traffic "
+     "moves, at once or by a canary, and the old release stays warm while the new one is watched: "
+     "if "
+     "that does worse, the old one comes back by itself.\n\n"
+     "Prints the environment's URL once it serves the release. Exit code 6: denied; 4: it waits "
+     "for "
+     "people and goes on by itself once they agree; 7: it failed, and the old release goes on "
+     "serving. Ctrl-C stops following, not the promotion.",
+     "slipway promote shop                       # the project's newest deployment\n"
+     "slipway promote dpl_k3x7m2p5qa --dry-run   # the decision, and what would change\n"
+     "slipway promote k3x7 --canary 5,25,50 --step 5m -m 'new checkout'\n"
+     "slipway promote k3x7 --to staging --smoke /healthz\n"
+     "slipway promote shop --from staging        # what staging serves",
+     define_promote,
+     {Permission::promote, Permission::read}},
+    {"rollback",
+     Group::release,
+     "Go back to an earlier release",
+     "Code and configuration together, without a build or a scan. Deploys that promote by "
+     "themselves "
+     "are held back from then on, until `slipway resume` or a promotion on purpose. A rollout that "
+     "is "
+     "under way is taken back first.",
+     "slipway rollback shop                      # the one that served before\n"
+     "slipway rollback shop --to 12 -m 'checkout is broken'\n"
+     "slipway rollback shop --env staging --restore snp_k3x7m2p5qa",
+     define_rollback,
+     {Permission::rollback, Permission::read}},
+    {"releases",
+     Group::release,
+     "Show the releases of an environment",
+     "Newest first: which deployment, with which configuration, by whom, when and why, what "
+     "watching "
+     "it found, which one serves, and which can be rolled back to.",
+     "slipway releases shop\nslipway releases shop --env staging --json",
+     define_releases,
+     {Permission::read}},
+    {"rollouts",
+     Group::release,
+     "List promotions, rollbacks and changes of configuration",
+     "",
+     "slipway rollouts shop\nslipway rollouts shop --env staging --json",
+     define_rollouts,
+     {Permission::read}},
+    {"rollout",
+     Group::release,
+     "Show, follow or cancel one of them",
+     "Its steps with their times, the verdicts with their numbers, and why it ended. --cancel ends "
+     "one that is not over: before the switch nothing has happened; after it, it is rolled back.",
+     "slipway rollout rol_k3x7m2p5qa\nslipway rollout rol_k3x7m2p5qa -f\n"
+     "slipway rollout rol_k3x7m2p5qa --cancel --reason 'wrong one'",
+     define_rollout,
+     {Permission::read, Permission::rollback}},
+    {"resume",
+     Group::release,
+     "Let deploys promote by themselves again, after a rollback",
+     "",
+     "slipway resume shop\nslipway resume shop --env staging",
+     define_resume,
+     {Permission::promote}},
+    {"restart",
+     Group::release,
+     "Replace the instances of a release, one by one",
+     "A new instance answers before an old one stops, so nothing is lost. Same release, same "
+     "configuration.",
+     "slipway restart shop\nslipway restart shop --env staging",
+     define_restart,
+     {Permission::promote, Permission::env_read}},
+    {"scale",
+     Group::release,
+     "Run so many instances of each web service",
+     "Of the release that serves, and of those after it.",
+     "slipway scale shop 3\nslipway scale shop 1 --env staging",
+     define_scale,
+     {Permission::promote, Permission::env_read}},
     {"ls",
      Group::look,
      "List deployments, newest first",

@@ -77,11 +77,9 @@ std::string overview_help(const Style& style) {
     Group group;
     std::string_view title;
   };
-  constexpr Section sections[] = {{Group::deploy, "Deploy"},
-                                  {Group::look, "Look"},
-                                  {Group::change, "Change"},
-                                  {Group::govern, "Govern"},
-                                  {Group::server, "Server and setup"}};
+  constexpr Section sections[] = {{Group::deploy, "Deploy"}, {Group::release, "Release"},
+                                  {Group::look, "Look"},     {Group::change, "Change"},
+                                  {Group::govern, "Govern"}, {Group::server, "Server and setup"}};
   std::string out = "Slipway: from a folder to a live URL, in one command.\n\n" +
                     style.bold("Usage") + "\n  slipway COMMAND [options]\n";
   for (const Section& section : sections) {
@@ -91,12 +89,14 @@ std::string overview_help(const Style& style) {
         rows.emplace_back(pad(command.name, 10), std::string(command.summary));
     out += fmt::format("\n{}\n{}", style.bold(section.title), two_columns(rows, style));
   }
-  out += fmt::format("\n{}\n{}", style.bold("Examples"),
-                     examples_block("slipway deploy              # the current folder, live\n"
-                                    "slipway ls                  # what there is\n"
-                                    "slipway logs shop -f        # what it writes\n"
-                                    "slipway deploy --help       # more about one command",
-                                    style));
+  out += fmt::format(
+      "\n{}\n{}", style.bold("Examples"),
+      examples_block("slipway deploy              # the current folder, live\n"
+                     "slipway promote shop        # its newest preview serves production\n"
+                     "slipway ls                  # what there is\n"
+                     "slipway logs shop -f        # what it writes\n"
+                     "slipway deploy --help       # more about one command",
+                     style));
   out += fmt::format("\n{}\n{}", style.bold("Environment"), environment_text);
   out += fmt::format("\n{}\n{}", style.bold("Exit codes"), exit_text);
   return out;

@@ -1,5 +1,6 @@
 #include "json/release_json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -176,7 +177,8 @@ json::object to_json(const EnvironmentState& state) {
           {"previous", state.previous},
           {"active", or_null(state.active.str())},
           {"paused", or_null(state.paused)},
-          {"frozen_until", or_null(state.frozen_until)}};
+          {"frozen_until", or_null(state.frozen_until)},
+          {"scale", state.instances}};
 }
 
 Result<SmokeRequest> smoke_request_from_json(const json::value& value) {
@@ -277,6 +279,9 @@ Result<EnvironmentState> environment_state_from_json(const json::value& value) {
       .read("previous", out.previous)
       .read("paused", out.paused)
       .read("frozen_until", out.frozen_until);
+  std::int64_t scale = 0;
+  reader.read("scale", scale);
+  out.instances = static_cast<std::uint32_t>(std::clamp<std::int64_t>(scale, 0, 10'000));
   read_id(reader, "active", out.active);
   SLIPWAY_CHECK(reader.status());
   return out;

@@ -141,6 +141,8 @@ struct EnvironmentState {
   // promotes on purpose. "" means they are not.
   std::string paused;
   std::optional<Timestamp> frozen_until;  // no automatic rollback before: there were too many
+  // Of each web service, as `slipway scale` wants it; 0: the setting.
+  std::uint32_t instances = 0;
   bool operator==(const EnvironmentState&) const = default;
 };
 

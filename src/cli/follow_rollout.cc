@@ -1,0 +1,222 @@
+#include "cli/follow_rollout.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <map>
+#include <utility>
+
+#include "base/text.h"
+#include "cli/follow.h"
+#include "cli/interrupt.h"
+#include "cli/reconnect.h"
+#include "cli/release_view.h"
+#include "cli/view.h"
+#include "model/release.h"
+
+namespace slipway::cli {
+namespace {
+
+constexpr int canceled_code = 130;
+
+RolloutState state_of(const json::object& rollout) {
+  return parse_rollout_state(text_at(rollout, "state")).value_or(RolloutState::running);
+}
+
+bool at_rest(const json::object& rollout, FollowUntil until) {
+  const RolloutState state = state_of(rollout);
+  if (is_over(state)) return true;
+  if (until == FollowUntil::ended) return false;
+  return state == RolloutState::waiting || state == RolloutState::watching;
+}
+
+// Turns what a rollout is now into what was not shown of it yet.
+class Shown {
+ public:
+  explicit Shown(ProgressView& progress) : progress_(progress) {}
+
+  void take(const json::object& rollout) {
+    for (const json::value& value : array_at(rollout, "steps"))
+      if (value.is_object()) take_step(value.get_object());
+    const json::array& verdicts = array_at(rollout, "verdicts");
+    for (; verdicts_ < verdicts.size(); ++verdicts_)
+      if (verdicts[verdicts_].is_object())
+        progress_.note(render_verdict(verdicts[verdicts_].get_object()));
+    if (state_of(rollout) == RolloutState::waiting) progress_.wait_for(text_at(rollout, "reason"));
+  }
+
+ private:
+  void take_step(const json::object& step) {
+    const std::string name = text_at(step, "name"), state = text_at(step, "state"),
+                      detail = text_at(step, "detail");
+    std::string& known = known_[name];
+    if (state == "running") {
+      if (known != state) progress_.start(name, detail);
+      progress_.detail(name, detail);
+    } else if (known != state) {
+      progress_.end(name, state, std::chrono::milliseconds(number_at(step, "took_ms")), detail);
+    }
+    known = state;
+  }
+
+  ProgressView& progress_;
+  std::map<std::string, std::string> known_;  // state by step
+  std::size_t verdicts_ = 0;
+};
+
+// Where the traffic goes now, for people.
+void print_summary(Context& context, const json::object& rollout) {
+  const Style style = context.console.err_style();
+  std::string out;
+  const auto add = [&](std::string_view label, const std::string& text) {
+    if (!text.empty()) out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), text);
+  };
+  const std::string serves =
+      fmt::format("{} serves release {}", place_text(rollout), number_at(rollout, "to"));
+  out += fmt::format("{} {}  {}\n", style.green(style.unicode ? "✓" : "ok:"), style.bold(serves),
+                     style.dim(sanitize_line(text_at(rollout, "deployment"))));
+  if (!context.env.out_tty) add("url", sanitize_line(text_at(rollout, "url")));
+  add("artifact", render_proof(object_at(rollout, "proof"), style));
+  if (number_at(rollout, "switch_micros") > 0)
+    add("switched", fmt::format("in {:.1f} ms",
+                                static_cast<double>(number_at(rollout, "switch_micros")) / 1000));
+  if (state_of(rollout) == RolloutState::watching) {
+    const std::int64_t from = number_at(rollout, "from");
+    add("watched", from > 0 ? fmt::format("if it does worse, release {} comes back by itself; see "
+                                          "slipway rollout {}",
+                                          from, sanitize_line(text_at(rollout, "id")))
+                            : "");
+    if (from > 0)
+      add("undo", fmt::format("slipway rollback {}{}", sanitize_line(text_at(rollout, "project")),
+                              text_at(rollout, "environment") == production_environment
+                                  ? ""
+                                  : " --env " + sanitize_line(text_at(rollout, "environment"))));
+  }
+  context.console.err(out);
+}
+
+}  // namespace
+
+void FollowOptions::declare(Arguments& arguments) {
+  arguments.flag("--no-wait", no_wait, "return at once; it goes on by itself");
+  arguments.flag("--watch", watch, "stay until nobody watches the new release any more");
+}
+
+std::string environment_target(std::string_view project, std::string_view environment,
+                               std::string_view rest) {
+  return fmt::format("/v1/projects/{}/environments/{}{}", url_encode(project),
+                     url_encode(environment), rest);
+}
+
+Status check_place(std::string_view project, std::string_view environment) {
+  for (const auto& [what, name] : {std::pair("project", project), {"environment", environment}})
+    if (!is_slug(name))
+      return fail(Errc::invalid_argument,
+                  fmt::format("'{}' cannot name {} {}", sanitize_line(name),
+                              what[0] == 'e' ? "an" : "a", what),
+                  "small letters, digits and single dashes, a letter first, 40 at most");
+  return {};
+}
+
+Result<json::object> follow_rollout(Context& context, ApiClient& api, json::object rollout,
+                                    FollowUntil until, ProgressView& progress) {
+  const std::string target = "/v1/rollouts/" + url_encode(text_at(rollout, "id"));
+  Shown shown(progress);
+  Reconnect connection(context, api);
+  for (;;) {
+    shown.take(rollout);
+    if (at_rest(rollout, until)) return rollout;
+    Result<json::object> next = connection.api().get(
+        fmt::format("{}?wait=20&seen={}", target, url_encode(text_at(rollout, "revision"))));
+    if (next) {
+      connection.heard();
+      rollout = *std::move(next);
+      continue;
+    }
+    if (connection.first_failure())
+      progress.note("the connection to the server broke; trying again");
+    if (!connection.again(fail(next.error()))) {
+      Error error = next.error();
+      error.next.push_back(
+          {fmt::format("slipway rollout {}", text_at(rollout, "id")), "to see how it went on"});
+      return fail(std::move(error));
+    }
+  }
+}
+
+std::optional<Error> rollout_error(const json::object& rollout) {
+  const std::string id = text_at(rollout, "id"), reason = text_at(rollout, "reason");
+  const RolloutState state = state_of(rollout);
+  if (state == RolloutState::waiting) {
+    Error error{
+        .code = Errc::failed_precondition,
+        .message = fmt::format("{} waits for people{}", id, reason.empty() ? "" : ": " + reason),
+        .hint = "it goes on by itself once enough people agreed"};
+    if (const std::string approval = text_at(rollout, "approval"); !approval.empty())
+      error.next.push_back({"slipway approve " + approval, "by somebody else"});
+    if (const std::string decision = text_at(rollout, "decision"); !decision.empty())
+      error.next.push_back({"slipway why " + decision, "for what it takes"});
+    error.next.push_back({"slipway rollout " + id + " -f", "to follow it"});
+    return error;
+  }
+  if (!is_over(state) || state == RolloutState::done) return std::nullopt;
+  Error error{.code = state == RolloutState::canceled ? Errc::canceled
+                      : state == RolloutState::denied ? Errc::denied_by_policy
+                                                      : Errc::start_failed,
+              .message = fmt::format("{} is {}{}", id, to_string(state),
+                                     reason.empty() ? "" : ": " + reason)};
+  if (const json::value* value = rollout.if_contains("error"); value && value->is_object())
+    if (Result<Error> known = error_from_json(*value)) error = *std::move(known);
+  if (const std::int64_t from = number_at(rollout, "from"); from > 0 && error.hint.empty())
+    error.hint = fmt::format("release {} goes on serving", from);
+  error.next.push_back({"slipway rollout " + id, "for its steps and verdicts"});
+  if (state == RolloutState::denied)
+    if (const std::string decision = text_at(rollout, "decision"); !decision.empty())
+      error.next.push_back({"slipway why " + decision, "for what it would take"});
+  return error;
+}
+
+int report_rollout(Context& context, const json::object& rollout) {
+  const std::optional<Error> error = rollout_error(rollout);
+  if (context.common.json) context.console.out(printable_json(rollout));
+  if (error) {
+    context.console.err(render_error(*error, context.console.err_style()));
+    return info(error->code).exit_code;
+  }
+  if (!context.common.quiet) print_summary(context, rollout);
+  if (!context.common.json) context.console.out(sanitize_line(text_at(rollout, "url")) + "\n");
+  return 0;
+}
+
+Result<int> conclude_rollout(Context& context, ApiClient& api, json::object rollout,
+                             const FollowOptions& options) {
+  if (options.no_wait) {
+    if (context.common.json) {
+      context.console.out(printable_json(rollout));
+    } else {
+      context.console.out(sanitize_line(text_at(rollout, "url")) + "\n");
+      if (!context.common.quiet)
+        context.console.err(fmt::format("{} goes on; see: slipway rollout {} -f\n",
+                                        sanitize_line(text_at(rollout, "id")),
+                                        sanitize_line(text_at(rollout, "id"))));
+    }
+    return 0;
+  }
+  const std::string id = sanitize_line(text_at(rollout, "id"));
+  const InterruptWatch leave([&context, id](int) {
+    context.console.err(
+        fmt::format("\nstopped following; {} goes on. To end it: slipway rollout "
+                    "{} --cancel\n",
+                    id, id));
+    ::_exit(canceled_code);
+  });
+  ProgressView progress(context.console, context.clock, progress_mode(context),
+                        progress_log(context));
+  Result<json::object> rested =
+      follow_rollout(context, api, std::move(rollout), options.until(), progress);
+  progress.finish();
+  if (!rested) return fail(std::move(rested).error());
+  return report_rollout(context, *rested);
+}
+
+}  // namespace slipway::cli
