@@ -112,6 +112,21 @@ const std::vector<Key>& keys() {
        duration([](Settings& s) -> auto& { return s.instances.start_timeout; })},
       {"instances.stop_grace", a_duration,
        duration([](Settings& s) -> auto& { return s.instances.stop_grace; })},
+      {"volumes.limit", a_size, size([](Settings& s) -> auto& { return s.volumes.limit; })},
+      {"volumes.copy_limit", a_size,
+       size([](Settings& s) -> auto& { return s.volumes.copy_limit; })},
+      {"volumes.keep_snapshots", "a number from 1 to 1000",
+       number([](Settings& s) -> auto& { return s.volumes.keep_snapshots; }, 1, 1000)},
+      {"domains.resolver", R"("ADDR" or "ADDR:PORT" of a name server)",
+       [](Settings& settings, const toml::node& node) {
+         const auto value = node.value<std::string>();
+         if (value) settings.domains.resolver = *value;
+         return value.has_value();
+       }},
+      {"domains.verify_interval", a_duration,
+       duration([](Settings& s) -> auto& { return s.domains.verify_interval; })},
+      {"domains.grace", a_duration,
+       duration([](Settings& s) -> auto& { return s.domains.grace; })},
       {"gc.interval", a_duration, duration([](Settings& s) -> auto& { return s.gc.interval; })},
       {"gc.keep_removed", a_duration,
        duration([](Settings& s) -> auto& { return s.gc.keep_removed; })},

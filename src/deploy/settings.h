@@ -43,6 +43,19 @@ struct Settings {
     Duration stop_grace = std::chrono::seconds{10};
   } instances;
 
+  struct Volumes {
+    std::uint64_t limit = 10ull << 30;      // of all volumes of one environment; 0: none
+    std::uint64_t copy_limit = 2ull << 30;  // of what a preview starts with as its own copy
+    std::uint32_t keep_snapshots = 10;      // of each environment
+  } volumes;
+
+  struct Domains {
+    std::string resolver;  // "ADDR[:PORT]" of a name server; "": the machine's own
+    Duration verify_interval = std::chrono::hours{24};
+    // How long a domain that is not proven any more goes on, with a warning.
+    Duration grace = std::chrono::hours{24 * 7};
+  } domains;
+
   struct Gc {
     Duration interval = std::chrono::minutes{10};
     Duration keep_removed = std::chrono::hours{48};

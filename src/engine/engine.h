@@ -42,6 +42,10 @@ struct BindMount {
   std::filesystem::path source;
   std::string target;  // absolute, inside
   enum class Access { read_only, read_write } access = Access::read_only;
+  // Absolute, inside; "" for none. There a link to `link_to` takes the place of what the layers
+  // have (not of a directory). For a file that programs replace or make others beside, which a
+  // mount point allows neither.
+  std::string link{}, link_to{};
 };
 
 // The file system of a sandbox: an overlay of `lowers` (lowest first, host directories that stay

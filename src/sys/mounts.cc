@@ -164,6 +164,16 @@ Result<Fd> new_overlay(const std::vector<std::string>& lowers, const std::string
   return finish_new(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "overlay");
 }
 
+Result<Fd> new_overlay_view(const std::vector<std::string>& lowers) {
+  const Fd context(::fsopen("overlay", FSOPEN_CLOEXEC));
+  if (!context.valid()) return fail_errno(errno, "open overlay");
+  SLIPWAY_CHECK(set_string(context, "source", "slipway"));
+  std::string joined;
+  for (const std::string& lower : lowers) joined += (joined.empty() ? "" : ":") + lower;
+  SLIPWAY_CHECK(set_string(context, "lowerdir", joined));
+  return finish_new(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, "overlay");
+}
+
 Status attach_mount(const Fd& mount, const std::string& target) {
   if (::move_mount(mount.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return fail_errno(errno, "attach a mount at " + target);

@@ -40,6 +40,8 @@ enum class MountAccess { read_only, read_write };
 [[nodiscard]] Result<Fd> new_overlay(const std::vector<std::string>& lowers,
                                      const std::string& upper, const std::string& work,
                                      std::uint32_t owner);
+// The same for looking only: nothing can be written. Two lowers at the least.
+[[nodiscard]] Result<Fd> new_overlay_view(const std::vector<std::string>& lowers);
 [[nodiscard]] Status attach_mount(const Fd& mount, const std::string& target);
 [[nodiscard]] Status attach_mount_at(const Fd& mount, const Fd& target);
 // Makes the mount at `target` read-only, not those below it.
