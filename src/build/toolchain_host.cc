@@ -219,19 +219,32 @@ std::vector<Toolchain> find_by_jar(std::string_view name, std::string_view comma
   return found;
 }
 
+// Debian's PHP finds its extensions (mbstring, curl, ...) by small files below /etc.
+void bind_extensions(Toolchain& tool) {
+  std::error_code error;
+  for (const auto& version : fs::directory_iterator("/etc/php", error))
+    for (const char* part : {"mods-available", "cli/conf.d"})
+      if (const fs::path directory = version.path() / part; fs::is_directory(directory, error))
+        tool.binds.push_back({.source = directory, .target = directory.string()});
+}
+
 // Programs that are one file, or see to their own prefix: version from "--version".
 std::vector<Toolchain> find_plain(std::string_view name, const EnvVars& env) {
+  const RE2 own_version(fmt::format(R"((?i)\b{}(?:\s+version)?:?\s+v?(\d+\.\d+(?:\.\d+)?))", name));
   std::vector<Toolchain> found;
   for (const fs::path& file : find_on_path(env, name)) {
     const auto program = real(file);
     if (!program) continue;
     Toolchain tool{.name = std::string(name)};
+    if (name == "php") bind_extensions(tool);
     // Some say it in the second line, some call it "version", some are shy: a tool is one all the
     // same.
     for (const char* question : {"--version", "version"}) {
+      const std::string said = join(output_lines({file.string(), question}, env), "\n");
       std::string text;
-      if (RE2::PartialMatch(join(output_lines({file.string(), question}, env), "\n"),
-                            R"((\d+\.\d+(?:\.\d+)?))", &text)) {
+      // Its own: Elixir names Erlang's first.
+      if (RE2::PartialMatch(said, own_version, &text) ||
+          RE2::PartialMatch(said, R"((\d+\.\d+(?:\.\d+)?))", &text)) {
         tool.version = Version::parse(text).value_or(Version{});
         break;
       }

@@ -2,6 +2,8 @@
 
 #include <unordered_map>
 
+#include "deploy/path_routes.h"
+
 namespace slipway {
 
 Result<RouteTarget> Routes::target(const Deployment& deployment, const Unit& unit,
@@ -29,6 +31,10 @@ Status Routes::add_changes(const Deployment& deployment, Hosts hosts, std::vecto
   for (const Unit& unit : units_of(deployment)) {
     if (!unit.label.empty() && !unit.is_routed()) continue;
     SLIPWAY_TRY(RouteTarget leads_to, target(deployment, unit, step));
+    if (is_live(deployment.state))
+      leads_to = with_path_rules(
+          deployment, unit, std::move(leads_to),
+          [&](std::string_view label) { return names_.unit_host(deployment, label); });
     changes.emplace_back(hosts == Hosts::own ? names_.unit_host(deployment, unit.label)
                                              : names_.unit_alias_host(deployment.project,
                                                                       deployment.alias, unit.label),

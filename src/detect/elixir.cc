@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <ranges>
+
 #include "detect/detectors.h"
 
 namespace slipway::detection {
@@ -41,10 +44,18 @@ std::optional<Proposal> detect_elixir(const Root& root) {
   if (const auto tool = tool_version(root, {"elixir"}))
     service.runtime.version = tool->version,
     service.runtime.source = std::string(base_name(tool->file));
-  service.install =
-      "mix local.hex --force && mix local.rebar --force && MIX_ENV=prod mix deps.get --only prod";
-  for (const std::string_view file : {"mix.exs", "mix.lock"})
-    if (root.has(file)) service.install_inputs.push_back(root.path(file));
+  // Without dependencies nothing is fetched, Hex itself included.
+  const bool dependencies = std::ranges::any_of(
+      std::views::iota(std::size_t{2}, std::max<std::size_t>(tokens.size(), 2)),
+      [&](std::size_t i) {
+        return tokens[i - 2].is("{") && tokens[i - 1].is(":") && tokens[i].word();
+      });
+  if (dependencies)
+    service.install =
+        "mix local.hex --force && mix local.rebar --force && MIX_ENV=prod mix deps.get --only prod";
+  if (dependencies)
+    for (const std::string_view file : {"mix.exs", "mix.lock"})
+      if (root.has(file)) service.install_inputs.push_back(root.path(file));
   const bool phoenix = depends(tokens, "phoenix");
   const bool assets = text.find("\"assets.deploy\"") != std::string_view::npos;
   service.build = std::string("MIX_ENV=prod mix compile") +
@@ -70,9 +81,13 @@ std::optional<Proposal> detect_elixir(const Root& root) {
                       ", :ecto_repos), &Ecto.Migrator.with_repo(&1, fn r -> Ecto.Migrator.run(r, "
                       ":up, all: true) end))\"";
   service.confidence = phoenix ? 0.96 : service.framework.empty() ? 0.7 : 0.9;
-  if (service.framework.empty()) service.kind = "worker";
+  const std::vector<const SourceFacts*>& sources = root.sources(Language::elixir);
+  const bool serves =
+      std::ranges::any_of(sources, [](const SourceFacts* facts) { return facts->reads_port; });
+  if (service.framework.empty() && serves) service.confidence = 0.85;
+  if (service.framework.empty() && !serves) service.kind = "worker";
   proposal.reason = "mix.exs";
-  add_source_facts(root.sources(Language::elixir), root, proposal);
+  add_source_facts(sources, root, proposal);
   return proposal;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <set>
 
 #include "base/text.h"
@@ -58,17 +59,66 @@ void add_list(const Root& root, const std::vector<std::string>& texts, std::stri
     }
 }
 
+// "^1.2" and "~1.2" of Poetry as PEP 440 writes them: up to the next number that counts.
+std::string pep440(std::string_view clause) {
+  clause = trim(clause);
+  const bool caret = clause.starts_with('^');
+  if (!caret && (!clause.starts_with('~') || clause.starts_with("~="))) {
+    if (clause.empty() || clause == "*") return {};
+    return std::string("=<>!~").find(clause.front()) != std::string::npos
+               ? std::string(clause)
+               : "==" + std::string(clause);
+  }
+  const std::string_view least = trim(clause.substr(1));
+  std::vector<int> numbers;
+  for (const std::string_view part : split(least, '.')) {
+    int number = 0;
+    if (std::from_chars(part.data(), part.data() + part.size(), number).ec != std::errc{}) break;
+    numbers.push_back(number);
+  }
+  if (numbers.empty()) return {};
+  std::size_t rises = caret || numbers.size() < 2 ? 0 : 1;
+  if (caret)
+    while (rises + 1 < numbers.size() && numbers[rises] == 0) ++rises;
+  std::string below;
+  for (std::size_t i = 0; i <= rises; ++i)
+    below += (i == 0 ? "" : ".") + std::to_string(numbers[i] + (i == rises ? 1 : 0));
+  return ">=" + std::string(least) + ",<" + below;
+}
+
+// A dependency as Poetry and Pipenv write it, as pip reads it.
+std::string requirement_of(const std::string& name, const json::value& value) {
+  const json::string* plain = value.if_string();
+  const std::string_view version = plain != nullptr ? view(*plain) : string_at(value, {"version"});
+  std::string text = name;
+  if (const std::vector<std::string> extras = strings_at(value, {"extras"}); !extras.empty())
+    text += "[" + join(extras, ",") + "]";
+  if (const std::string_view git = string_at(value, {"git"}); !git.empty()) {
+    text += " @ git+" + std::string(git);
+    for (const std::string_view at : {"rev", "tag", "branch"})
+      if (const std::string_view which = string_at(value, {at}); !which.empty())
+        return text + "@" + std::string(which);
+    return text;
+  }
+  if (const std::string_view url = string_at(value, {"url"}); !url.empty())
+    return text + " @ " + std::string(url);
+  if (version.find("||") != std::string_view::npos) return text;  // PEP 440 knows no "or"
+  std::string clauses;
+  for (const std::string_view clause : split(version, ','))
+    if (const std::string one = pep440(clause); !one.empty())
+      clauses += (clauses.empty() ? "" : ",") + one;
+  return text + clauses;
+}
+
 // Poetry and Pipenv: name -> version or table.
 void add_table(const Root& root, const json::object& table, std::string_view file,
                Declared& declared) {
   for (const auto& [key, value] : table) {
     const std::string name(std::string_view{key});
     if (name == "python") continue;
-    std::string text = name;
-    if (const json::string* version = value.if_string();
-        version != nullptr && *version != "*" &&
-        std::string_view("=<>~!").find(version->front()) != std::string_view::npos)
-      text += std::string(view(*version));
+    const json::value* optional = find(value, {"optional"});
+    if (optional != nullptr && optional->is_bool() && optional->as_bool()) continue;
+    const std::string text = requirement_of(name, value);
     if (find(value, {"path"}) != nullptr) declared.needs_source = true;
     add(declared, {.name = normalized(name),
                    .text = text,
@@ -298,6 +348,16 @@ std::string uv_workspace_of(const Root& root) {
   return {};
 }
 
+// For a command line.
+std::string list_of(const Declared& declared) {
+  std::string list;
+  for (const auto& [name, requirement] : declared.requirements)
+    list += " " + (requirement.text.find_first_of("<>=~!*[ ;") == std::string::npos
+                       ? requirement.text
+                       : shell_quote(requirement.text));
+  return list;
+}
+
 }  // namespace
 
 void plan_install(const Root& root, const Declared& declared, const std::vector<std::string>& extra,
@@ -338,10 +398,26 @@ void plan_install(const Root& root, const Declared& declared, const std::vector<
       break;
     case Installer::poetry:
       service.package_manager = "poetry";
-      service.install = venv +
-                        "POETRY_VIRTUALENVS_IN_PROJECT=true uvx poetry install --no-interaction "
-                        "--no-root --only main" +
-                        then;
+      if (declared.needs_source) {  // dependencies in folders of the project
+        service.install = venv +
+                          "POETRY_VIRTUALENVS_IN_PROJECT=true uvx poetry install "
+                          "--no-interaction --no-root --only main" +
+                          then;
+        break;
+      }
+      // Poetry asks PyPI's own interface, which mirrors do not have; the lockfile needs nobody.
+      if (declared.file == "poetry.lock") {
+        service.install = venv +
+                          "uvx --with poetry-plugin-export poetry export -o "
+                          ".venv/requirements.txt && uv pip install -r .venv/requirements.txt" +
+                          then;
+        break;
+      }
+      if (declared.requirements.empty()) {
+        service.install = venv + "uv pip install -r pyproject.toml" + more;
+        break;
+      }
+      service.install = venv + "uv pip install" + list_of(declared) + more;
       break;
     case Installer::pipenv:
       service.package_manager = "pipenv";
@@ -355,11 +431,7 @@ void plan_install(const Root& root, const Declared& declared, const std::vector<
       [[fallthrough]];
     case Installer::conda: {
       if (declared.installer == Installer::conda) service.package_manager = "conda";
-      std::string list;
-      for (const auto& [name, requirement] : declared.requirements)
-        list += " " + (requirement.text.find_first_of("<>=~!*[ ;") == std::string::npos
-                           ? requirement.text
-                           : shell_quote(requirement.text));
+      const std::string list = list_of(declared);
       if (!(list + more).empty()) service.install = venv + "uv pip install" + list + more;
       break;
     }
@@ -377,11 +449,7 @@ void plan_install(const Root& root, const Declared& declared, const std::vector<
     case Installer::script:
     case Installer::imports: {
       service.package_manager = "uv";
-      std::string list;
-      for (const auto& [name, requirement] : declared.requirements)
-        list += " " + (requirement.text.find_first_of("<>=~!*[ ;") == std::string::npos
-                           ? requirement.text
-                           : shell_quote(requirement.text));
+      const std::string list = list_of(declared);
       if (!(list + more).empty()) service.install = venv + "uv pip install" + list + more;
       break;
     }
