@@ -78,10 +78,10 @@ void ReleaseJudge::remember(const ReleaseSample& before) {
   Memory memory{.sample = before};
   const TrafficSample& traffic = before.traffic;
   const EProcess::Counts errors = counts(traffic.errors, traffic.requests);
-  if (errors.of > 0) {
-    memory.error_share = upper_share(errors.hits, errors.of, bound_alpha());
-  } else {
-    memory.error_share = settings_.assumed_error_share;
+  memory.error_share = upper_share(errors.hits, errors.of, bound_alpha());
+  const double assumed = settings_.assumed_error_share;
+  if (memory.error_share > assumed && errors.hits <= assumed * errors.of) {
+    memory.error_share = assumed;
     memory.errors = Memory::Errors::assumed;
   }
   if (const std::uint64_t all = traffic.latency.total(); all >= least_latencies) {
@@ -211,8 +211,9 @@ MetricEvidence ReleaseJudge::errors_evidence() {
       fmt::format("{} of {:.0f} requests failed",
                   percent(errors_.candidate.hits, errors_.candidate.of), errors_.candidate.of);
   if (remembered_ && remembered_->errors == Memory::Errors::assumed) {
-    evidence.detail += fmt::format("; nothing is known of before, supposed are {}",
-                                   percent(settings_.assumed_error_share, 1));
+    evidence.detail +=
+        fmt::format("; little is known of before ({:.0f} of {:.0f}), supposed are {}",
+                    baseline.hits, baseline.of, percent(settings_.assumed_error_share, 1));
   } else {
     evidence.detail +=
         fmt::format(", {} of {:.0f} {}", percent(baseline.hits, baseline.of), baseline.of,

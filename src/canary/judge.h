@@ -41,7 +41,8 @@ struct JudgeSettings {
   // After the switch the old release is a memory. How many times its shares may have grown in the
   // meantime by themselves (another hour, another mix of requests).
   double drift = 1.5;
-  // Supposed of a release of which nothing is known: when nothing was ever answered by it.
+  // Supposed of a release of which too little is known to say that it failed less; unless it was
+  // seen to fail more.
   double assumed_error_share = 0.10;
   // Restarts that are always forgiven after the switch: one per instance in this time.
   Duration forgiven_restart = std::chrono::minutes{5};
