@@ -1,5 +1,6 @@
-// Slipway's router alone, as bench/router measures it: one thread, "app.localhost" proxied to a
-// port of this host. Prints its port; ends with its standard input.
+// Slipway's router alone, as bench/router measures it: one thread, three names proxied to a port of
+// this host: app.localhost as a preview is, release.localhost as a release is, canary.localhost as
+// two releases are that share the traffic. Prints its port; ends with its standard input.
 //
 //     bench_router UPSTREAM_PORT
 
@@ -11,6 +12,7 @@
 #include <cstdlib>
 
 #include "router/router.h"
+#include "router/traffic.h"
 
 namespace {
 
@@ -32,6 +34,20 @@ class LocalDialer final : public slipway::Dialer {
   }
 };
 
+slipway::TrafficSplit::Arm arm_of(const std::shared_ptr<slipway::Backend>& backend,
+                                  std::uint32_t share) {
+  auto pool = std::make_shared<slipway::BackendPool>();
+  pool->add(backend);
+  return {.target = pool, .stats = std::make_shared<slipway::TrafficStats>(), .share = share};
+}
+
+slipway::RouteTarget split_of(std::vector<slipway::TrafficSplit::Arm> arms) {
+  auto split = std::make_shared<slipway::TrafficSplit>();
+  split->arms = std::move(arms);
+  split->salt = "bench";
+  return std::shared_ptr<const slipway::TrafficSplit>(std::move(split));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -43,7 +59,9 @@ int main(int argc, char** argv) {
   slipway::RouteTable routes;
   const auto backend = std::make_shared<slipway::Backend>(slipway::DeploymentId::random());
   backend->set_ready({.dialer = std::make_shared<LocalDialer>(), .port = std::atoi(argv[1])});
-  routes.publish({{"app.localhost", slipway::RouteTarget(backend)}});
+  routes.publish({{"app.localhost", slipway::RouteTarget(backend)},
+                  {"release.localhost", split_of({arm_of(backend, 10'000)})},
+                  {"canary.localhost", split_of({arm_of(backend, 9'500), arm_of(backend, 500)})}});
   auto router = slipway::Router::start(
       {.port = 0}, clock, routes,
       [](slipway::ApiRequest&) { return slipway::ApiResponse{.status = 404}; },

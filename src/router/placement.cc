@@ -4,18 +4,18 @@
 
 #include <charconv>
 
-#include "base/digest.h"
 #include "base/text.h"
+#include "router/keyed_hash.h"
 #include "router/traffic.h"
 
 namespace slipway {
 namespace {
 
-std::uint64_t number_of(const Digest& digest) {
-  std::uint64_t number = 0;
-  for (std::size_t i = 0; i < sizeof number; ++i) number = number << 8 | digest.bytes[i];
-  return number;
+// One key for each salt and use.
+HashKey key_of(std::string_view salt, std::uint64_t use) {
+  return {keyed_hash({use, 0}, salt), keyed_hash({use, 1}, salt)};
 }
+constexpr std::uint64_t for_places = 1, for_cookies = 2;
 
 bool is_ours(std::string_view cookie) {
   return trim(cookie.substr(0, cookie.find('='))) == TrafficSplit::cookie_name;
@@ -33,15 +33,15 @@ std::optional<std::uint32_t> parse(std::string_view value, std::string_view salt
 
 std::uint32_t place_of(std::string_view salt, std::string_view address,
                        std::string_view user_agent) {
-  Sha256 hash;
-  hash.field("place").field(salt).field(address).field(user_agent);
-  return static_cast<std::uint32_t>(number_of(hash.finish()) % TrafficSplit::places);
+  const HashKey key = key_of(salt, for_places);
+  // The first hash sets the two texts apart from each other.
+  const HashKey rest{key.low ^ keyed_hash(key, address), key.high};
+  return static_cast<std::uint32_t>(keyed_hash(rest, user_agent) % TrafficSplit::places);
 }
 
 std::string placement_cookie(std::string_view salt, std::uint32_t place) {
-  Sha256 hash;
-  hash.field("cookie").field(salt).field(std::to_string(place));
-  return fmt::format("{}.{:016x}", place, number_of(hash.finish()));
+  const std::string digits = std::to_string(place);
+  return fmt::format("{}.{:016x}", digits, keyed_hash(key_of(salt, for_cookies), digits));
 }
 
 std::optional<std::uint32_t> placed_by_cookie(std::string_view cookies, std::string_view salt) {

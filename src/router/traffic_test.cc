@@ -6,6 +6,7 @@
 
 #include <thread>
 
+#include "router/keyed_hash.h"
 #include "router/placement.h"
 
 namespace slipway {
@@ -154,6 +155,16 @@ TEST(TrafficSplit, ClientsThatHadACanaryKeepItAsItGrows) {
   const TrafficSplit before = canary_of(500), after = canary_of(2'500);
   for (std::uint32_t place = 0; place < TrafficSplit::places; ++place)
     EXPECT_TRUE(!has_canary(before, place) || has_canary(after, place)) << place;
+}
+
+TEST(KeyedHash, IsSipHash24) {
+  // The reference's test vectors.
+  const HashKey key{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  std::string bytes;
+  for (char i = 0; i < 15; ++i) bytes += i;
+  EXPECT_EQ(keyed_hash(key, ""), 0x726fdb47dd0e0e31u);
+  EXPECT_EQ(keyed_hash(key, bytes.substr(0, 8)), 0x93f5f5799a932462u);
+  EXPECT_EQ(keyed_hash(key, bytes), 0xa129ca6149be45e5u);
 }
 
 TEST(Placement, IsTheSameForTheSameClientInOneRollout) {
