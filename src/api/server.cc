@@ -346,7 +346,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                            .events = p.events,
                                                            .names = *p.names,
                                                            .governance = *p.governance,
-                                                           .environments = *p.environments});
+                                                           .environments = *p.environments,
+                                                           .releases = *p.stores.releases});
   p.housekeeping =
       std::make_unique<Housekeeping>(Housekeeping::Parts{.settings = p.settings,
                                                          .clock = p.clock,
@@ -357,7 +358,9 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                          .fleet = *p.fleet,
                                                          .sites = *p.sites,
                                                          .service = *p.service,
-                                                         .governance = *p.governance});
+                                                         .governance = *p.governance,
+                                                         .releases = *p.stores.releases,
+                                                         .tick_releases = {}});
   p.speed = std::make_unique<SpeedGate>(p.clock, speed_limits(p.settings.limits));
   p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
                                                       .identity = *p.stores.identity,

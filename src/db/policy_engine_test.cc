@@ -285,7 +285,8 @@ TEST(Rollback, ToAnApprovedReleaseSkipsScanningRules) {
                           {"once_approved", 1},
                           {"once_live", 1},
                           {"age", 100},
-                          {"config_changed", 0}});
+                          {"config_changed", 0},
+                          {"canary_first", 100}});
   const Decision decision = w.decide(text);
   EXPECT_EQ(decision.verdict, Verdict::allow);
   EXPECT_EQ(decision.skipped, std::vector<std::string>{"no-critical"});

@@ -124,6 +124,27 @@ Status ReleaseStore::write(Database::Session& session, const AuditContext& by,
   return audit_.append(session, event_about(by, before, after));
 }
 
+Status ReleaseStore::take_over(Database::Session& session, const AuditContext& by,
+                               EnvironmentState& state, const Rollout& next,
+                               std::vector<Rollout>& replaced) {
+  if (!state.active.empty()) {
+    SLIPWAY_TRY(const Rollout active, read_rollout(session, state.active));
+    if (active.state != RolloutState::watching) return busy(state);
+    const bool undone = next.kind == RolloutKind::rollback;
+    Rollout ended = active;
+    ended.state = undone ? RolloutState::rolled_back : RolloutState::done;
+    ended.reason = fmt::format("{} {}", undone ? "rolled back by" : "followed by", next.id.str());
+    ended.ended_at = next.created_at;
+    if (!ended.steps.empty() && ended.steps.back().state == "running")
+      ended.steps.back().state = undone ? "canceled" : "done";
+    SLIPWAY_CHECK(write(session, by, active, ended));
+    replaced.push_back(std::move(ended));
+    if (!undone) state.previous = 0;  // no longer kept warm
+  }
+  state.active = next.id;
+  return {};
+}
+
 Result<ReleaseStore::Begun> ReleaseStore::begin(const AuditContext& by, const Rollout& rollout,
                                                 const std::optional<Release>& next,
                                                 const Beside& beside) {
@@ -134,7 +155,7 @@ Result<ReleaseStore::Begun> ReleaseStore::begin(const AuditContext& by, const Ro
     SLIPWAY_TRY(EnvironmentState state,
                 read_environment(session, rollout.project, rollout.environment));
     const bool waits = rollout.state == RolloutState::waiting;
-    if (!state.active.empty() && !waits) return busy(state);
+    if (!waits) SLIPWAY_CHECK(take_over(session, by, state, rollout, begun.replaced));
     if (rollout.kind != RolloutKind::configuration) {
       SLIPWAY_TRY(const std::vector<Rollout> open,
                   open_of(session, rollout.project, rollout.environment));
@@ -169,7 +190,6 @@ Result<ReleaseStore::Begun> ReleaseStore::begin(const AuditContext& by, const Ro
       SLIPWAY_CHECK(write_release(session, begun.release));
       SLIPWAY_CHECK(audit_.append(session, event_about(by, "release.created", begun.release)));
     }
-    if (!waits) state.active = made.id;
     SLIPWAY_CHECK(write_environment(session, state));
     SLIPWAY_CHECK(write(session, by, {}, made));
     return beside ? beside(session) : Status();
@@ -212,8 +232,9 @@ Result<std::vector<Rollout>> ReleaseStore::open_rollouts() {
 
 Result<Rollout> ReleaseStore::update(const AuditContext& by, const RolloutId& id,
                                      const std::function<Status(Rollout&)>& change,
-                                     const Beside& beside) {
+                                     const Beside& beside, std::vector<Rollout>* replaced) {
   Rollout after;
+  std::vector<Rollout> gone;
   SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
     SLIPWAY_TRY(const Rollout before, read_rollout(session, id));
     SLIPWAY_CHECK(check_open(before));
@@ -223,8 +244,7 @@ Result<Rollout> ReleaseStore::update(const AuditContext& by, const RolloutId& id
                 read_environment(session, after.project, after.environment));
     if (before.state == RolloutState::waiting && after.state != RolloutState::waiting &&
         !is_over(after.state)) {
-      if (!state.active.empty()) return busy(state);
-      state.active = id;
+      SLIPWAY_CHECK(take_over(session, by, state, after, gone));
       after.from = state.current;
       SLIPWAY_CHECK(write_environment(session, state));
     }
@@ -235,6 +255,7 @@ Result<Rollout> ReleaseStore::update(const AuditContext& by, const RolloutId& id
     SLIPWAY_CHECK(write(session, by, before, after));
     return beside ? beside(session) : Status();
   }));
+  if (replaced != nullptr) *replaced = std::move(gone);
   return after;
 }
 
@@ -299,6 +320,11 @@ Result<Rollout> ReleaseStore::make_current(Direction direction, const AuditConte
     add_evidence(event, after);
     if (state.current != number) state.previous = state.current;
     state.current = number;
+    // What would break it again by itself is held back, until a person promotes on purpose.
+    if (direction == Direction::back || after.kind == RolloutKind::rollback)
+      state.paused = fmt::format("rolled back to release {} ({})", number, id.str());
+    else if (after.kind == RolloutKind::promotion && !after.automatic)
+      state.paused.clear();
     if (is_over(after.state)) state.active = {};
     if (!release.live_at) {
       release.live_at = after.switched_at ? after.switched_at : after.created_at;

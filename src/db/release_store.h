@@ -60,12 +60,13 @@ class ReleaseStore {
   // -- rollouts
   // Records the rollout, from the release that is current now, and, unless it waits for people,
   // makes it the environment's active one; with a new release, which gets its number here
-  // (rollout.to follows). A promotion or rollback ends promotions that still wait, as canceled.
+  // (rollout.to follows). A promotion or rollback ends promotions that still wait, as canceled. One
+  // that is only watched any more gives way: to a rollback as rolled_back, to others as done.
   // Errors: conflict when another one is active; its id is in the hint.
   struct Begun {
     Rollout rollout;
     Release release;
-    std::vector<Rollout> replaced;  // that waited
+    std::vector<Rollout> replaced;  // as they ended
   };
   [[nodiscard]] Result<Begun> begin(const AuditContext& by, const Rollout& rollout,
                                     const std::optional<Release>& next, const Beside& beside = {});
@@ -80,12 +81,13 @@ class ReleaseStore {
   // That are not over, of all environments, oldest first: for recovery.
   [[nodiscard]] Result<std::vector<Rollout>> open_rollouts();
   // Reads, lets `change` edit, writes. Audited as "rollout.<state>" when the state changes. One
-  // that goes on after waiting becomes the active one, from what is current then (conflict while
-  // another is); one that is over lets go of the environment. Errors: failed_precondition when it
-  // is over already.
+  // that goes on after waiting becomes the active one, from what is current then, as in begin();
+  // `replaced`, when given, is what gave way. One that is over lets go of the environment. Errors:
+  // failed_precondition when it is over already.
   [[nodiscard]] Result<Rollout> update(const AuditContext& by, const RolloutId& id,
                                        const std::function<Status(Rollout&)>& change,
-                                       const Beside& beside = {});
+                                       const Beside& beside = {},
+                                       std::vector<Rollout>* replaced = nullptr);
   [[nodiscard]] Result<Release> update_release(const AuditContext& by, std::string_view project,
                                                std::string_view environment, std::int64_t number,
                                                const std::function<Status(Release&)>& change);
@@ -119,6 +121,9 @@ class ReleaseStore {
                                              const RolloutId& id,
                                              const std::function<Status(Rollout&)>& change,
                                              const Beside& beside);
+  [[nodiscard]] Status take_over(Database::Session& session, const AuditContext& by,
+                                 EnvironmentState& state, const Rollout& next,
+                                 std::vector<Rollout>& replaced);
   [[nodiscard]] Status write(Database::Session& session, const AuditContext& by,
                              const std::optional<Rollout>& before, const Rollout& after);
 

@@ -395,10 +395,18 @@ Result<std::vector<DeploymentId>> Repository::live_ids() {
 Status Repository::purge(const AuditContext& by, const DeploymentId& id) {
   return database_->transaction([&](Database::Session& session) -> Status {
     SLIPWAY_TRY(Statement remove,
-                session.prepare("DELETE FROM deployment WHERE id=? AND state='deleted'"
-                                " RETURNING project"));
+                session.prepare("DELETE FROM deployment WHERE id=?1 AND state='deleted'"
+                                " AND NOT EXISTS (SELECT 1 FROM release_entry"
+                                "  WHERE deployment=?1 AND kept=1) RETURNING project"));
     SLIPWAY_TRY(const bool gone, remove.bind(1, id.str()).step());
-    if (!gone) return {};
+    if (!gone) {
+      SLIPWAY_TRY(Statement kept, session.prepare("SELECT 1 FROM release_entry"
+                                                  " WHERE deployment=? AND kept=1"));
+      SLIPWAY_TRY(const bool is_kept, kept.bind(1, id.str()).step());
+      if (is_kept)
+        return fail(Errc::failed_precondition, fmt::format("a release of {} is kept", id.str()));
+      return {};
+    }
     const std::string project = remove.text(0);
     SLIPWAY_TRY([[maybe_unused]] const bool more, remove.step());
     return audit_->append(session, {.event = "deployment.purged",

@@ -102,7 +102,8 @@ class Repository {
   [[nodiscard]] Result<std::vector<DeploymentId>> live_due(Timestamp now);
   [[nodiscard]] Result<std::size_t> live_count();
   [[nodiscard]] Result<std::vector<DeploymentId>> live_ids();
-  // Forgets a deleted deployment for good.
+  // Forgets a deleted deployment for good. Errors: failed_precondition while a release of it is
+  // kept.
   [[nodiscard]] Status purge(const AuditContext& by, const DeploymentId& id);
 
   // -- aliases: what <alias>--<project> leads to

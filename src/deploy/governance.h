@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -102,9 +103,13 @@ class GovernanceService {
   [[nodiscard]] ApprovalRequest request_approval(Ruling& ruling, std::string_view action) const;
   [[nodiscard]] Result<ApprovalRequest> vote(const AuditContext& by, const ApprovalId& id,
                                              Vote::Choice choice, std::string reason);
-  // What happens when the votes of a request change: it goes on, or ends. Set once, before use.
+  // What happens when the votes of a request for `action` change: it goes on, or ends. An action
+  // that is for something ("promote to staging") is that of its first word. Requests for others are
+  // closed as approved once enough people agree: whoever asked asks again. Set before use.
   using Reconsider = std::function<Status(const ApprovalRequest& request)>;
-  void on_vote(Reconsider reconsider) { reconsider_ = std::move(reconsider); }
+  void on_vote(std::string action, Reconsider reconsider) {
+    reconsider_.insert_or_assign(std::move(action), std::move(reconsider));
+  }
   // Ends an open request: approved, rejected, expired or withdrawn.
   [[nodiscard]] Status close(const AuditContext& by, const ApprovalId& id, std::string_view state,
                              std::string reason);
@@ -128,9 +133,10 @@ class GovernanceService {
   [[nodiscard]] Decision judge(const PolicySet& set, const Facts& facts);
   [[nodiscard]] Ruling ruling_of(const Asked& asked, Decision decision, std::string facts) const;
   void activate(PolicySet set, const StoredPolicySet& stored);
+  [[nodiscard]] Status reconsider(const ApprovalRequest& request);
 
   Parts parts_;
-  Reconsider reconsider_;
+  std::map<std::string, Reconsider, std::less<>> reconsider_;
   mutable std::mutex mutex_;  // of active_
   std::shared_ptr<const PolicySet> active_;
   std::mutex changing_;  // one change of the policy at a time

@@ -130,11 +130,20 @@ Result<ApprovalRequest> GovernanceService::vote(const AuditContext& by, const Ap
             return {};
           }));
   // The vote stands, whatever becomes of what waited for it.
-  if (reconsider_)
-    if (Status went_on = reconsider_(request); !went_on)
-      log_warn("what waited for an approval did not go on",
-               {{"approval", id.str()}, {"error", went_on.error().message}});
+  if (Status went_on = reconsider(request); !went_on)
+    log_warn("what waited for an approval did not go on",
+             {{"approval", id.str()}, {"error", went_on.error().message}});
   return parts_.store.approval(id);
+}
+
+Status GovernanceService::reconsider(const ApprovalRequest& request) {
+  const std::string_view action = request.action;
+  const auto handler = reconsider_.find(action.substr(0, action.find(' ')));
+  if (handler != reconsider_.end()) return handler->second(request);
+  const bool complete = std::ranges::all_of(
+      request.needs, [](const ApprovalNeed& need) { return need.have >= need.need; });
+  if (request.state != "open" || !complete) return {};
+  return close(by_system("policy"), request.id, "approved", "enough people agreed");
 }
 
 Status GovernanceService::close(const AuditContext& by, const ApprovalId& id,
@@ -289,7 +298,7 @@ Status GovernanceService::tick() {
     if (request.expires_at > now) continue;
     SLIPWAY_CHECK(close(by, request.id, "expired", "nobody approved it in time"));
     SLIPWAY_TRY(const ApprovalRequest closed, parts_.store.approval(request.id));
-    if (reconsider_) SLIPWAY_CHECK(reconsider_(closed));
+    SLIPWAY_CHECK(reconsider(closed));
   }
   for (const std::string_view state : {"active", "requested"}) {
     SLIPWAY_TRY(const auto waivers, parts_.store.waivers(state, ""));

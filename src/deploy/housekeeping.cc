@@ -35,6 +35,7 @@ void Housekeeping::run(std::stop_token stop) {
     }
     if (stop.stop_requested()) return;
     parts_.fleet.tick();
+    if (parts_.tick_releases) parts_.tick_releases();
     const Duration now = parts_.clock.monotonic();
     if (now - last_expiry >= 1s) {
       last_expiry = now;
@@ -99,9 +100,17 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
   std::unordered_set<std::string> layers, toolchains, projects_in_use;
   bool building = false;
   std::vector<DeploymentId> forgotten;
+  // What a release may have to run again stays, whatever became of its preview.
+  std::unordered_set<DeploymentId> released;
+  SLIPWAY_TRY(const std::vector<Release> releases, parts_.releases.kept());
+  for (const Release& release : releases) {
+    released.insert(release.deployment);
+    for (const auto& [label, layer] : release.release_layers) layers.insert(layer);
+  }
   SLIPWAY_CHECK(parts_.repository.each([&](const Deployment& deployment) {
     const bool deleted = deployment.state == DeploymentState::deleted;
-    if (deleted && deployment.deleted_at < now - parts_.settings.gc.keep_removed) {
+    const bool is_released = released.contains(deployment.id);
+    if (deleted && !is_released && deployment.deleted_at < now - parts_.settings.gc.keep_removed) {
       forgotten.push_back(deployment.id);
       return;
     }
@@ -113,7 +122,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     for (const Unit& unit : units_of(deployment)) {
       const Artifact& artifact = *unit.artifact;
       if (artifact.site) manifests.insert(*artifact.site);
-      if (deployment.state == DeploymentState::expired) continue;
+      if (deployment.state == DeploymentState::expired && !is_released) continue;
       layers.insert(artifact.layers.begin(), artifact.layers.end());
       if (!artifact.release_layer.empty()) layers.insert(artifact.release_layer);
       toolchains.insert(artifact.toolchains.begin(), artifact.toolchains.end());
@@ -137,7 +146,11 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     for (const ManifestEntry& entry : manifest.entries) blobs.insert(entry.digest);
   }
   for (const DeploymentId& id : forgotten) {
-    SLIPWAY_CHECK(parts_.repository.purge(by_system("housekeeping"), id));
+    // A promotion may have come in between: then it is not forgotten.
+    if (Status purged = parts_.repository.purge(by_system("housekeeping"), id); !purged) {
+      if (purged.error().code == Errc::failed_precondition) continue;
+      return fail(std::move(purged).error());
+    }
     SLIPWAY_CHECK(remove_tree(parts_.settings.data / "logs" / id.str()));
   }
   for (const Project& project : projects)

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 
 #include "base/clock.h"
+#include "db/release_store.h"
 #include "db/repository.h"
 #include "deploy/fleet.h"
 #include "deploy/service.h"
@@ -31,6 +33,8 @@ class Housekeeping {
     Sites& sites;
     DeployService& service;
     GovernanceService& governance;
+    ReleaseStore& releases;               // their artifacts are kept
+    std::function<void()> tick_releases;  // once a second; may be empty
   };
   explicit Housekeeping(Parts parts) : parts_(parts) {}
   ~Housekeeping() { stop(); }

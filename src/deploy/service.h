@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "db/release_store.h"
 #include "db/repository.h"
 #include "deploy/events.h"
 #include "deploy/fleet.h"
@@ -38,6 +39,7 @@ class DeployService {
     const Names& names;
     GovernanceService& governance;  // goes on through us with what was approved
     const Environments& environments;
+    ReleaseStore& releases;  // what serves is removed by more people
   };
   explicit DeployService(Parts parts);
 
@@ -120,7 +122,6 @@ class DeployService {
   [[nodiscard]] Result<Deployment> record(const AuditContext& by, const Deployment& deployment,
                                           const Manifest& source, std::string_view idempotency_key);
   [[nodiscard]] Result<Deployment> take_away(const AuditContext& by, const Deployment& deployment);
-  [[nodiscard]] Status reconsider(const ApprovalRequest& request);
   [[nodiscard]] Status go_on_deploying(const ApprovalRequest& request);
   [[nodiscard]] Status go_on_removing(const ApprovalRequest& request);
 

@@ -10,17 +10,23 @@ std::string resource_of(const Deployment& deployment) {
   return "deployment/" + deployment.id.str();
 }
 
-Asked about_removal(const AuditContext& by, const Deployment& deployment,
-                    const Settings& settings) {
+// `serving`: releases of it that serve now, which its removal leaves alone.
+Asked about_removal(const AuditContext& by, const Deployment& deployment, const Settings& settings,
+                    const std::vector<Release>& serving) {
   Asked asked = asked_about(by, DecisionPoint::remove, "remove", deployment);
   const auto undo_for =
       std::chrono::duration_cast<std::chrono::seconds>(settings.gc.keep_removed).count();
-  asked.more = [id = deployment.id.str(), undo_for](Facts& facts) {
+  const bool live = !serving.empty();
+  if (std::ranges::any_of(serving, [](const Release& release) {
+        return release.environment == production_environment;
+      }))
+    asked.environment = "production";
+  asked.more = [id = deployment.id.str(), undo_for, live](Facts& facts) {
     facts.add("config_change", {{"kind", "deployment"},
                                 {"name", id},
                                 {"subject", "deployment:" + id},
                                 {"change", "removed"},
-                                {"live", 0},
+                                {"live", live ? 1 : 0},
                                 {"undo_for", undo_for}});
   };
   return asked;
@@ -37,7 +43,10 @@ AuditContext requester_of(const ApprovalRequest& request, std::string role) {
 }  // namespace
 
 DeployService::DeployService(Parts parts) : parts_(parts) {
-  parts_.governance.on_vote([this](const ApprovalRequest& request) { return reconsider(request); });
+  parts_.governance.on_vote(
+      "deploy", [this](const ApprovalRequest& request) { return go_on_deploying(request); });
+  parts_.governance.on_vote(
+      "remove", [this](const ApprovalRequest& request) { return go_on_removing(request); });
 }
 
 Result<StoredDecision> DeployService::decision_on(const AuditContext& by, DecisionPoint point,
@@ -87,8 +96,9 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
 
 Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
   if (deployment.state == DeploymentState::deleted) return deployment;
+  SLIPWAY_TRY(const std::vector<Release> serving, parts_.releases.serving(deployment.id));
   SLIPWAY_TRY(Ruling ruling,
-              parts_.governance.decide(about_removal(by, deployment, parts_.settings)));
+              parts_.governance.decide(about_removal(by, deployment, parts_.settings, serving)));
   if (ruling.waits()) {
     SLIPWAY_TRY(const auto known, parts_.governance.store().approvals_of(resource_of(deployment)));
     const auto open = std::ranges::find_if(known, [](const ApprovalRequest& request) {
@@ -120,17 +130,6 @@ Result<Deployment> DeployService::take_away(const AuditContext& by, const Deploy
       SLIPWAY_CHECK(parts_.governance.close(by, request.id, "withdrawn", "it was removed"));
   SLIPWAY_CHECK(end(by, deployment, DeploymentState::deleted, "removed"));
   return parts_.repository.get(deployment.id);
-}
-
-Status DeployService::reconsider(const ApprovalRequest& request) {
-  if (request.action == "deploy") return go_on_deploying(request);
-  if (request.action == "remove") return go_on_removing(request);
-  // Whoever asked asks again; enough votes make that pass.
-  const bool complete = std::ranges::all_of(
-      request.needs, [](const ApprovalNeed& need) { return need.have >= need.need; });
-  if (request.state != "open" || !complete) return {};
-  return parts_.governance.close(by_system("policy"), request.id, "approved",
-                                 "enough people agreed");
 }
 
 Status DeployService::go_on_deploying(const ApprovalRequest& request) {
@@ -204,8 +203,10 @@ Status DeployService::go_on_removing(const ApprovalRequest& request) {
   if (!found || found->state == DeploymentState::deleted)
     return close_as("withdrawn", "its deployment is gone");
   SLIPWAY_TRY(std::string role, parts_.governance.store().role_about(request.resource));
-  SLIPWAY_TRY(Ruling ruling, parts_.governance.decide(about_removal(
-                                 requester_of(request, std::move(role)), *found, parts_.settings)));
+  SLIPWAY_TRY(const std::vector<Release> serving, parts_.releases.serving(*id));
+  SLIPWAY_TRY(Ruling ruling,
+              parts_.governance.decide(about_removal(requester_of(request, std::move(role)), *found,
+                                                     parts_.settings, serving)));
   if (ruling.waits()) return {};
   if (!ruling.allows()) {
     const Error error = parts_.governance.refuse(ruling);

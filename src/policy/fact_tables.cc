@@ -204,6 +204,8 @@ constexpr FactColumn release_columns[] = {
     {"current_age", integer, possible, "s", "", "How long it has served; NULL for none"},
     {"config_changed", integer, never, "0|1", "",
      "Variables or secrets differ from the current release's"},
+    {"canary_first", integer, never, "%", "",
+     "Of the traffic that its first step gets; 100 for all at once"},
 };
 
 constexpr FactColumn release_history_columns[] = {

@@ -20,6 +20,7 @@
 #include "engine/engine.h"
 #include "release/crews.h"
 #include "router/route_table.h"
+#include "store/blob_store.h"
 
 namespace slipway {
 
@@ -52,6 +53,7 @@ class Releases {
     StepRunner& runner;  // of release commands
     LayerStore& layers;
     const Builder& builder;
+    const BlobStore& blobs;
     std::function<void(const ReleaseAlert&)> alert;  // must not block; may be empty
     // Host names, beside the platform's own, that lead to an environment.
     std::function<std::vector<std::string>(std::string_view project, std::string_view environment)>

@@ -140,7 +140,8 @@ class World {
                          .events = events,
                          .names = names,
                          .governance = *governance,
-                         .environments = environments}};
+                         .environments = environments,
+                         .releases = *stores.releases}};
   Housekeeping housekeeping{{.settings = settings,
                              .clock = clock,
                              .repository = *repository,
@@ -150,7 +151,9 @@ class World {
                              .fleet = fleet,
                              .sites = sites,
                              .service = service,
-                             .governance = *governance}};
+                             .governance = *governance,
+                             .releases = *stores.releases,
+                             .tick_releases = {}}};
 };
 
 }  // namespace slipway::testing

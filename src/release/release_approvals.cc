@@ -1,0 +1,141 @@
+// What waits for people: goes on by itself once enough of them agree, ends when they do not.
+#include <algorithm>
+
+#include "base/log.h"
+#include "release/releases_state.h"
+
+namespace slipway {
+namespace {
+
+// On whose word it goes on after it was approved: on that of whoever asked.
+AuditContext requester_of(const ApprovalRequest& request, std::string role) {
+  return {.actor = request.requester,
+          .request_id = request.request_id,
+          .source_address = request.source_address,
+          .role = std::move(role)};
+}
+
+}  // namespace
+
+Result<Ruling> Releases::State::decide_again(const Rollout& waiting,
+                                             const ApprovalRequest& request) {
+  SLIPWAY_TRY(Release release,
+              parts.store.release(waiting.project, waiting.environment, waiting.to));
+  SLIPWAY_TRY(const Deployment deployment, parts.repository.get(waiting.deployment));
+  SLIPWAY_TRY(std::string role, parts.governance.store().role_about(request.resource));
+  const AuditContext by = requester_of(request, std::move(role));
+  if (waiting.kind == RolloutKind::promotion) {
+    // The configuration may have changed while it waited; it goes live with the newest.
+    SLIPWAY_TRY(const std::int64_t version,
+                parts.environments.newest_version(waiting.project, waiting.environment));
+    if (version != release.config_version) {
+      SLIPWAY_TRY(release,
+                  parts.store.update_release(by, release.project, release.environment,
+                                             release.number, [&](Release& change) -> Status {
+                                               change.config_version = version;
+                                               return {};
+                                             }));
+    }
+  }
+  SLIPWAY_TRY(const MoveQuestion question, MoveQuestion::about(parts, release, deployment));
+  return parts.governance.decide(waiting.kind == RolloutKind::rollback
+                                     ? question.rollback(by)
+                                     : question.promotion(by, waiting.canary));
+}
+
+Status Releases::State::reconsider(const ApprovalRequest& request) {
+  const AuditContext by = by_system("releases");
+  SLIPWAY_TRY(const std::vector<Rollout> open, parts.store.open_rollouts());
+  const auto found = std::ranges::find_if(open, [&](const Rollout& rollout) {
+    return rollout.state == RolloutState::waiting && rollout.approval == request.id.str();
+  });
+  if (found == open.end()) {
+    if (request.state != "open") return {};
+    return parts.governance.close(by, request.id, "withdrawn", "its rollout is over");
+  }
+  const RolloutId id = found->id;
+  const auto end_as = [&](RolloutState state, std::string reason,
+                          std::optional<Error> error) -> Status {
+    SLIPWAY_TRY([[maybe_unused]] const Rollout ended,
+                parts.store.update(by, id, [&](Rollout& change) -> Status {
+                  change.state = state;
+                  change.reason = std::move(reason);
+                  change.error = std::move(error);
+                  change.ended_at = parts.clock.now();
+                  if (!change.steps.empty()) change.steps.back().state = "canceled";
+                  return {};
+                }));
+    notify();
+    return {};
+  };
+  if (request.state == "rejected" || request.state == "expired" || request.state == "withdrawn")
+    return end_as(request.state == "rejected" ? RolloutState::denied : RolloutState::canceled,
+                  fmt::format("approval {}: {}", request.id.str(), request.closed_reason), {});
+  SLIPWAY_TRY(const Ruling ruling, decide_again(*found, request));
+  if (ruling.waits()) return {};
+  if (!ruling.allows()) {
+    // Something else forbids it by now.
+    Error error = parts.governance.refuse(ruling);
+    SLIPWAY_CHECK(end_as(RolloutState::denied, "denied by policy: " + error.message, error));
+    if (request.state != "open") return {};
+    return parts.governance.close(by, request.id, "withdrawn", error.message);
+  }
+  std::vector<Rollout> replaced;
+  auto running = parts.store.update(
+      ruling.by, id,
+      [&](Rollout& change) -> Status {
+        change.state = RolloutState::running;
+        change.reason.clear();
+        change.decision = ruling.stored.id.str();
+        if (!change.steps.empty() && change.steps.back().state == "running") {
+          Step& step = change.steps.back();
+          step.state = "done";
+          step.took_ms =
+              std::chrono::round<std::chrono::milliseconds>(parts.clock.now() - change.created_at)
+                  .count() -
+              step.started_ms;
+        }
+        return {};
+      },
+      GovernanceService::keep(ruling), &replaced);
+  if (!running) {
+    if (running.error().code != Errc::conflict) return fail(std::move(running).error());
+    // Approved, but another one is under way: it goes on after that.
+    std::lock_guard lock(mutex);
+    approved.insert(request.id.str());
+    return {};
+  }
+  {
+    std::lock_guard lock(mutex);
+    approved.erase(request.id.str());
+  }
+  if (request.state == "open")
+    if (Status closed = parts.governance.close(by, request.id, "approved", "enough people agreed");
+        !closed)
+      log_warn("an approval was not closed", {{"error", closed.error().message}});
+  let_go(replaced, *running);
+  notify();
+  submit(*running);
+  return {};
+}
+
+void Releases::State::try_again() {
+  std::set<std::string> waiting;
+  {
+    std::lock_guard lock(mutex);
+    waiting = approved;
+  }
+  for (const std::string& text : waiting) {
+    const auto id = ApprovalId::parse(text);
+    const auto request = id ? parts.governance.store().approval(*id)
+                            : Result<ApprovalRequest>(fail(Errc::not_found, "no such approval"));
+    const Status done = request ? reconsider(*request) : Status(fail(request.error()));
+    if (done) continue;
+    log_warn("what was approved did not go on",
+             {{"approval", text}, {"error", done.error().message}});
+    std::lock_guard lock(mutex);
+    approved.erase(text);
+  }
+}
+
+}  // namespace slipway

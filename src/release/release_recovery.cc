@@ -1,0 +1,96 @@
+// The start of the server: what was recorded is what serves.
+#include <algorithm>
+
+#include "base/log.h"
+#include "release/releases_state.h"
+
+namespace slipway {
+
+Status Releases::State::adopt_crews() const {
+  std::vector<Crews::Kept> kept;
+  const auto keep = [&](std::string_view project, std::string_view environment,
+                        std::int64_t number) -> Status {
+    const bool known = std::ranges::any_of(kept, [&](const Crews::Kept& each) {
+      return each.release.project == project && each.release.environment == environment &&
+             each.release.number == number;
+    });
+    if (number == 0 || known) return {};
+    SLIPWAY_TRY(Release release, parts.store.release(project, environment, number));
+    SLIPWAY_TRY(Deployment deployment, parts.repository.get(release.deployment));
+    kept.push_back({.release = std::move(release), .deployment = std::move(deployment)});
+    return {};
+  };
+  SLIPWAY_TRY(const std::vector<EnvironmentState> states, parts.store.environments());
+  for (const EnvironmentState& state : states) {
+    SLIPWAY_CHECK(keep(state.project, state.environment, state.current));
+    if (state.active.empty()) continue;
+    SLIPWAY_CHECK(keep(state.project, state.environment, state.previous));
+    SLIPWAY_TRY(const Rollout active, parts.store.rollout(state.active));
+    SLIPWAY_CHECK(keep(state.project, state.environment, active.from));
+    SLIPWAY_CHECK(keep(state.project, state.environment, active.to));
+  }
+  return parts.crews.adopt(kept);
+}
+
+Status Releases::State::stop_left_overs() const {
+  // What was kept warm for a rollout that is over: adopt() has stopped it.
+  SLIPWAY_TRY(const std::vector<EnvironmentState> states, parts.store.environments());
+  for (const EnvironmentState& state : states) {
+    if (state.previous == 0 || !state.active.empty()) continue;
+    SLIPWAY_TRY([[maybe_unused]] const EnvironmentState written,
+                parts.store.update_environment(by_system("recovery"), state.project,
+                                               state.environment, [](EnvironmentState& change) {
+                                                 change.previous = 0;
+                                                 return Status();
+                                               }));
+  }
+  return {};
+}
+
+Status Releases::recover() {
+  State& s = *state_;
+  SLIPWAY_CHECK(s.adopt_crews());
+  SLIPWAY_CHECK(s.stop_left_overs());
+  SLIPWAY_TRY(const std::vector<EnvironmentState> states, s.parts.store.environments());
+  for (const EnvironmentState& state : states) {
+    if (state.current == 0) continue;
+    if (auto published = s.routes.publish(state.project, state.environment); !published)
+      // The others are served.
+      log_error("an environment cannot be served", {{"project", state.project},
+                                                    {"environment", state.environment},
+                                                    {"error", published.error().message}});
+  }
+  // Instances that are missing are started beside what listens.
+  for (const EnvironmentState& state : states) {
+    if (state.current == 0) continue;
+    s.background([&s, state] {
+      const auto release = s.parts.store.release(state.project, state.environment, state.current);
+      if (!release) return;
+      const auto deployment = s.parts.repository.get(release->deployment);
+      if (!deployment) return;
+      if (Status started = s.parts.crews.start(*release, *deployment, {}); !started)
+        log_error("a release does not run completely", {{"project", state.project},
+                                                        {"environment", state.environment},
+                                                        {"error", started.error().message}});
+    });
+  }
+  SLIPWAY_TRY(const std::vector<Rollout> open, s.parts.store.open_rollouts());
+  for (const Rollout& rollout : open) {
+    if (rollout.state != RolloutState::waiting) {
+      log_info("rollout taken up again",
+               {{"rollout", rollout.id.str()}, {"state", to_string(rollout.state)}});
+      s.submit(rollout);
+      continue;
+    }
+    const auto id = ApprovalId::parse(rollout.approval);
+    const auto request = id ? s.parts.governance.store().approval(*id)
+                            : Result<ApprovalRequest>(fail(Errc::corrupt, "no approval"));
+    // It may have been answered just before the server died.
+    if (Status went_on = request ? s.reconsider(*request) : Status(fail(request.error())); !went_on)
+      log_warn("what waits for an approval did not go on",
+               {{"rollout", rollout.id.str()}, {"error", went_on.error().message}});
+  }
+  return {};
+}
+
+}  // namespace slipway

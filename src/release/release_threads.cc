@@ -1,0 +1,112 @@
+// The threads that drive rollouts.
+#include <algorithm>
+#include <thread>
+
+#include "base/log.h"
+#include "release/releases_state.h"
+
+namespace slipway {
+
+void Releases::State::notify() {
+  std::lock_guard lock(mutex);
+  ++revision;
+  changed.notify_all();
+}
+
+void Releases::State::background(std::function<void()> work) {
+  {
+    std::lock_guard lock(mutex);
+    if (stopping) return;  // the next start does it
+    ++threads;
+  }
+  std::thread([this, work = std::move(work)] {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      log_error("a release's work ended in a bug", {{"error", error.what()}});
+    }
+    // Under the lock: after it, all this may be gone.
+    std::lock_guard lock(mutex);
+    --threads;
+    ++revision;
+    changed.notify_all();
+  }).detach();  // counted in `threads`
+}
+
+void Releases::State::submit(const Rollout& rollout) {
+  auto drive_of = std::make_shared<Drive>();
+  drive_of->id = rollout.id;
+  drive_of->project = rollout.project;
+  drive_of->environment = rollout.environment;
+  {
+    std::lock_guard lock(mutex);
+    if (stopping || drives.contains(rollout.id)) return;
+    drives[rollout.id] = drive_of;
+  }
+  background([this, drive_of] {
+    drive(drive_of);
+    std::lock_guard lock(mutex);
+    drives.erase(drive_of->id);
+    changed.notify_all();
+  });
+}
+
+void Releases::State::drive(const std::shared_ptr<Drive>& drive_of) {
+  const std::stop_token stop = drive_of->stop.get_token();
+  {
+    // The one before it, which gave way, ends first.
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [&] {
+      return stopping || std::ranges::none_of(drives, [&](const auto& each) {
+               const Drive& other = *each.second;
+               return other.id != drive_of->id && other.project == drive_of->project &&
+                      other.environment == drive_of->environment;
+             });
+    });
+    if (stopping) return;
+  }
+  auto rollout = parts.store.rollout(drive_of->id);
+  if (!rollout || is_over(rollout->state)) return;
+  RolloutDriver driver({.parts = parts,
+                        .routes = routes,
+                        .ticker = ticker,
+                        .changed = [this](const RolloutId&) { notify(); }},
+                       *std::move(rollout), stop, [this, drive_of] {
+                         std::lock_guard lock(mutex);
+                         return drive_of->ending;
+                       });
+  driver.run();
+}
+
+bool Releases::State::end(const RolloutId& id, const RolloutDriver::Ending& ending) {
+  std::unique_lock lock(mutex);
+  const auto at = drives.find(id);
+  if (at == drives.end()) return false;
+  at->second->ending = ending;
+  at->second->stop.request_stop();
+  changed.wait(lock, [&] { return !drives.contains(id); });
+  return true;
+}
+
+void Releases::State::let_go(const std::vector<Rollout>& replaced, const Rollout& next) {
+  for (const Rollout& each : replaced) {
+    {
+      std::lock_guard lock(mutex);
+      if (const auto at = drives.find(each.id); at != drives.end()) {
+        at->second->ending.kind = RolloutDriver::Ending::Kind::superseded;
+        at->second->stop.request_stop();
+      }
+    }
+    if (!each.approval.empty() && each.state == RolloutState::canceled)
+      if (const auto id = ApprovalId::parse(each.approval))
+        std::ignore = parts.governance.close(by_system("releases"), *id, "withdrawn", each.reason);
+    // What it kept warm to go back to.
+    if (each.switched_at && each.from != 0 && each.from != next.to && each.from != next.from)
+      background([this, key = Crews::Key{each.project, each.environment, each.from}] {
+        std::ignore = parts.crews.stop(key, parts.settings.releases.drain);
+        routes.forget(key);
+      });
+  }
+}
+
+}  // namespace slipway

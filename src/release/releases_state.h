@@ -1,0 +1,83 @@
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "release/environment_routes.h"
+#include "release/questions.h"
+#include "release/releases.h"
+#include "release/rollout_driver.h"
+
+namespace slipway {
+
+// What Releases' files share. Locks: `mutex` guards the drives and is never held while a store, a
+// crew or the policies are asked.
+struct Releases::State {
+  explicit State(Parts wanted) : parts(std::move(wanted)) {}
+
+  // A rollout that a thread drives.
+  struct Drive {
+    RolloutId id;
+    std::string project, environment;
+    std::stop_source stop;
+    RolloutDriver::Ending ending;  // under the mutex
+  };
+
+  // -- release_threads.cc
+  // Drives it on a thread of its own, after those of the same environment have ended.
+  void submit(const Rollout& rollout);
+  void drive(const std::shared_ptr<Drive>& drive);
+  // In the background; waited for by shut_down().
+  void background(std::function<void()> work);
+  // Asks the drive to end, and waits until it has. False when nobody drives it.
+  bool end(const RolloutId& id, const RolloutDriver::Ending& ending);
+  // Those that gave way to `next`: their drives end, what was kept warm for them alone stops, their
+  // approvals are withdrawn.
+  void let_go(const std::vector<Rollout>& replaced, const Rollout& next);
+  void notify();
+
+  // -- release_requests.cc
+  struct Draft {
+    Rollout rollout;
+    Release release;
+    Deployment deployment;
+  };
+  [[nodiscard]] Result<Draft> draft(const AuditContext& by, const Promotion& wanted) const;
+  [[nodiscard]] Status check_environment(std::string_view project,
+                                         std::string_view environment) const;
+  [[nodiscard]] Status check_promotable(const Deployment& deployment) const;
+  // Decides, records, and starts it unless it waits. `next`: whether the draft's release is new.
+  enum class Next { made, known };
+  [[nodiscard]] Result<Rollout> begin(const AuditContext& by, Draft draft, Next next,
+                                      const Asked& asked);
+
+  // -- release_approvals.cc: goes on with what waited for people, or ends it.
+  [[nodiscard]] Status reconsider(const ApprovalRequest& request);
+  [[nodiscard]] Result<Ruling> decide_again(const Rollout& waiting, const ApprovalRequest& request);
+  // What was approved while another rollout was under way.
+  void try_again();
+
+  // -- release_recovery.cc
+  [[nodiscard]] Status adopt_crews() const;
+  [[nodiscard]] Status promote_ready(const Deployment& deployment);
+  [[nodiscard]] Status stop_left_overs() const;
+
+  Parts parts;
+  EnvironmentRoutes routes{parts};
+  Ticker ticker;
+  mutable std::mutex mutex;
+  mutable std::condition_variable changed;  // a record changed, a drive ended
+  bool stopping = false;
+  std::map<RolloutId, std::shared_ptr<Drive>> drives;
+  std::size_t threads = 0;
+  std::uint64_t revision = 0;
+  std::set<std::string> approved;  // ids of approvals whose rollouts must wait for another
+};
+
+}  // namespace slipway

@@ -1,0 +1,238 @@
+#include "release/rollout_driver.h"
+
+#include "base/log.h"
+#include "deploy/units.h"
+
+namespace slipway {
+
+void Ticker::tick() {
+  std::lock_guard lock(mutex_);
+  ++ticks_;
+  changed_.notify_all();
+}
+
+void Ticker::wait(std::uint64_t& seen, std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, stop, [&] { return ticks_ != seen; });
+  seen = ticks_;
+}
+
+std::uint64_t Ticker::now() const {
+  std::lock_guard lock(mutex_);
+  return ticks_;
+}
+
+RolloutDriver::RolloutDriver(Shared shared, Rollout rollout, std::stop_token stop,
+                             std::function<Ending()> ending)
+    : shared_(std::move(shared)),
+      parts_(shared_.parts),
+      rollout_(std::move(rollout)),
+      stop_(std::move(stop)),
+      ending_(std::move(ending)) {
+  by_.actor = rollout_.actor;
+  by_.decision = rollout_.decision;
+}
+
+Crews::Key RolloutDriver::old_key() const {
+  return {rollout_.project, rollout_.environment, rollout_.from};
+}
+
+void RolloutDriver::run() {
+  if (Status done = go(); !done) end(done.error());
+}
+
+Status RolloutDriver::load() {
+  SLIPWAY_TRY(to_, parts_.store.release(rollout_.project, rollout_.environment, rollout_.to));
+  SLIPWAY_TRY(deployment_, parts_.repository.get(to_.deployment));
+  return {};
+}
+
+Status RolloutDriver::go() {
+  SLIPWAY_CHECK(load());
+  if (rollout_.state == RolloutState::running || rollout_.state == RolloutState::canary) {
+    SLIPWAY_CHECK(verify());
+    if (rollout_.kind == RolloutKind::rollback) {
+      SLIPWAY_CHECK(restore());
+      // Warm: the flip first, what may be missing of its crew afterwards.
+      if (!is_warm()) SLIPWAY_CHECK(start());
+    } else {
+      SLIPWAY_CHECK(run_release_commands());
+      SLIPWAY_CHECK(start());
+      SLIPWAY_CHECK(smoke());
+      SLIPWAY_CHECK(canary());
+    }
+    SLIPWAY_CHECK(switch_over());
+  }
+  if (rollout_.kind == RolloutKind::rollback) {
+    if (Status complete = parts_.crews.start(to_, deployment_, stop_); !complete)
+      log_warn("a release that was rolled back to runs with fewer instances",
+               {{"rollout", rollout_.id.str()}, {"error", complete.error().message}});
+  } else {
+    SLIPWAY_CHECK(watch());
+    if (over_) return {};  // taken back
+  }
+  return drain();
+}
+
+Status RolloutDriver::drain() {
+  if (rollout_.from != 0 && rollout_.from != rollout_.to) {
+    SLIPWAY_CHECK(begin_step("drain", fmt::format("release {}", rollout_.from)));
+    if (Status stopped = parts_.crews.stop(old_key(), parts_.settings.releases.drain); !stopped)
+      log_warn("a release's instances were not stopped",
+               {{"rollout", rollout_.id.str()}, {"error", stopped.error().message}});
+    shared_.routes.forget(old_key());
+  }
+  const std::string project = rollout_.project, environment = rollout_.environment;
+  record_end([&]() -> Status {
+    SLIPWAY_TRY([[maybe_unused]] const EnvironmentState state,
+                parts_.store.update_environment(by_system("releases"), project, environment,
+                                                [&](EnvironmentState& change) -> Status {
+                                                  if (change.previous == rollout_.from)
+                                                    change.previous = 0;
+                                                  return {};
+                                                }));
+    return record([&](Rollout& change) -> Status {
+      end_step(change, "done");
+      change.state = RolloutState::done;
+      change.ended_at = parts_.clock.now();
+      return {};
+    });
+  });
+  if (const auto retired = parts_.store.retire(by_system("releases"), project, environment,
+                                               parts_.settings.releases.keep);
+      !retired)
+    log_warn("old releases were not let go", {{"error", retired.error().message}});
+  return {};
+}
+
+void RolloutDriver::end(const Error& why) {
+  if (over_) return;
+  Error error = why;
+  Ending ending;
+  const bool stopped = stop_.stop_requested();
+  if (stopped) ending = ending_();
+  if (stopped && ending.kind == Ending::Kind::leave) return;
+  if (stopped && ending.kind == Ending::Kind::superseded) return;
+  const bool switched = rollout_.state == RolloutState::watching;
+  if (stopped && switched) {
+    if (Status back = take_back(ending.by, ending.reason, {}); !back)
+      log_error("a release was not taken back",
+                {{"rollout", rollout_.id.str()}, {"error", back.error().message}});
+    return;
+  }
+  if (error.phase.empty() && !rollout_.steps.empty()) error.phase = rollout_.steps.back().name;
+  record_end([&] {
+    return record([&](Rollout& change) -> Status {
+      end_step(change, stopped ? "canceled" : "failed");
+      change.ended_at = parts_.clock.now();
+      if (stopped) {
+        change.state = RolloutState::canceled;
+        change.reason = ending.reason;
+      } else if (switched) {
+        // All traffic goes to it already; what failed came after.
+        change.state = RolloutState::done;
+        change.reason = error.message;
+      } else {
+        change.state = RolloutState::failed;
+        change.reason = error.message;
+        change.error = error;
+      }
+      return {};
+    });
+  });
+  if (switched) return;
+  shared_.routes.clear_canary(rollout_.project, rollout_.environment);
+  if (auto published = shared_.routes.publish(rollout_.project, rollout_.environment); !published)
+    log_error("an environment's routes were not changed",
+              {{"rollout", rollout_.id.str()}, {"error", published.error().message}});
+  const auto state = parts_.store.environment(rollout_.project, rollout_.environment);
+  const bool in_use = state && (state->current == rollout_.to || state->previous == rollout_.to);
+  if (!in_use) {
+    std::ignore = parts_.crews.stop(key(), parts_.settings.releases.drain);
+    shared_.routes.forget(key());
+  }
+  if (!stopped) {
+    log_warn("a rollout failed", {{"rollout", rollout_.id.str()},
+                                  {"project", rollout_.project},
+                                  {"environment", rollout_.environment},
+                                  {"phase", error.phase},
+                                  {"error", error.message}});
+    alert("rollout.failed");
+  }
+  std::ignore = parts_.store.retire(by_system("releases"), rollout_.project, rollout_.environment,
+                                    parts_.settings.releases.keep);
+}
+
+void RolloutDriver::record_end(const std::function<Status()>& write) {
+  for (std::uint64_t seen = shared_.ticker.now();;) {
+    const Status written = write();
+    over_ = written.has_value();
+    if (written) return;
+    if (written.error().code != Errc::disk_full && written.error().code != Errc::io) {
+      // Whoever took over has ended it.
+      if (written.error().code != Errc::failed_precondition)
+        log_error("the end of a rollout was not recorded",
+                  {{"rollout", rollout_.id.str()}, {"error", written.error().message}});
+      over_ = true;
+      return;
+    }
+    log_error("the end of a rollout cannot be recorded yet",
+              {{"rollout", rollout_.id.str()}, {"error", written.error().message}});
+    if (stop_.stop_requested() && ending_().kind == Ending::Kind::leave) return;
+    // Whoever cancels it waits for us, so the stop is no reason to give up.
+    shared_.ticker.wait(seen, {});
+  }
+}
+
+Status RolloutDriver::record(const Change& change) {
+  auto updated = parts_.store.update(by_, rollout_.id, change);
+  if (!updated) return fail(std::move(updated).error());
+  rollout_ = *std::move(updated);
+  shared_.changed(rollout_.id);
+  return {};
+}
+
+void RolloutDriver::end_step(Rollout& rollout, std::string_view state) const {
+  if (rollout.steps.empty() || rollout.steps.back().state != "running") return;
+  Step& step = rollout.steps.back();
+  step.state = state;
+  const auto since =
+      std::chrono::round<std::chrono::milliseconds>(parts_.clock.now() - rollout.created_at);
+  step.took_ms = since.count() - step.started_ms;
+}
+
+Status RolloutDriver::begin_step(std::string_view name, std::string_view detail,
+                                 const Change& also) {
+  if (stop_.stop_requested()) return fail(Errc::canceled, "canceled");
+  return record([&](Rollout& change) -> Status {
+    end_step(change, "done");
+    change.steps.push_back({.name = std::string(name),
+                            .state = "running",
+                            .started_ms = std::chrono::round<std::chrono::milliseconds>(
+                                              parts_.clock.now() - change.created_at)
+                                              .count(),
+                            .detail = std::string(detail)});
+    return also ? also(change) : Status();
+  });
+}
+
+bool RolloutDriver::step_done(std::string_view name) const {
+  return std::ranges::any_of(
+      rollout_.steps, [&](const Step& step) { return step.name == name && step.state == "done"; });
+}
+
+void RolloutDriver::alert(std::string_view event) const {
+  if (!parts_.alert) return;
+  parts_.alert(
+      {.event = std::string(event),
+       .rollout = rollout_,
+       .url = parts_.names.url(parts_.names.release_host(rollout_.project, rollout_.environment))});
+}
+
+ReleaseSample RolloutDriver::sample(const Crews::Key& key) const {
+  ReleaseSample out = parts_.crews.sample(key);
+  out.traffic = shared_.routes.stats(key)->sample();
+  return out;
+}
+
+}  // namespace slipway
