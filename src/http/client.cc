@@ -116,6 +116,16 @@ void HttpClient::set_timeout(Duration timeout) {
   state_->disconnect();  // the limit belongs to the socket
 }
 
+void HttpClient::set_address_check(AddressCheck check) {
+  state_->address.check = std::move(check);
+  state_->disconnect();
+}
+
+void HttpClient::set_life(Duration life) {
+  state_->address.life = life;
+  state_->disconnect();
+}
+
 Result<std::string> HttpClient::State::head(std::string_view method, std::string_view target,
                                             std::string_view content_type,
                                             std::string_view framing) const {

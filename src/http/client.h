@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "http/address_guard.h"
 #include "http/message.h"
 
 namespace slipway {
@@ -31,6 +32,12 @@ class HttpClient {
   // Sent with every request: Authorization and the like.
   void set_header(std::string name, std::string value);
   void set_timeout(Duration timeout);  // per read or write without progress; 30 s unless set
+
+  // Asked of every address before it is connected to, with no other look-up in between; what it
+  // refuses is the request's error.
+  void set_address_check(AddressCheck check);
+  // A connection's whole life, however busy it is. No limit unless set.
+  void set_life(Duration life);
 
   // Errors: unavailable (cannot connect), deadline_exceeded, too_large (answer above 64 MiB). A
   // status of 4xx or 5xx is a response, not an error.

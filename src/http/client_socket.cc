@@ -12,6 +12,7 @@
 #include <sys/time.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/error.hpp>
 #include <cerrno>
 #include <climits>
@@ -57,6 +58,14 @@ int milliseconds(Duration timeout) {
   return static_cast<int>(std::clamp<std::int64_t>(ms, 1, INT_MAX));
 }
 
+std::string numeric(const addrinfo& address) {
+  std::array<char, NI_MAXHOST> text{};
+  if (::getnameinfo(address.ai_addr, address.ai_addrlen, text.data(), text.size(), nullptr, 0,
+                    NI_NUMERICHOST) != 0)
+    return {};
+  return text.data();
+}
+
 Status connect_one(int fd, const addrinfo& address, Duration timeout) {
   if (::connect(fd, address.ai_addr, address.ai_addrlen) == 0) return {};
   if (errno != EINPROGRESS) return fail_errno(errno, "connect");
@@ -86,20 +95,30 @@ void set_blocking_with_timeout(int fd, Duration timeout) {
 }
 
 // OpenSSL's own socket BIO writes without MSG_NOSIGNAL; this one differs in that alone.
-int bio_fd(BIO* bio) {
-  return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
+struct Wire {
+  int fd = -1;
+  std::optional<Duration> until;  // by the monotonic clock
+};
+const Wire& wire_of(BIO* bio) { return *static_cast<const Wire*>(BIO_get_data(bio)); }
+
+bool is_over(const std::optional<Duration>& until) {
+  return until && SystemClock().monotonic() >= *until;
 }
 
 int bio_write(BIO* bio, const char* data, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t n = ::send(bio_fd(bio), data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
+  const ssize_t n = ::send(wire_of(bio).fd, data, static_cast<std::size_t>(size), MSG_NOSIGNAL);
   if (n < 0 && (errno == EINTR || errno == EAGAIN)) BIO_set_retry_write(bio);
   return static_cast<int>(n);
 }
 
 int bio_read(BIO* bio, char* data, int size) {
   BIO_clear_retry_flags(bio);
-  const ssize_t n = ::recv(bio_fd(bio), data, static_cast<std::size_t>(size), 0);
+  if (is_over(wire_of(bio).until)) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const ssize_t n = ::recv(wire_of(bio).fd, data, static_cast<std::size_t>(size), 0);
   if (n < 0 && (errno == EINTR || errno == EAGAIN)) BIO_set_retry_read(bio);
   return static_cast<int>(n);
 }
@@ -129,13 +148,14 @@ std::string openssl_reason(SSL* ssl) {
 }  // namespace
 
 struct ClientSocket::Tls {
+  Wire wire;
   std::unique_ptr<BIO_METHOD, MethodFree> method;
   std::unique_ptr<SSL_CTX, ContextFree> context;
   std::unique_ptr<SSL, SslFree> ssl;
 };
 
-ClientSocket::ClientSocket(Fd fd, std::unique_ptr<Tls> tls)
-    : fd_(std::move(fd)), tls_(std::move(tls)) {}
+ClientSocket::ClientSocket(Fd fd, std::unique_ptr<Tls> tls, std::optional<Duration> until)
+    : fd_(std::move(fd)), tls_(std::move(tls)), until_(until) {}
 ClientSocket::ClientSocket(ClientSocket&&) noexcept = default;
 ClientSocket& ClientSocket::operator=(ClientSocket&&) noexcept = default;
 ClientSocket::~ClientSocket() = default;
@@ -143,29 +163,37 @@ ClientSocket::~ClientSocket() = default;
 Result<ClientSocket> ClientSocket::connect(const Address& address, Duration timeout) {
   SLIPWAY_TRY(const std::vector<AddressList> lists, resolve(address.host, address.port));
   Error last{.code = Errc::unavailable, .message = "no address"};
+  std::optional<Duration> until;
+  if (address.life) until = SystemClock().monotonic() + *address.life;
   for (const AddressList& list : lists)
     for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next) {
       Fd fd(::socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
                      one->ai_protocol));
       if (!fd.valid()) continue;
+      if (address.check) {
+        if (Status allowed = address.check(numeric(*one)); !allowed)
+          return fail(std::move(allowed).error());
+      }
       if (auto status = connect_one(fd.get(), *one, timeout); !status) {
         // With two families for localhost the first failure tells more.
         if (last.message == "no address") last = status.error();
         continue;
       }
       set_blocking_with_timeout(fd.get(), timeout);
-      if (address.security == Address::Security::plain) return ClientSocket(std::move(fd), nullptr);
-      SLIPWAY_TRY(std::unique_ptr<Tls> tls, handshake(fd.get(), address.host));
-      return ClientSocket(std::move(fd), std::move(tls));
+      if (address.security == Address::Security::plain)
+        return ClientSocket(std::move(fd), nullptr, until);
+      SLIPWAY_TRY(std::unique_ptr<Tls> tls, handshake(fd.get(), address.host, until));
+      return ClientSocket(std::move(fd), std::move(tls), until);
     }
   if (last.code != Errc::deadline_exceeded) last.code = Errc::unavailable;
   last.message = fmt::format("cannot reach {}:{}: {}", address.host, address.port, last.message);
   return fail(std::move(last));
 }
 
-Result<std::unique_ptr<ClientSocket::Tls>> ClientSocket::handshake(int fd,
-                                                                   const std::string& host) {
+Result<std::unique_ptr<ClientSocket::Tls>> ClientSocket::handshake(int fd, const std::string& host,
+                                                                   std::optional<Duration> until) {
   auto tls = std::make_unique<Tls>();
+  tls->wire = {.fd = fd, .until = until};
   tls->method.reset(BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "slipway socket"));
   tls->context.reset(SSL_CTX_new(TLS_client_method()));
   if (!tls->method || !tls->context) return fail(Errc::internal, "OpenSSL: out of memory");
@@ -180,7 +208,7 @@ Result<std::unique_ptr<ClientSocket::Tls>> ClientSocket::handshake(int fd,
   tls->ssl.reset(SSL_new(tls->context.get()));
   BIO* bio = BIO_new(tls->method.get());
   if (!tls->ssl || bio == nullptr) return fail(Errc::internal, "OpenSSL: out of memory");
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+  BIO_set_data(bio, &tls->wire);
   BIO_set_init(bio, 1);
   SSL_set_bio(tls->ssl.get(), bio, bio);
   X509_VERIFY_PARAM* checks = SSL_get0_param(tls->ssl.get());
@@ -232,6 +260,10 @@ bool ClientSocket::has_news() const {
 std::size_t ClientSocket::read(char* data, std::size_t size, boost::beast::error_code& error) {
   error = {};
   for (;;) {
+    if (is_over(until_)) {
+      error = boost::asio::error::timed_out;
+      return 0;
+    }
     ssize_t n = 0;
     if (tls_) {
       ERR_clear_error();

@@ -4,11 +4,13 @@
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "http/address_guard.h"
 #include "sys/fd.h"
 
 namespace slipway {
@@ -22,6 +24,11 @@ class ClientSocket {
     std::string host;  // a name, or an address without brackets
     int port = 0;
     enum class Security { plain, tls } security = Security::plain;
+    // Asked of each address that the host resolves to, before it is connected to; the first refusal
+    // is the error. Empty: any will do.
+    AddressCheck check;
+    // The connection's whole life: reads give up when it is over. Nothing: no limit.
+    std::optional<Duration> life;
   };
 
   // Names below "localhost" mean the loopback interface without asking a resolver. Errors:
@@ -55,12 +62,14 @@ class ClientSocket {
 
  private:
   struct Tls;
-  ClientSocket(Fd fd, std::unique_ptr<Tls> tls);
-  [[nodiscard]] static Result<std::unique_ptr<Tls>> handshake(int fd, const std::string& host);
+  ClientSocket(Fd fd, std::unique_ptr<Tls> tls, std::optional<Duration> until);
+  [[nodiscard]] static Result<std::unique_ptr<Tls>> handshake(int fd, const std::string& host,
+                                                              std::optional<Duration> until);
   std::size_t read(char* data, std::size_t size, boost::beast::error_code& error);
 
   Fd fd_;
   std::unique_ptr<Tls> tls_;
+  std::optional<Duration> until_;  // by the monotonic clock
 };
 
 }  // namespace slipway
