@@ -195,8 +195,12 @@ TEST_F(AuthorizationTest, KillingAnAgentRemovesItsPreviewsAndLeavesProduction) {
     EXPECT_EQ(made.status, 202) << std::get<std::string>(made.body);
     return w.world.settled(DeploymentId::parse(json_of(made).at("id").as_string()).value()).id;
   };
-  const DeploymentId preview = deploy(agent, "beta"), production = deploy(agent, "production"),
+  const DeploymentId preview = deploy(agent, "beta"), production = deploy(agent, "delta"),
                      other = deploy(ann, "gamma");
+  ASSERT_TRUE(w.stores().repository->update({}, production, [](Deployment& change) -> Status {
+    change.alias = "production";
+    return {};
+  }));
   const ApiResponse killed = w.call(ann, "POST", "/v1/agents/coder/kill");
   ASSERT_EQ(killed.status, 200);
   EXPECT_EQ(json_of(killed).at("removed").as_array().size(), 1u);

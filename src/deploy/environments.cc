@@ -192,10 +192,15 @@ Result<std::size_t> Environments::rotate_key(const AuditContext& by) {
 }
 
 Result<Environments::Values> Environments::values_for(const Deployment& deployment) const {
+  return values_for(deployment.project, preview_environment, deployment.config_version);
+}
+
+Result<Environments::Values> Environments::values_for(std::string_view project,
+                                                      std::string_view environment,
+                                                      std::int64_t version) const {
   Values out;
-  if (deployment.config_version == 0) return out;
-  SLIPWAY_TRY(Configuration sealed,
-              parts_.store.get(deployment.project, preview_environment, deployment.config_version));
+  if (version == 0) return out;
+  SLIPWAY_TRY(Configuration sealed, parts_.store.get(project, environment, version));
   SLIPWAY_TRY(const Configuration all, opened(std::move(sealed)));
   for (const EnvironmentVar& var : all.vars) {
     if (var.kind != VarKind::build) out.run[var.name] = var.value;

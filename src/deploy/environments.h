@@ -77,6 +77,9 @@ class Environments {
   };
   // Of the version that the deployment was made with.
   [[nodiscard]] Result<Values> values_for(const Deployment& deployment) const;
+  // Of one version of an environment; 0 is the empty one. Errors: not_found.
+  [[nodiscard]] Result<Values> values_for(std::string_view project, std::string_view environment,
+                                          std::int64_t version) const;
   [[nodiscard]] Result<std::int64_t> newest_version(std::string_view project,
                                                     std::string_view environment) const;
 

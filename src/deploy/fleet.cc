@@ -2,34 +2,27 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "build/failure.h"
 #include "deploy/fleet_entry.h"
-#include "deploy/instance_spec.h"
-#include "deploy/logs.h"
-#include "deploy/readiness.h"
-#include "sys/files.h"
 
 namespace slipway {
 
-using namespace std::chrono_literals;
-
-namespace {
-
-// A worker that lives this long has started.
-constexpr Duration worker_settle = 1s;
-
-}  // namespace
-
 Fleet::Fleet(Parts parts, LostHandler lost)
-    : parts_(parts), lost_(std::move(lost)), workers_(std::make_unique<Workers>(8)) {
-  parts_.engine.on_exit(
-      [this](const std::string& sandbox, const SandboxExit& exit) { handle_exit(sandbox, exit); });
-}
+    : parts_(parts),
+      lost_(std::move(lost)),
+      workers_(std::make_unique<Workers>(8)),
+      launcher_({.spec = {.settings = parts.settings,
+                          .repository = parts.repository,
+                          .layers = parts.layers,
+                          .builder = parts.builder,
+                          .names = parts.names,
+                          .environments = parts.environments},
+                 .clock = parts.clock,
+                 .engine = parts.engine},
+                [this](const std::string& sandbox, const SandboxExit& exit) {
+                  handle_exit(sandbox, exit);
+                }) {}
 
-Fleet::~Fleet() {
-  parts_.engine.on_exit([](const std::string&, const SandboxExit&) {});
-  workers_->stop();
-}
+Fleet::~Fleet() { workers_->stop(); }
 
 std::filesystem::path Fleet::log_directory(const DeploymentId& id, std::string_view label) const {
   return parts_.settings.data / "logs" / id.str() /
@@ -111,7 +104,13 @@ Status Fleet::start_members(Entry& entry, const Deployment& deployment, std::sto
   std::stop_source others;
   const std::stop_callback pass_on(stop, [&] { others.request_stop(); });
   const auto settle = [&](Launched& each) {
-    auto endpoint = wait_until_ready(each.sandbox, deployment, each.unit, others.get_token());
+    auto endpoint =
+        launcher_.wait_until_ready({.deployment = deployment,
+                                    .unit = each.unit,
+                                    .placement = preview_placement,
+                                    .sandbox = each.sandbox,
+                                    .log_directory = log_directory(deployment.id, each.unit.label)},
+                                   others.get_token());
     if (!endpoint) {
       each.outcome = fail(std::move(endpoint).error());
       others.request_stop();
@@ -137,13 +136,6 @@ Status Fleet::start_members(Entry& entry, const Deployment& deployment, std::sto
 Status Fleet::launch(Entry& entry, Member& member, const Deployment& deployment, const Unit& unit) {
   SLIPWAY_CHECK(make_room(entry));
   const std::string sandbox = fmt::format("{}-{}", deployment.id.tail(), random_id().substr(0, 6));
-  SLIPWAY_TRY(const SandboxSpec spec, instance_spec({.settings = parts_.settings,
-                                                     .repository = parts_.repository,
-                                                     .layers = parts_.layers,
-                                                     .builder = parts_.builder,
-                                                     .names = parts_.names,
-                                                     .environments = parts_.environments},
-                                                    deployment, unit, sandbox));
   {
     std::lock_guard lock(mutex_);
     if (entry.removed) return fail(Errc::canceled, "the deployment was removed");
@@ -153,43 +145,28 @@ Status Fleet::launch(Entry& entry, Member& member, const Deployment& deployment,
     by_sandbox_[sandbox] = {deployment.id, member.label};
     ++running_;
   }
-  Status started = parts_.engine.start(spec, log_directory(deployment.id, member.label),
-                                       parts_.settings.instances.log_bytes);
+  const std::filesystem::path log = log_directory(deployment.id, member.label);
+  const InstanceLauncher::Subject subject{.deployment = deployment,
+                                          .unit = unit,
+                                          .placement = preview_placement,
+                                          .sandbox = sandbox,
+                                          .log_directory = log};
+  Status started = launcher_.launch(subject);
   if (!started)
     stop_instance(member);
   else
-    join_siblings(entry, member, deployment);
+    join_siblings(entry, subject);
   return started;
 }
 
-void Fleet::join_siblings(Entry& entry, const Member& member, const Deployment& deployment) {
-  const std::vector<Unit> units = units_of(deployment);
-  std::string sandbox;
-  {
-    std::lock_guard lock(mutex_);
-    sandbox = member.sandbox;
-    if (units.size() > 1 && !links_) {
-      if (auto made = Links::create()) links_ = *std::move(made);
-    }
-    if (units.size() < 2 || !links_) return;
-  }
-  const auto dialer = parts_.engine.dialer(sandbox);
-  for (std::size_t i = 0; dialer && i < units.size(); ++i) {
-    if (!units[i].has_instance() || !units[i].is_routed() || units[i].label == member.label)
-      continue;
-    auto listener = (*dialer)->listen(sibling_address(i), parts_.names.port());
-    if (!listener) {
-      log_warn("a service cannot reach another",
-               {{"deployment", entry.id.str()}, {"error", listener.error().message}});
-      continue;
-    }
-    links_->open(sandbox, *std::move(listener),
-                 [other = this->member(entry, units[i].label)->backend]() -> Result<Fd> {
-                   const auto endpoint = other->endpoint();
-                   if (!endpoint) return fail(Errc::unavailable, "it is not ready");
-                   return endpoint->dialer->dial(endpoint->port, endpoint->ipv6);
-                 });
-  }
+void Fleet::join_siblings(Entry& entry, const InstanceLauncher::Subject& subject) {
+  launcher_.join_siblings(subject, [&](std::string_view label) -> Links::Connect {
+    return [other = this->member(entry, label)->backend]() -> Result<Fd> {
+      const auto endpoint = other->endpoint();
+      if (!endpoint) return fail(Errc::unavailable, "it is not ready");
+      return endpoint->dialer->dial(endpoint->port, endpoint->ipv6);
+    };
+  });
 }
 
 void Fleet::stop_instance(Member& member) {
@@ -199,81 +176,9 @@ void Fleet::stop_instance(Member& member) {
     sandbox = std::exchange(member.sandbox, {});
     if (sandbox.empty()) return;
     by_sandbox_.erase(sandbox);
-    exits_.erase(sandbox);
     --running_;
-    if (links_) links_->close(sandbox);
   }
-  if (Status stopped = parts_.engine.stop(sandbox, parts_.settings.instances.stop_grace); !stopped)
-    log_warn("an instance was not stopped cleanly",
-             {{"sandbox", sandbox}, {"error", stopped.error().message}});
-  if (Status removed = remove_tree(parts_.settings.data / "instances" / sandbox); !removed)
-    log_warn("an instance's files were not removed",
-             {{"sandbox", sandbox}, {"error", removed.error().message}});
-}
-
-Result<Backend::Endpoint> Fleet::wait_until_ready(const std::string& sandbox,
-                                                  const Deployment& deployment, const Unit& unit,
-                                                  std::stop_token stop) {
-  if (!unit.is_routed()) {  // a worker: it answers nothing, so that it lives must do
-    const Duration slice = 50ms;
-    for (Duration waited{}; waited < worker_settle; waited += slice) {
-      if (stop.stop_requested()) return fail(Errc::canceled, "canceled while starting");
-      if (exit_of(sandbox, slice))
-        return fail(why_not_ready({.code = Errc::start_failed, .message = "it ended at once"},
-                                  sandbox, deployment, unit));
-    }
-    return Backend::Endpoint{};
-  }
-  SLIPWAY_TRY(std::shared_ptr<const Dialer> dialer, parts_.engine.dialer(sandbox));
-  const ReadinessQuestion question{
-      .dialer = dialer,
-      .host = parts_.names.unit_host(deployment, unit.label),
-      .health_path = unit.artifact->health_path,
-      .port = expected_port(deployment, unit),
-      .other_listener = units_of(deployment).size() > 1 ? parts_.names.port() : 0,
-      .timeout = parts_.settings.instances.start_timeout};
-  auto answer = wait_for_readiness(question, parts_.clock, stop,
-                                   [&](Duration wait) { return exit_of(sandbox, wait); });
-  if (answer) return *std::move(answer);
-  return fail(why_not_ready(std::move(answer).error(), sandbox, deployment, unit));
-}
-
-Error Fleet::why_not_ready(Error error, const std::string& sandbox, const Deployment& deployment,
-                           const Unit& unit) {
-  if (error.code == Errc::canceled) return error;
-  const std::string& command = unit.artifact->start;
-  const auto directory = log_directory(deployment.id, unit.label);
-  if (const auto exit = exit_of(sandbox, Duration::zero())) {
-    const std::string log = masked_tail(parts_.environments, deployment, directory, 64u << 10);
-    error = explain_failure({.phase = "start", .command = command, .exit = *exit, .log = log},
-                            unit.service ? *unit.service : Service{});
-    error.code = Errc::start_failed;
-    if (!unit.is_routed() && *exit == SandboxExit{}) {
-      error.message = fmt::format("{} is run as a worker, and it ended at once with status 0",
-                                  sanitize_line(unit.name()));
-      error.hint =
-          "a worker stays and waits for work; what runs once belongs into a release "
-          "command or a schedule";
-    }
-  } else {
-    error.command = command;
-    const std::string log = masked_tail(parts_.environments, deployment, directory, 4u << 10);
-    for (const std::string_view line : lines(log)) error.excerpt.push_back(sanitize_line(line));
-    if (error.excerpt.size() > 12)
-      error.excerpt.erase(error.excerpt.begin(), error.excerpt.end() - 12);
-  }
-  if (error.next.empty())
-    error.next.push_back(
-        {fmt::format("slipway logs {}", deployment.id.str()), "to read all that the app wrote"});
-  return error;
-}
-
-std::optional<SandboxExit> Fleet::exit_of(const std::string& sandbox, Duration wait) {
-  std::unique_lock lock(mutex_);
-  exited_.wait_for(lock, wait, [&] { return exits_.contains(sandbox); });
-  const auto at = exits_.find(sandbox);
-  if (at == exits_.end()) return std::nullopt;
-  return at->second;
+  launcher_.stop(sandbox);
 }
 
 bool Fleet::may_sleep(const Entry& entry) {
@@ -320,7 +225,6 @@ Status Fleet::remove(const DeploymentId& id) {
     std::lock_guard lock(mutex_);
     entry->removed = true;
   }
-  exited_.notify_all();
   std::lock_guard operation(entry->operation);
   for (const MemberPtr& each : members(*entry)) {
     each->backend->set_crashed({.code = Errc::not_found, .message = "the deployment was removed"});

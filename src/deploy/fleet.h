@@ -1,6 +1,5 @@
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -16,7 +15,7 @@
 #include "build/builder.h"
 #include "db/repository.h"
 #include "deploy/environments.h"
-#include "deploy/links.h"
+#include "deploy/instance_launcher.h"
 #include "deploy/names.h"
 #include "deploy/settings.h"
 #include "deploy/workers.h"
@@ -30,7 +29,8 @@ namespace slipway {
 // them on a request, restarts what crashes and gives up on what crashes in a loop, keeps the caps.
 // A deployment's instances (one for each of its units that has one) start, sleep and wake together
 // and reach each other by Links. Each has one Backend for its whole life, which the router's routes
-// share; a worker's is in no route. State changes are recorded in the repository.
+// share; a worker's is in no route. State changes are recorded in the repository. Instances of
+// releases (with a label "release") are not its business.
 //
 // Thread-safe. Starting and stopping one deployment's instances is serialized; different ones run
 // at once. Everything given must outlive it.
@@ -109,7 +109,7 @@ class Fleet {
                                      std::stop_token stop);
   [[nodiscard]] Status launch(Entry& entry, Member& member, const Deployment& deployment,
                               const Unit& unit);
-  void join_siblings(Entry& entry, const Member& member, const Deployment& deployment);
+  void join_siblings(Entry& entry, const InstanceLauncher::Subject& subject);
   void stop_instance(Member& member);
   void set_unready(const Entry& entry, const std::function<void(Backend&)>& change) const;
 
@@ -127,25 +127,17 @@ class Fleet {
   void adopt_instance(const EntryPtr& entry, const MemberPtr& member, const std::string& sandbox,
                       const Deployment& deployment);
   void check_disk(const EntryPtr& entry, const MemberPtr& member);
-  [[nodiscard]] Result<Backend::Endpoint> wait_until_ready(const std::string& sandbox,
-                                                           const Deployment& deployment,
-                                                           const Unit& unit, std::stop_token stop);
-  [[nodiscard]] Error why_not_ready(Error error, const std::string& sandbox,
-                                    const Deployment& deployment, const Unit& unit);
-  [[nodiscard]] std::optional<SandboxExit> exit_of(const std::string& sandbox, Duration wait);
 
   Parts parts_;
   LostHandler lost_;
   mutable std::mutex mutex_;
-  std::condition_variable exited_;
   std::unordered_map<DeploymentId, EntryPtr> entries_;
   std::unordered_map<std::string, Owner> by_sandbox_;
-  std::unordered_map<std::string, SandboxExit> exits_;  // of sandboxes that are being started
   std::uint64_t wakes_ = 0, crashes_ = 0, sleeps_ = 0;
   std::size_t running_ = 0;
   Duration last_disk_check_{};
-  std::unique_ptr<Links> links_;  // made when a deployment first has several instances
   std::unique_ptr<Workers> workers_;
+  InstanceLauncher launcher_;  // last: the ends that it tells of use the rest
 };
 
 }  // namespace slipway

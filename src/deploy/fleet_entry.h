@@ -6,6 +6,9 @@
 
 namespace slipway {
 
+// What it starts runs as previews do.
+inline const Placement preview_placement;
+
 struct Fleet::Member {
   Member(const DeploymentId& deployment, std::string_view unit)
       : label(unit), backend(std::make_shared<Backend>(deployment)) {}

@@ -4,7 +4,6 @@
 #include "deploy/fleet.h"
 #include "deploy/fleet_entry.h"
 #include "deploy/logs.h"
-#include "sys/files.h"
 
 namespace slipway {
 
@@ -120,9 +119,7 @@ void Fleet::handle_exit(const std::string& sandbox, const SandboxExit& exit) {
     entry = entries_[owner->second.id];
     for (const MemberPtr& each : entry->members)
       if (each->label == owner->second.label) member = each;
-    exits_[sandbox] = exit;
   }
-  exited_.notify_all();
   if (member && member->backend->state() == Backend::State::ready)
     workers_->post(
         [this, entry, member, exit] { handle_crash(entry, member, exit, Cause::ended); });
@@ -207,7 +204,7 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
   std::unordered_map<DeploymentId, std::size_t> running;
   for (const SandboxInfo& info : sandboxes) {
     const auto id = DeploymentId::parse(label(info, "deployment"));
-    if (!id) continue;
+    if (!id || !label(info, "release").empty()) continue;
     const auto known = by_id.find(*id);
     const std::string unit_label = label(info, "service");
     const auto unit = known == by_id.end() ? std::nullopt : find_unit(*known->second, unit_label);
@@ -219,12 +216,10 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
     }
     if (!member) {
       const std::string sandbox = info.id;
-      workers_->post([this, sandbox] {
-        std::ignore = parts_.engine.stop(sandbox, parts_.settings.instances.stop_grace);
-        std::ignore = remove_tree(parts_.settings.data / "instances" / sandbox);
-      });
+      workers_->post([this, sandbox] { launcher_.stop(sandbox); });
       continue;
     }
+    launcher_.adopt(info.id);
     ++running[*id];
     {
       std::lock_guard lock(mutex_);
@@ -271,9 +266,15 @@ void Fleet::adopt_instance(const EntryPtr& entry, const MemberPtr& member,
     std::lock_guard lock(mutex_);
     if (member->sandbox != sandbox) return;  // it ended, and was started again meanwhile
   }
-  join_siblings(*entry, *member, deployment);
   const auto unit = find_unit(deployment, member->label);
-  auto endpoint = wait_until_ready(sandbox, deployment, *unit, {});
+  const std::filesystem::path log = log_directory(deployment.id, member->label);
+  const InstanceLauncher::Subject subject{.deployment = deployment,
+                                          .unit = *unit,
+                                          .placement = preview_placement,
+                                          .sandbox = sandbox,
+                                          .log_directory = log};
+  join_siblings(*entry, subject);
+  auto endpoint = launcher_.wait_until_ready(subject, {});
   member->backend->touch(parts_.clock.monotonic());
   if (endpoint) return member->backend->set_ready(*std::move(endpoint));
   log_warn("an instance was not adopted",
@@ -288,10 +289,8 @@ void Fleet::check_disk(const EntryPtr& entry, const MemberPtr& member) {
     std::lock_guard lock(mutex_);
     sandbox = member->sandbox;
   }
-  const std::uint64_t limit = parts_.settings.instances.limits.disk_bytes;
-  if (sandbox.empty() || limit == 0) return;
-  if (disk_usage(parts_.settings.data / "instances" / sandbox / "upper", limit) <= limit) return;
-  log_warn("an instance outgrew its disk", {{"deployment", entry->id.str()}, {"limit", limit}});
+  if (sandbox.empty() || !launcher_.outgrew_disk(sandbox)) return;
+  log_warn("an instance outgrew its disk", {{"deployment", entry->id.str()}});
   handle_crash(entry, member, {.code = 137, .signal = 9}, Cause::disk_full);
 }
 

@@ -35,20 +35,23 @@ std::string sibling_address(std::size_t index) {
 }
 
 EnvVars sibling_variables(const Deployment& deployment, const Unit& unit, const Names& names,
-                          std::string_view when) {
+                          std::string_view when, const HostOf& host_of) {
   EnvVars out;
+  const auto host_name = [&](std::string_view label) {
+    return host_of ? host_of(label) : names.unit_host(deployment, label);
+  };
   const std::vector<Unit> units = units_of(deployment);
   if (units.size() < 2) return out;
   if (when == "run")
     for (const Unit& other : units)
       if (other.label != unit.label && other.is_routed())
-        out[variable_of(other.name())] = names.url(names.unit_host(deployment, other.label));
+        out[variable_of(other.name())] = names.url(host_name(other.label));
   if (unit.service == nullptr) return out;
   for (const Wire& wire : unit.service->wires) {
     if (when == "build" && wire.when != "build") continue;
     for (const Unit& other : units)
       if (other.service != nullptr && other.service->name == wire.service) {
-        const std::string host = names.unit_host(deployment, other.label);
+        const std::string host = host_name(other.label);
         const std::string url = names.url(host);
         const auto colon = url.rfind(':');
         const bool has_port = url.find_first_not_of("0123456789", colon + 1) == std::string::npos;
@@ -60,13 +63,18 @@ EnvVars sibling_variables(const Deployment& deployment, const Unit& unit, const 
 
 Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& deployment,
                                   const Unit& unit, const std::string& sandbox,
-                                  std::string_view command) {
+                                  std::string_view command, const Placement& placement) {
   const Artifact& artifact = *unit.artifact;
+  const auto host_name = [&](std::string_view label) {
+    return placement.host ? placement.host(label) : parts.names.unit_host(deployment, label);
+  };
   SandboxSpec spec;
   spec.id = sandbox;
-  spec.cgroup = "previews";
+  spec.cgroup = placement.cgroup;
   std::vector<std::string> layers = artifact.layers;
-  if (!artifact.release_layer.empty()) layers.push_back(artifact.release_layer);
+  const std::string& release_layer =
+      placement.release > 0 ? placement.release_layer : artifact.release_layer;
+  if (!release_layer.empty()) layers.push_back(release_layer);
   for (const std::string& layer : layers) {
     const auto path = parts.layers.find(layer);
     if (!path)
@@ -83,26 +91,41 @@ Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& 
   spec.env = artifact.env;
   spec.env.insert_or_assign("SLIPWAY_PROJECT", deployment.project);
   spec.env.insert_or_assign("SLIPWAY_DEPLOYMENT", deployment.id.str());
-  spec.env.insert_or_assign("SLIPWAY_ENVIRONMENT", "preview");
-  spec.env.insert_or_assign("SLIPWAY_URL",
-                            parts.names.url(parts.names.unit_host(
-                                deployment, unit.is_routed() ? unit.label : std::string_view())));
+  spec.env.insert_or_assign("SLIPWAY_ENVIRONMENT", placement.environment);
+  if (placement.release > 0)
+    spec.env.insert_or_assign("SLIPWAY_RELEASE", std::to_string(placement.release));
+  spec.env.insert_or_assign(
+      "SLIPWAY_URL",
+      parts.names.url(host_name(unit.is_routed() ? unit.label : std::string_view())));
   if (unit.is_routed()) {
     spec.env.insert_or_assign("HOST", "0.0.0.0");
     spec.env.insert_or_assign("PORT", std::to_string(artifact.port.value_or(default_port)));
   }
-  for (const auto& [name, value] : sibling_variables(deployment, unit, parts.names, "run"))
+  for (const auto& [name, value] :
+       sibling_variables(deployment, unit, parts.names, "run", placement.host))
     spec.env.insert_or_assign(name, value);
-  SLIPWAY_TRY(const Environments::Values configured, parts.environments.values_for(deployment));
+  SLIPWAY_TRY(const Environments::Values configured,
+              placement.config_version
+                  ? parts.environments.values_for(deployment.project, placement.environment,
+                                                  *placement.config_version)
+                  : parts.environments.values_for(deployment));
   for (const auto& [name, value] : configured.run) spec.env.insert_or_assign(name, value);
-  for (const auto& [name, value] : deployment.options.env) spec.env.insert_or_assign(name, value);
-  SLIPWAY_TRY(spec.uid_slot,
-              parts.repository.uid_slot(deployment.project + "/" + deployment.alias));
+  if (!placement.config_version)
+    for (const auto& [name, value] : deployment.options.env) spec.env.insert_or_assign(name, value);
+  SLIPWAY_TRY(spec.uid_slot, parts.repository.uid_slot(
+                                 placement.uid_owner.empty()
+                                     ? fmt::format("{}/{}", deployment.project, deployment.alias)
+                                     : placement.uid_owner));
   spec.limits = parts.settings.instances.limits;
   spec.egress = Egress::internet;
   spec.hostname = deployment.project;
   spec.labels = {{"deployment", deployment.id.str()}, {"project", deployment.project}};
   if (!unit.label.empty()) spec.labels.emplace_back("service", unit.label);
+  spec.labels.insert(spec.labels.end(), placement.labels.begin(), placement.labels.end());
+  for (BindMount volume : placement.volumes) {
+    volume.access = BindMount::Access::read_write;
+    spec.root.binds.push_back(std::move(volume));
+  }
 
   const std::vector<Unit> units = units_of(deployment);
   if (units.size() > 1) {
@@ -110,8 +133,7 @@ Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& 
         fmt::format("127.0.0.1 localhost {}\n::1 localhost ip6-localhost\n", spec.hostname);
     for (std::size_t i = 0; i < units.size(); ++i)
       if (units[i].has_instance() && units[i].is_routed() && units[i].label != unit.label)
-        hosts += fmt::format("{} {}\n", sibling_address(i),
-                             parts.names.unit_host(deployment, units[i].label));
+        hosts += fmt::format("{} {}\n", sibling_address(i), host_name(units[i].label));
     SLIPWAY_CHECK(make_directories(home));
     SLIPWAY_CHECK(write_file_atomic(home / "hosts", hosts, 0644));
     spec.root.binds.push_back({.source = home / "hosts", .target = "/etc/hosts"});

@@ -2,6 +2,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "model/release.h"
 
 namespace slipway {
 namespace {
@@ -13,14 +14,27 @@ bool is_tail(std::string_view text) {
          text.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") == std::string_view::npos;
 }
 
-// "<label>--<rest>", within the 63 octets of a DNS label.
-std::string prefixed(std::string_view label, std::string_view rest) {
-  constexpr std::size_t longest = 63, mark = 6;
-  if (label.size() + 2 + rest.size() <= longest) return fmt::format("{}--{}", label, rest);
-  const std::size_t room = longest - std::min(longest - mark - 3, rest.size() + 2);
-  std::string_view kept = label.substr(0, room > mark + 2 ? room - mark - 1 : 1);
+constexpr std::size_t longest_label = 63, mark_length = 6;  // octets of a DNS label; of a digest
+
+// `text`, or its beginning and a digest of it.
+std::string shortened(std::string_view text, std::size_t room) {
+  if (text.size() <= room) return std::string(text);
+  std::string_view kept = text.substr(0, room - mark_length - 1);
   while (kept.ends_with('-')) kept.remove_suffix(1);
-  return fmt::format("{}-{}--{}", kept, sha256(label).hex().substr(0, mark), rest);
+  return fmt::format("{}-{}", kept, sha256(text).hex().substr(0, mark_length));
+}
+
+// "<label>--<rest>", within one DNS label.
+std::string prefixed(std::string_view label, std::string_view rest) {
+  constexpr std::size_t least = mark_length + 2;
+  if (label.size() + 2 + rest.size() <= longest_label) return fmt::format("{}--{}", label, rest);
+  if (rest.size() + 2 + least <= longest_label)
+    return fmt::format("{}--{}", shortened(label, longest_label - 2 - rest.size()), rest);
+  // The project's name does not fit whole. Four parts: no other name looks so, whatever a project
+  // is called.
+  const std::string text = fmt::format("{}--{}", label, rest), digest = sha256(text).hex();
+  return fmt::format("{}--{}--x--{}", shortened(label, least), shortened(slug(rest), 30),
+                     digest.substr(0, 12));
 }
 
 }  // namespace
@@ -44,6 +58,14 @@ std::string Names::deployment_host(const Deployment& deployment) const {
 
 std::string Names::alias_host(std::string_view project, std::string_view alias) const {
   return fmt::format("{}--{}.{}", alias, project, domain_);
+}
+
+std::string Names::release_host(std::string_view project, std::string_view environment,
+                                std::string_view label) const {
+  if (label.empty() && environment == production_environment)
+    return fmt::format("{}.{}", project, domain_);
+  const std::string below = prefixed(environment, project);
+  return fmt::format("{}.{}", label.empty() ? below : prefixed(label, below), domain_);
 }
 
 std::string Names::url(std::string_view host) const {
@@ -75,6 +97,12 @@ Status check_names(std::string_view project, std::string_view alias) {
     return fail(Errc::invalid_argument,
                 fmt::format("'{}' cannot name an alias", sanitize_line(alias)),
                 fmt::format("use letters, digits and single dashes, such as {}", slug(alias)));
+  if (alias == production_environment || alias == staging_environment)
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("'{}' is an environment; an alias of previews cannot be called so", alias),
+        fmt::format("deploy without it, then: slipway promote ID{}",
+                    alias == production_environment ? "" : " --to staging"));
   // "shop-abcdefghij" is the host of a deployment of "shop". A project of ten plain letters behind
   // a dash is rare; being able to claim another project's host would be worse.
   if (!Names::tail_of_host(project).empty())

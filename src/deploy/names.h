@@ -29,6 +29,11 @@ class Names {
   [[nodiscard]] std::string unit_host(const Deployment& deployment, std::string_view label) const;
   [[nodiscard]] std::string unit_alias_host(std::string_view project, std::string_view alias,
                                             std::string_view label) const;
+  // An environment's: "<project>.<domain>" for production, "<environment>--<project>.<domain>" for
+  // the others; a service's is "<label>--<environment>--<project>.<domain>" in all of them. Names
+  // that are too long for DNS get shorter ones.
+  [[nodiscard]] std::string release_host(std::string_view project, std::string_view environment,
+                                         std::string_view label = {}) const;
   [[nodiscard]] std::string url(std::string_view host) const;
   // The tail of a deployment's id at the end of a deployment host ("shop-abcdefghij").
   [[nodiscard]] static std::string_view tail_of_host(std::string_view host);
@@ -41,8 +46,8 @@ class Names {
 };
 
 // Whether the names may be used, so that no project or alias can claim another's host name: a
-// project is a slug that does not look like "<project>-<id>", and both fit into one DNS label (RFC
-// 1035: 63 octets).
+// project is a slug that does not look like "<project>-<id>", the alias is not called like an
+// environment that every project has, and both fit into one DNS label (RFC 1035: 63 octets).
 [[nodiscard]] Status check_names(std::string_view project, std::string_view alias);
 
 }  // namespace slipway

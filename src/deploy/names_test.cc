@@ -20,6 +20,18 @@ TEST(Names, MakeHostsAndUrls) {
   EXPECT_EQ(Names("example.com", 80).url("shop.example.com"), "http://shop.example.com");
 }
 
+TEST(Names, ReleasesHaveTheShortestHost) {
+  const Names names("localhost", 7070);
+  EXPECT_EQ(names.release_host("shop", "production"), "shop.localhost");
+  EXPECT_EQ(names.release_host("shop", "production", "api"), "api--production--shop.localhost");
+  EXPECT_EQ(names.release_host("shop", "staging"), "staging--shop.localhost");
+  EXPECT_EQ(names.release_host("shop", "staging", "api"), "api--staging--shop.localhost");
+  const std::string project(40, 'p'), label(40, 'l');
+  const std::string host = names.release_host(project, "quality-assurance-of-summer", label);
+  EXPECT_LE(host.find('.'), 63u);
+  EXPECT_NE(host, names.release_host(project, "quality-assurance-of-winter", label));
+}
+
 TEST(Names, FindTheLabelInWhateverPeoplePaste) {
   const Names names("localhost", 7070);
   EXPECT_EQ(names.label_of("http://Shop-abcdefghij.localhost:7070/x?y"), "shop-abcdefghij");
@@ -39,6 +51,8 @@ TEST(CheckNames, RefusesWhatCouldClaimAnothersHost) {
   EXPECT_FALSE(check_names("shop-abcdefghij", "preview"));
   EXPECT_FALSE(check_names("a--b", "preview"));
   EXPECT_FALSE(check_names("Shop", "preview"));
+  EXPECT_FALSE(check_names("shop", "production"));
+  EXPECT_FALSE(check_names("shop", "staging"));
   EXPECT_FALSE(check_names("shop", ""));
   EXPECT_FALSE(check_names("shop", "../etc"));
   EXPECT_FALSE(check_names(std::string(38, 'a'), std::string(38, 'b')));

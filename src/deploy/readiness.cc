@@ -35,20 +35,28 @@ Observation look(const ReadinessQuestion& question, int port, bool ipv6) {
 bool is_ready(const Observation& seen, std::string_view health_path) {
   if (seen.kind == Observation::Kind::not_http) return true;
   if (seen.kind == Observation::Kind::refused) return false;
-  return health_path == "/" || (seen.status >= 200 && seen.status < 400);
+  return is_good_answer(seen.status, health_path);
 }
 
 }  // namespace
 
-int expected_port(const Deployment& deployment, const Unit& unit) {
-  const auto given = deployment.options.env.find("PORT");
-  if (given != deployment.options.env.end()) {
+bool is_good_answer(int status, std::string_view health_path) {
+  return health_path == "/" || (status >= 200 && status < 400);
+}
+
+int expected_port(const EnvVars& env, const Unit& unit) {
+  const auto given = env.find("PORT");
+  if (given != env.end()) {
     int port = 0;
     const std::string& text = given->second;
     std::from_chars(text.data(), text.data() + text.size(), port);
     if (port > 0 && port < 65'536) return port;
   }
   return unit.artifact->port.value_or(default_port);
+}
+
+int expected_port(const Deployment& deployment, const Unit& unit) {
+  return expected_port(deployment.options.env, unit);
 }
 
 Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, const Clock& clock,

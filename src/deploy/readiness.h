@@ -15,8 +15,12 @@ namespace slipway {
 // PORT as given to an app whose code names no port of its own.
 inline constexpr int default_port = 8080;
 
-// The port that an app was told to use, or that its code says.
+// The port that an app was told to use (PORT in `env`), or that its code says.
+[[nodiscard]] int expected_port(const EnvVars& env, const Unit& unit);
 [[nodiscard]] int expected_port(const Deployment& deployment, const Unit& unit);
+
+// Whether an answer of the health path is a good one: 2xx or 3xx; when the path is "/", any.
+[[nodiscard]] bool is_good_answer(int status, std::string_view health_path);
 
 struct ReadinessQuestion {
   std::shared_ptr<const Dialer> dialer;

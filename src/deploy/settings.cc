@@ -112,6 +112,23 @@ const std::vector<Key>& keys() {
        duration([](Settings& s) -> auto& { return s.instances.start_timeout; })},
       {"instances.stop_grace", a_duration,
        duration([](Settings& s) -> auto& { return s.instances.stop_grace; })},
+      {"releases.instances", "a number from 1 to 100",
+       number([](Settings& s) -> auto& { return s.releases.instances; }, 1, 100)},
+      {"releases.health_interval", a_duration,
+       duration([](Settings& s) -> auto& { return s.releases.health_interval; })},
+      {"releases.unhealthy_after", "a number from 1 to 1000",
+       number([](Settings& s) -> auto& { return s.releases.unhealthy_after; }, 1, 1000)},
+      {"releases.replace_after", a_duration,
+       duration([](Settings& s) -> auto& { return s.releases.replace_after; })},
+      {"releases.drain", a_duration,
+       duration([](Settings& s) -> auto& { return s.releases.drain; })},
+      {"releases.bake", a_duration, duration([](Settings& s) -> auto& { return s.releases.bake; })},
+      {"releases.keep", "a number from 2 to 1000",
+       number([](Settings& s) -> auto& { return s.releases.keep; }, 2, 1000)},
+      {"releases.canary_step", a_duration,
+       duration([](Settings& s) -> auto& { return s.releases.canary_step; })},
+      {"releases.max_rollbacks", "a number from 0 (never by itself) to 1000",
+       number([](Settings& s) -> auto& { return s.releases.max_rollbacks; }, 0, 1000)},
       {"volumes.limit", a_size, size([](Settings& s) -> auto& { return s.volumes.limit; })},
       {"volumes.copy_limit", a_size,
        size([](Settings& s) -> auto& { return s.volumes.copy_limit; })},
@@ -125,8 +142,14 @@ const std::vector<Key>& keys() {
        }},
       {"domains.verify_interval", a_duration,
        duration([](Settings& s) -> auto& { return s.domains.verify_interval; })},
-      {"domains.grace", a_duration,
-       duration([](Settings& s) -> auto& { return s.domains.grace; })},
+      {"domains.grace", a_duration, duration([](Settings& s) -> auto& { return s.domains.grace; })},
+      {"alerts.allow_private", "true or false",
+       [](Settings& settings, const toml::node& node) {
+         using Addresses = Settings::Alerts::Addresses;
+         const auto value = node.value_exact<bool>();
+         if (value) settings.alerts.addresses = *value ? Addresses::any : Addresses::public_only;
+         return value.has_value();
+       }},
       {"gc.interval", a_duration, duration([](Settings& s) -> auto& { return s.gc.interval; })},
       {"gc.keep_removed", a_duration,
        duration([](Settings& s) -> auto& { return s.gc.keep_removed; })},
@@ -193,9 +216,11 @@ Status apply_config(Settings& settings, std::string_view toml_text, std::string_
                             parsed.error().message));
   for (const auto& [section_name, section] : *parsed) {
     if (!section.is_table())
-      return problem(
-          file_name, section, fmt::format("{} stands outside a section", section_name.str()),
-          "sections are [server] [previews] [builds] [instances] [gc] [audit] [policy] [log]");
+      return problem(file_name, section,
+                     fmt::format("{} stands outside a section", section_name.str()),
+                     "sections are [server] [previews] [builds] [instances] [releases] [volumes] "
+                     "[domains] [alerts] [gc] [audit] "
+                     "[policy] [limits] [log]");
     for (const auto& [key, value] : *section.as_table()) {
       const std::string name = fmt::format("{}.{}", section_name.str(), key.str());
       const auto row = std::ranges::find(keys(), name, &Key::name);

@@ -43,6 +43,19 @@ struct Settings {
     Duration stop_grace = std::chrono::seconds{10};
   } instances;
 
+  // Of the environments that deployments are promoted to. docs/releases.md.
+  struct Releases {
+    std::uint32_t instances = 1;  // of each web service
+    Duration health_interval = std::chrono::seconds{5};
+    std::uint32_t unhealthy_after = 3;  // failed checks in a row take an instance out of service
+    Duration replace_after = std::chrono::seconds{60};  // out of service for so long: a new one
+    Duration drain = std::chrono::seconds{30};          // for open requests, WebSockets too, to end
+    Duration bake = std::chrono::minutes{10};  // watched, with the release before kept warm
+    std::uint32_t keep = 10;                   // releases that can be rolled back to
+    Duration canary_step = std::chrono::seconds{60};
+    std::uint32_t max_rollbacks = 2;  // by itself, an hour; then an environment is frozen
+  } releases;
+
   struct Volumes {
     std::uint64_t limit = 10ull << 30;      // of all volumes of one environment; 0: none
     std::uint64_t copy_limit = 2ull << 30;  // of what a preview starts with as its own copy
@@ -55,6 +68,12 @@ struct Settings {
     // How long a domain that is not proven any more goes on, with a warning.
     Duration grace = std::chrono::hours{24 * 7};
   } domains;
+
+  // Webhooks of projects.
+  struct Alerts {
+    // public_only: a webhook never reaches this machine, its networks or a metadata service.
+    enum class Addresses { public_only, any } addresses = Addresses::public_only;
+  } alerts;
 
   struct Gc {
     Duration interval = std::chrono::minutes{10};

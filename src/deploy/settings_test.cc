@@ -18,6 +18,10 @@ idle = "2s"
 max_running = 3
 [builds]
 memory = "2GiB"
+[releases]
+instances = 3
+bake = "1h"
+max_rollbacks = 0
 [log]
 format = "json"
 )",
@@ -30,6 +34,10 @@ format = "json"
   EXPECT_EQ(settings.previews.max_running, 3u);
   EXPECT_EQ(settings.previews.ttl, 72h);
   EXPECT_EQ(settings.builds.limits.memory_bytes, 2ull << 30);
+  EXPECT_EQ(settings.releases.instances, 3u);
+  EXPECT_EQ(settings.releases.bake, 1h);
+  EXPECT_EQ(settings.releases.max_rollbacks, 0u);
+  EXPECT_EQ(settings.releases.drain, 30s);
   EXPECT_EQ(settings.log.format, LogFormat::json);
 }
 

@@ -107,7 +107,8 @@ TEST_P(EveryEngine, RefusesASecondInstanceOfOneName) {
 TEST_P(EveryEngine, StoppingIsFinalSilentAndMayBeRepeated) {
   const SandboxSpec spec = subject().spec();
   std::atomic<int> exits = 0;
-  engine().on_exit([&](const std::string&, const SandboxExit&) { ++exits; });
+  const ExitListener listener =
+      engine().on_exit([&](const std::string&, const SandboxExit&) { ++exits; });
   ASSERT_TRUE(start(spec).has_value());
   const auto dialer = engine().dialer(spec.id).value();
   EXPECT_TRUE(engine().stop(spec.id, 1s).has_value());
@@ -123,11 +124,12 @@ TEST_P(EveryEngine, TellsOnceHowAnInstanceEndedAndForgetsIt) {
   const SandboxSpec spec = subject().spec();
   std::mutex mutex;
   std::vector<std::pair<std::string, SandboxExit>> exits;
-  engine().on_exit([&](const std::string& id, const SandboxExit& exit) {
-    const std::lock_guard lock(mutex);
-    exits.emplace_back(id, exit);
-    EXPECT_TRUE(engine().stop(id, 0s).has_value()) << "a handler may call the engine";
-  });
+  const ExitListener listener =
+      engine().on_exit([&](const std::string& id, const SandboxExit& exit) {
+        const std::lock_guard lock(mutex);
+        exits.emplace_back(id, exit);
+        EXPECT_TRUE(engine().stop(id, 0s).has_value()) << "a handler may call the engine";
+      });
   ASSERT_TRUE(start(spec).has_value());
   subject().end(spec);
   ASSERT_TRUE(eventually([&] {
@@ -137,6 +139,19 @@ TEST_P(EveryEngine, TellsOnceHowAnInstanceEndedAndForgetsIt) {
   EXPECT_EQ(exits[0], (std::pair{spec.id, SandboxExit{.code = 7}}));
   EXPECT_TRUE(eventually([&] { return engine().list().value().empty(); }));
   EXPECT_TRUE(start(spec).has_value());
+}
+
+TEST_P(EveryEngine, TellsEveryListenerWhileItListens) {
+  const SandboxSpec spec = subject().spec();
+  std::atomic<int> first = 0, second = 0, gone = 0;
+  const ExitListener a = engine().on_exit([&](const auto&, const auto&) { ++first; });
+  std::ignore = engine().on_exit([&](const auto&, const auto&) { ++gone; });
+  const ExitListener b = engine().on_exit([&](const auto&, const auto&) { ++second; });
+  ASSERT_TRUE(start(spec).has_value());
+  subject().end(spec);
+  EXPECT_TRUE(eventually([&] { return second == 1; }));
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(gone, 0);
 }
 
 TEST_P(EveryEngine, UnknownInstancesAreNotFound) {

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "engine/exit_listeners.h"
 #include "model/deployment.h"
 #include "sys/fd.h"
 
@@ -122,8 +123,6 @@ class Dialer {
 // them by list() and goes on with them. Thread-safe. Blocking calls take milliseconds unless said.
 class Engine {
  public:
-  using ExitHandler = std::function<void(const std::string& id, const SandboxExit& exit)>;
-
   virtual ~Engine() = default;
   // Starts and returns once the process runs (not: is ready). stdout and stderr go to log files
   // under `log_directory` ("current.log", older "1.log"...), bounded by `log_limit_bytes` in all,
@@ -140,10 +139,11 @@ class Engine {
   [[nodiscard]] virtual Result<Usage> usage(const std::string& id) = 0;
   // Errors: not_found.
   [[nodiscard]] virtual Result<std::shared_ptr<const Dialer>> dialer(const std::string& id) = 0;
-  // Called once for each sandbox that ends without stop(), on a thread of the engine's; also for
-  // those that ended while no server ran (after list() adopted them). Set before start(); may call
-  // the engine. When it returns, what was left of the sandbox is removed and list() forgets it.
-  virtual void on_exit(ExitHandler handler) = 0;
+  // Called once for each sandbox that ends without stop(), whoever started it, on a thread of the
+  // engine's; also for those that ended while no server ran (once somebody listens and has called
+  // list()). Set before start(); may call the engine. When all who listen have returned, what was
+  // left of the sandbox is removed and list() forgets it.
+  [[nodiscard]] virtual ExitListener on_exit(ExitHandler handler) = 0;
   // A start() is likely soon: what can be made ready for it is, elsewhere. Does not block. A hint.
   virtual void expect_start() {}
 };

@@ -126,10 +126,7 @@ Result<std::shared_ptr<const Dialer>> FakeEngine::dialer(const std::string& id) 
   return std::shared_ptr<const Dialer>(std::make_shared<PortDialer>(found->second, ports_));
 }
 
-void FakeEngine::on_exit(ExitHandler handler) {
-  const std::lock_guard lock(mutex_);
-  handler_ = std::move(handler);
-}
+ExitListener FakeEngine::on_exit(ExitHandler handler) { return listeners_.add(std::move(handler)); }
 
 Result<StepRunner::Outcome> FakeEngine::run(const SandboxSpec& spec, Duration /*time_limit*/,
                                             std::uint64_t /*output_limit_bytes*/,
@@ -152,7 +149,6 @@ void FakeEngine::fail_next_start(Error error) {
 
 void FakeEngine::exit(const std::string& id, SandboxExit how) {
   std::shared_ptr<Instance> instance;
-  ExitHandler handler;
   {
     const std::lock_guard lock(mutex_);
     const auto found = instances_.find(id);
@@ -160,10 +156,9 @@ void FakeEngine::exit(const std::string& id, SandboxExit how) {
     instance = found->second;
     instance->running = false;
     instance->exit = how;
-    handler = handler_;
   }
-  if (!handler) return;  // kept for list(), as in a real engine
-  handler(id, how);
+  if (!listeners_.any()) return;  // kept for list(), as in a real engine
+  listeners_.tell(id, how);
   const std::lock_guard lock(mutex_);
   if (const auto found = instances_.find(id);
       found != instances_.end() && found->second == instance)

@@ -21,7 +21,7 @@ class FakeEngine final : public Engine, public StepRunner {
   [[nodiscard]] Result<std::vector<SandboxInfo>> list() override;
   [[nodiscard]] Result<Usage> usage(const std::string& id) override;
   [[nodiscard]] Result<std::shared_ptr<const Dialer>> dialer(const std::string& id) override;
-  void on_exit(ExitHandler handler) override;
+  [[nodiscard]] ExitListener on_exit(ExitHandler handler) override;
   [[nodiscard]] Result<Outcome> run(const SandboxSpec& spec, Duration time_limit,
                                     std::uint64_t output_limit_bytes, const OutputSink& output,
                                     std::stop_token stop) override;
@@ -57,7 +57,7 @@ class FakeEngine final : public Engine, public StepRunner {
   std::deque<Error> failures_;
   std::vector<SandboxSpec> started_, steps_;
   StepScript script_;
-  ExitHandler handler_;
+  ExitListeners listeners_;
 };
 
 }  // namespace slipway

@@ -32,7 +32,7 @@ class Lifecycle : public ::testing::Test {
   SandboxEngine& engine() { return bench_->engine(); }
 
   void listen() {
-    engine().on_exit([this](const std::string& id, const SandboxExit& exit) {
+    listener_ = engine().on_exit([this](const std::string& id, const SandboxExit& exit) {
       const std::lock_guard lock(mutex_);
       exits_.emplace_back(id, exit);
     });
@@ -69,6 +69,7 @@ class Lifecycle : public ::testing::Test {
   std::unique_ptr<EngineBench> bench_;
   std::mutex mutex_;
   std::vector<std::pair<std::string, SandboxExit>> exits_;
+  ExitListener listener_;
 };
 
 TEST_F(Lifecycle, ServesThroughTheDialerAndLeavesNothingWhenStopped) {

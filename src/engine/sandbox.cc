@@ -252,9 +252,10 @@ Result<std::shared_ptr<const Dialer>> SandboxEngine::State::dialer(const std::st
   return std::shared_ptr<const Dialer>(found->second->dialer);
 }
 
-void SandboxEngine::State::on_exit(ExitHandler handler) {
-  const std::lock_guard lock(mutex_);
-  exit_handler_ = std::move(handler);
+ExitListener SandboxEngine::State::on_exit(ExitHandler handler) {
+  ExitListener listener = exit_listeners_.add(std::move(handler));
+  wake_watcher();
+  return listener;
 }
 
 void SandboxEngine::State::watch_shim(const Pidfd& shim) const {
@@ -316,17 +317,15 @@ void SandboxEngine::State::shim_ended(int fd) {
 void SandboxEngine::State::report_ended() {
   for (;;) {
     InstancePtr instance;
-    ExitHandler handler;
     {
       const std::lock_guard lock(mutex_);
-      if (!listed_ || !exit_handler_) return;
+      if (!listed_ || !exit_listeners_.any()) return;
       for (const auto& [id, candidate] : instances_)
         if (candidate->phase == Instance::Phase::ended) instance = candidate;
       if (!instance) return;
-      handler = exit_handler_;
     }
     const std::string id = instance->meta.id;
-    handler(id, *instance->exit);
+    exit_listeners_.tell(id, *instance->exit);
     const std::lock_guard lock(mutex_);
     const auto found = instances_.find(id);
     // The handler may have stopped it, or started another one of this name.
@@ -379,7 +378,9 @@ Result<Usage> SandboxEngine::usage(const std::string& id) { return state_->usage
 Result<std::shared_ptr<const Dialer>> SandboxEngine::dialer(const std::string& id) {
   return state_->dialer(id);
 }
-void SandboxEngine::on_exit(ExitHandler handler) { state_->on_exit(std::move(handler)); }
+ExitListener SandboxEngine::on_exit(ExitHandler handler) {
+  return state_->on_exit(std::move(handler));
+}
 void SandboxEngine::expect_start() { state_->expect_start(); }
 Result<StepRunner::Outcome> SandboxEngine::run(const SandboxSpec& spec, Duration time_limit,
                                                std::uint64_t output_limit_bytes,

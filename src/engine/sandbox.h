@@ -53,7 +53,7 @@ class SandboxEngine final : public Engine, public StepRunner {
   [[nodiscard]] Result<std::vector<SandboxInfo>> list() override;
   [[nodiscard]] Result<Usage> usage(const std::string& id) override;
   [[nodiscard]] Result<std::shared_ptr<const Dialer>> dialer(const std::string& id) override;
-  void on_exit(ExitHandler handler) override;
+  [[nodiscard]] ExitListener on_exit(ExitHandler handler) override;
   void expect_start() override;
   [[nodiscard]] Result<Outcome> run(const SandboxSpec& spec, Duration time_limit,
                                     std::uint64_t output_limit_bytes, const OutputSink& output,

@@ -31,7 +31,7 @@ class SandboxEngine::State {
   [[nodiscard]] std::vector<SandboxInfo> list();
   [[nodiscard]] Result<Usage> usage(const std::string& id);
   [[nodiscard]] Result<std::shared_ptr<const Dialer>> dialer(const std::string& id);
-  void on_exit(ExitHandler handler);
+  [[nodiscard]] ExitListener on_exit(ExitHandler handler);
   void expect_start() { spare_->expect(); }
   [[nodiscard]] Result<Outcome> run(const SandboxSpec& spec, Duration time_limit,
                                     std::uint64_t output_limit_bytes, const OutputSink& output,
@@ -112,7 +112,7 @@ class SandboxEngine::State {
   std::condition_variable changed_;
   bool closing_ = false;
   bool listed_ = false;
-  ExitHandler exit_handler_;
+  ExitListeners exit_listeners_;
   std::map<std::string, InstancePtr> instances_;
 };
 
