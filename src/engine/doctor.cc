@@ -126,7 +126,7 @@ HostCheck check_init() {
 
 HostCheck check_seccomp(const SandboxSettings& settings) {
   const auto list = read_file(settings.seccomp_list, 4u << 20);
-  const auto made = list ? make_seccomp(*list) : fail(list.error());
+  const auto made = list ? make_seccomp(*list, Powers::none) : fail(list.error());
   if (!made)
     return bad("seccomp", State::fail, made.error().message,
                "apt-get install golang-github-containers-common");

@@ -38,11 +38,12 @@ enum class Egress { none, internet, registries };
 
 // A read_write source carries ids as seen inside, like a layer (root's files are the sandbox's). A
 // read_only one keeps the host's: what only the host's root may read stays unreadable, so toolchain
-// directories must be 0755. `target` is made when absent and must not lead through a link.
+// directories must be 0755. A read_only_layer is read-only and carries ids as a layer does.
+// `target` is made when absent and must not lead through a link.
 struct BindMount {
   std::filesystem::path source;
   std::string target;  // absolute, inside
-  enum class Access { read_only, read_write } access = Access::read_only;
+  enum class Access { read_only, read_write, read_only_layer } access = Access::read_only;
   // Absolute, inside; "" for none. There a link to `link_to` takes the place of what the layers
   // have (not of a directory). For a file that programs replace or make others beside, which a
   // mount point allows neither.
@@ -56,11 +57,33 @@ struct BindMount {
 // whatever else a layer holds has no effect, and the rest of the root is read-only except for /tmp,
 // /var/tmp, /run and /dev/shm, which are memory. The process is root inside, without capabilities,
 // so the files of a layer are its own.
+//
+// With Base::layers the overlay itself is the root, as a container image has it: all of it is shown
+// and may be written to, in `upper`. /proc, /sys, /dev, /etc/resolv.conf, /etc/hosts and
+// /etc/hostname are ours whatever the layers have there; links among them are replaced, and a layer
+// whose /etc is no directory is refused (invalid_argument).
 struct SandboxRoot {
+  enum class Base { host, layers } base = Base::host;
   std::vector<std::filesystem::path> lowers;
   // Made when absent; survives the sandbox. "<upper>.work" beside it is used meanwhile.
   std::filesystem::path upper;
   std::vector<BindMount> binds;
+  // Directories of read_write binds that count towards limits.disk_bytes, with all that is there.
+  std::vector<std::filesystem::path> measured;
+};
+
+// What root may do inside a sandbox, within its own user namespace; to the host it stays a stranger
+// without any right. `container` is what images expect of an unprivileged container: to own, own
+// over and switch between the users of its range. `image_build` is for the program that builds
+// images, which mounts file systems and changes roots inside the sandbox; it makes no user or
+// network namespaces. The system call filter follows from it.
+enum class Powers { none, container, image_build };
+
+// Who the first process is, as seen inside. Others than user 0 have no powers.
+struct SandboxUser {
+  std::uint32_t uid = 0, gid = 0;
+  std::vector<std::uint32_t> groups;  // additional ones
+  bool operator==(const SandboxUser&) const = default;
 };
 
 struct SandboxSpec {
@@ -74,6 +97,9 @@ struct SandboxSpec {
   SandboxLimits limits;
   Egress egress = Egress::internet;
   std::string hostname = "app";
+  Powers powers = Powers::none;
+  SandboxUser user;
+  int stop_signal = 15;                                     // what stop() asks with
   std::vector<std::pair<std::string, std::string>> labels;  // kept with it, given back by list()
 };
 
@@ -131,9 +157,9 @@ class Engine {
   [[nodiscard]] virtual Status start(const SandboxSpec& spec,
                                      const std::filesystem::path& log_directory,
                                      std::uint64_t log_limit_bytes) = 0;
-  // SIGTERM to the app, SIGKILL to everything in the sandbox after `grace`; returns when nothing of
-  // it is left (processes, mounts, cgroup, network). Unknown or ended ids succeed. Blocks up to
-  // `grace` + 5 s.
+  // Its stop_signal (SIGTERM) to the app, SIGKILL to everything in the sandbox after `grace`;
+  // returns when nothing of it is left (processes, mounts, cgroup, network). Unknown or ended ids
+  // succeed. Blocks up to `grace` + 5 s.
   [[nodiscard]] virtual Status stop(const std::string& id, Duration grace) = 0;
   [[nodiscard]] virtual Result<std::vector<SandboxInfo>> list() = 0;
   [[nodiscard]] virtual Result<Usage> usage(const std::string& id) = 0;

@@ -36,6 +36,18 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
+json::array capabilities_of(Powers powers) {
+  json::array out;
+  if (powers == Powers::none) return out;
+  for (const char* name : {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL",
+                           "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_NET_BIND_SERVICE"})
+    out.emplace_back(name);
+  if (powers == Powers::image_build)
+    for (const char* name : {"CAP_SYS_ADMIN", "CAP_SYS_CHROOT", "CAP_SETFCAP", "CAP_MKNOD"})
+      out.emplace_back(name);
+  return out;
+}
+
 json::object process(const SandboxSpec& spec, const OciSettings& settings) {
   std::vector<std::string> argv;
   // -g: signals reach the whole group that the init started, so that `sh -c "npm start"` stops too.
@@ -48,9 +60,19 @@ json::object process(const SandboxSpec& spec, const OciSettings& settings) {
   env.try_emplace("LANG", "C.UTF-8");
   std::vector<std::string> variables;
   for (const auto& [name, value] : env) variables.push_back(name + "=" + value);
-  json::object capabilities;
-  for (const char* set : {"bounding", "effective", "inheritable", "permitted", "ambient"})
-    capabilities[set] = json::array{};
+  // Never inheritable or ambient: who becomes another user loses them, for good.
+  const json::array held = spec.user.uid == 0 ? capabilities_of(spec.powers) : json::array{};
+  const json::object capabilities{{"bounding", held},
+                                  {"effective", held},
+                                  {"permitted", held},
+                                  {"inheritable", json::array{}},
+                                  {"ambient", json::array{}}};
+  json::object user{{"uid", spec.user.uid}, {"gid", spec.user.gid}};
+  if (!spec.user.groups.empty()) {
+    json::array groups;
+    for (const std::uint32_t group : spec.user.groups) groups.push_back(group);
+    user["additionalGids"] = std::move(groups);
+  }
   const std::uint64_t files =
       settings.open_files_ceiling == 0 || spec.limits.open_files == 0
           ? std::max<std::uint64_t>(spec.limits.open_files, settings.open_files_ceiling)
@@ -58,11 +80,11 @@ json::object process(const SandboxSpec& spec, const OciSettings& settings) {
   json::array limits{{{"type", "RLIMIT_CORE"}, {"hard", 0}, {"soft", 0}}};
   if (files > 0) limits.push_back({{"type", "RLIMIT_NOFILE"}, {"hard", files}, {"soft", files}});
   return {{"terminal", false},
-          {"user", {{"uid", 0}, {"gid", 0}}},
+          {"user", std::move(user)},
           {"args", strings(argv)},
           {"env", strings(variables)},
           {"cwd", spec.workdir},
-          {"capabilities", std::move(capabilities)},
+          {"capabilities", capabilities},
           {"rlimits", std::move(limits)},
           {"noNewPrivileges", true},
           {"oomScoreAdj", 500}};
@@ -104,10 +126,12 @@ std::string make_oci_config(const SandboxSpec& spec, const OciSettings& settings
       mount("/proc", "proc", {"nosuid", "noexec", "nodev"}),
       mount("/dev", "tmpfs", {"nosuid", "noexec", "mode=755", "size=65536"}),
       mount("/dev/shm", "tmpfs", {"nosuid", "noexec", "nodev", "mode=1777", size}),
-      mount("/tmp", "tmpfs", {"nosuid", "nodev", "mode=1777", size}),
-      mount("/var/tmp", "tmpfs", {"nosuid", "nodev", "mode=1777", size}),
-      mount("/run", "tmpfs", {"nosuid", "nodev", "noexec", "mode=755", size}),
   };
+  if (spec.root.base == SandboxRoot::Base::host) {  // an image has its own, on disk
+    mounts.push_back(mount("/tmp", "tmpfs", {"nosuid", "nodev", "mode=1777", size}));
+    mounts.push_back(mount("/var/tmp", "tmpfs", {"nosuid", "nodev", "mode=1777", size}));
+    mounts.push_back(mount("/run", "tmpfs", {"nosuid", "nodev", "noexec", "mode=755", size}));
+  }
   json::array namespaces;  // the network's is the one the runtime is started in
   for (const char* type : {"pid", "ipc", "uts", "mount", "user", "cgroup"})
     namespaces.push_back({{"type", type}});

@@ -13,7 +13,7 @@ namespace slipway {
 // The process is user 0 of a user namespace of its own, mapped to a host range nobody else has,
 // with every capability set empty: to the host it is an ordinary stranger, and inside it owns its
 // own files without any chown. Programs that refuse to be root must be told otherwise by their own
-// switch.
+// switch. SandboxSpec::powers widens this inside, SandboxSpec::user narrows it.
 struct OciSettings {
   std::string rootfs;  // absolute path of the assembled root, read-only where it has to be
   std::string cgroup;  // absolute path within the hierarchies
@@ -29,8 +29,10 @@ struct OciSettings {
 
 // The OCI seccomp object made of a list in the format of containers/common (as Debian ships it in
 // golang-github-containers-common): for a process without capabilities on this architecture, minus
-// what GOVERNANCE.md takes away. Errors: corrupt.
-[[nodiscard]] Result<std::string> make_seccomp(std::string_view containers_common_list);
+// what GOVERNANCE.md takes away. Powers::image_build keeps what mounting and changing roots needs.
+// Errors: corrupt.
+[[nodiscard]] Result<std::string> make_seccomp(std::string_view containers_common_list,
+                                               Powers powers);
 
 // The filter program for it (struct sock_filter[]), so that crun need not compile the same rules at
 // every start. Errors: corrupt, internal.

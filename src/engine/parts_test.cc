@@ -40,7 +40,7 @@ std::vector<std::string> names_with(const json::value& profile, std::string_view
 }
 
 TEST(Seccomp, KeepsTheListMinusWhatIsDangerous) {
-  const json::value profile = json::parse(make_seccomp(small_list).value());
+  const json::value profile = json::parse(make_seccomp(small_list, Powers::none).value());
   EXPECT_EQ(names_with(profile, "SCMP_ACT_ALLOW"), (std::vector<std::string>{"read", "write"}));
   const auto refused = names_with(profile, "SCMP_ACT_ERRNO");
   for (const char* name : {"mount", "ptrace", "personality", "bpf", "unshare", "io_uring_setup"})
@@ -49,9 +49,9 @@ TEST(Seccomp, KeepsTheListMinusWhatIsDangerous) {
 }
 
 TEST(Seccomp, RefusesAFileOfAnotherKind) {
-  EXPECT_EQ(make_seccomp("not json").error().code, Errc::corrupt);
-  EXPECT_EQ(make_seccomp("{}").error().code, Errc::corrupt);
-  EXPECT_EQ(make_seccomp(R"({"syscalls":[{}]})").error().code, Errc::corrupt);
+  EXPECT_EQ(make_seccomp("not json", Powers::none).error().code, Errc::corrupt);
+  EXPECT_EQ(make_seccomp("{}", Powers::none).error().code, Errc::corrupt);
+  EXPECT_EQ(make_seccomp(R"({"syscalls":[{}]})", Powers::none).error().code, Errc::corrupt);
 }
 
 TEST(OciConfig, IsHardened) {
@@ -63,7 +63,7 @@ TEST(OciConfig, IsHardened) {
       json::parse(make_oci_config(spec, {.rootfs = "/run/root",
                                          .cgroup = "/slipway/previews/x",
                                          .id_base = 1'000'000,
-                                         .seccomp = make_seccomp(small_list).value(),
+                                         .seccomp = make_seccomp(small_list, Powers::none).value(),
                                          .swap_accounting = true,
                                          .init = "/usr/bin/tini"}));
   const json::value& process = config.at("process");

@@ -63,12 +63,15 @@ Status SandboxEngine::State::open() {
     return fail(Errc::failed_precondition,
                 "no list of allowed system calls: " + list.error().message,
                 "apt-get install golang-github-containers-common");
-  SLIPWAY_TRY(seccomp_, make_seccomp(*list));
-  if (auto program = compile_seccomp(seccomp_)) {
-    seccomp_program_ = std::move(*program);
-  } else {
-    log_warn("the OCI runtime has to compile the system call filter at every start",
-             {{"error", program.error().message}});
+  SLIPWAY_TRY(filter_.oci, make_seccomp(*list, Powers::none));
+  SLIPWAY_TRY(image_build_filter_.oci, make_seccomp(*list, Powers::image_build));
+  for (Filter* filter : {&filter_, &image_build_filter_}) {
+    if (auto program = compile_seccomp(filter->oci)) {
+      filter->program = std::move(*program);
+    } else {
+      log_warn("the OCI runtime has to compile the system call filter at every start",
+               {{"error", program.error().message}});
+    }
   }
   for (const char* path : {"/usr/bin/tini-static", "/usr/bin/tini"})
     if (init_.empty() && ::access(path, X_OK) == 0) init_ = path;
@@ -169,10 +172,10 @@ void SandboxEngine::State::ask_to_end(const Instance& instance, Duration grace) 
     while (!init_.empty() && cgroups_.processes(instance.meta.cgroup).size() < 2 &&
            clock_.monotonic() - instance.started < young && !deadline.passed(clock_))
       if (instance.shim.wait_exit(ready_step)) return;
-    std::ignore = init.signal(SIGTERM);
+    std::ignore = init.signal(instance.meta.stop_signal);
     if (instance.shim.wait_exit(std::min(deadline.left(clock_), again_after))) return;
   }
-  std::ignore = init.signal(SIGTERM);
+  std::ignore = init.signal(instance.meta.stop_signal);
   std::ignore = instance.shim.wait_exit(deadline.left(clock_));
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -24,6 +25,7 @@ using namespace std::chrono_literals;
 
 constexpr Duration report_patience = 75s;  // more than the shim's own for the runtime
 constexpr std::uint32_t slot_limit = 65'000;
+constexpr const char* image_init = "/.slipway-init";
 
 bool is_name(std::string_view text) {
   if (text.empty() || text.size() > 100) return false;
@@ -48,10 +50,11 @@ Result<Fd> directory_at(const Fd& parent, const char* name) {
   return fd;
 }
 
-Status prepare_upper(const fs::path& upper, const fs::path& work) {
+Status prepare_upper(const fs::path& upper, const fs::path& work, SandboxRoot::Base base) {
   SLIPWAY_CHECK(make_directories(upper));
   SLIPWAY_CHECK(remove_tree(work));
   SLIPWAY_CHECK(make_directories(work));
+  if (base == SandboxRoot::Base::layers) return {};
   SLIPWAY_TRY(const Fd top, open_file(upper, O_RDONLY | O_DIRECTORY));
   SLIPWAY_TRY(const Fd app, directory_at(top, "app"));
   SLIPWAY_TRY(const Fd home, directory_at(top, "home"));
@@ -79,11 +82,17 @@ Status SandboxEngine::State::check(const SandboxSpec& spec) const {
       spec.root.upper.filename().string().find_first_of(":,\\") != std::string::npos)
     return bad("bad upper directory " + spec.root.upper.string());
   for (const BindMount& bind : spec.root.binds)
-    if (!is_clean_absolute(bind.target)) return bad("bad mount target " + bind.target);
+    if (!is_clean_absolute(bind.target) ||
+        (!bind.link.empty() && (!is_clean_absolute(bind.link) || !is_clean_absolute(bind.link_to))))
+      return bad("bad mount target " + bind.target);
   for (const auto& [name, value] : spec.env)
     if (name.empty() || name.find_first_of(std::string_view("=\0", 2)) != std::string::npos ||
         value.find('\0') != std::string::npos)
       return bad("bad environment variable '" + name + "'");
+  if (spec.user.uid > 65'535 || spec.user.gid > 65'535 ||
+      std::ranges::any_of(spec.user.groups, [](std::uint32_t id) { return id > 65'535; }))
+    return bad("a sandbox has the users and groups 0 to 65535");
+  if (spec.stop_signal < 1 || spec.stop_signal > 64) return bad("bad stop signal");
   if (spec.hostname.size() > 63 || !is_name(spec.hostname)) return bad("bad host name");
   return {};
 }
@@ -95,6 +104,7 @@ Result<SandboxMeta> SandboxEngine::State::prepare(const SandboxSpec& spec, ShimJ
   meta.cgroup = fmt::format("slipway/{}/{}", spec.cgroup, spec.id);
   meta.work = spec.root.upper.string() + ".work";
   meta.labels = spec.labels;
+  meta.stop_signal = spec.stop_signal;
   if (spec.egress != Egress::none) {
     if (!network_) return fail(network_error_);
     SLIPWAY_TRY(meta.network_slot, network_->take());
@@ -111,7 +121,7 @@ Result<SandboxMeta> SandboxEngine::State::prepare(const SandboxSpec& spec, ShimJ
     if (network_) network_->release(meta.network_slot);
     return fail(made.error());
   }
-  if (Status upper = prepare_upper(spec.root.upper, meta.work); !upper) {
+  if (Status upper = prepare_upper(spec.root.upper, meta.work, spec.root.base); !upper) {
     std::ignore = dispose(meta);
     return fail(upper.error());
   }
@@ -138,14 +148,21 @@ Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxS
   if (meta.network_slot >= 0) job.network = network_->job(meta.network_slot, spec.egress);
   job.log_directory = target.log_directory;
   job.log_limit_bytes = target.log_limit_bytes;
+  const Filter& filter = spec.powers == Powers::image_build ? image_build_filter_ : filter_;
+  std::string init = init_;
+  if (spec.root.base == SandboxRoot::Base::layers && !init.empty()) {
+    // An image has no init of ours, nor libraries for one.
+    if (init.ends_with("-static")) job.root.binds.push_back({.source = init, .target = image_init});
+    init = init.ends_with("-static") ? image_init : "";
+  }
   OciSettings oci{.rootfs = job.stage + "/root",
                   .cgroup = "/" + meta.cgroup,
                   .id_base = job.id_base,
-                  .seccomp = seccomp_,
-                  .seccomp_program = seccomp_program_,
+                  .seccomp = filter.oci,
+                  .seccomp_program = filter.program,
                   .swap_accounting = swap_accounting_,
                   .cgroup_v2 = cgroups_.layout() == CgroupLayout::v2,
-                  .init = init_,
+                  .init = init,
                   .open_files_ceiling = open_files_ceiling_};
   job.oci_config = make_oci_config(spec, oci);
 

@@ -96,7 +96,10 @@ class SandboxEngine::State {
   const Clock& clock_;
   CgroupTree cgroups_;
   std::string runtime_;
-  std::string seccomp_, seccomp_program_;
+  struct Filter {
+    std::string oci, program;  // the rules, and what they compile to ("" when they do not)
+  };
+  Filter filter_, image_build_filter_;
   std::string init_;
   bool swap_accounting_ = false;
   std::uint64_t open_files_ceiling_ = 0;

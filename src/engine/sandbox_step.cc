@@ -106,8 +106,10 @@ Result<StepRunner::Outcome> SandboxEngine::State::run(const SandboxSpec& spec, D
     outcome.timed_out = deadline.passed(clock_);
     const Duration now = clock_.monotonic();
     if (spec.limits.disk_bytes > 0 && now >= next_disk_check) {
-      outcome.disk_limit =
-          disk_usage(spec.root.upper, spec.limits.disk_bytes) > spec.limits.disk_bytes;
+      std::uint64_t used = disk_usage(spec.root.upper, spec.limits.disk_bytes);
+      for (const fs::path& directory : spec.root.measured)
+        used += disk_usage(directory, spec.limits.disk_bytes);
+      outcome.disk_limit = used > spec.limits.disk_bytes;
       // At most a twentieth of the time goes into looking.
       const Duration took = clock_.monotonic() - now;
       next_disk_check = now + std::max<Duration>(disk_check_interval, 20 * took);

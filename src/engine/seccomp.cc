@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <cerrno>
 #include <set>
+#include <span>
 
 #include "engine/oci_config.h"
 
@@ -64,6 +65,13 @@ constexpr std::uint64_t new_namespace_flags[] = {
     0x40000000,  // CLONE_NEWNET
 };
 
+// Those that would give a builder of images more than it has.
+constexpr std::uint64_t widening_namespace_flags[] = {
+    0x02000000,  // CLONE_NEWCGROUP
+    0x10000000,  // CLONE_NEWUSER
+    0x40000000,  // CLONE_NEWNET
+};
+
 #if defined(__x86_64__)
 constexpr std::string_view architecture = "SCMP_ARCH_X86_64", short_name = "amd64";
 #elif defined(__aarch64__)
@@ -96,6 +104,10 @@ bool mentions(const json::object& condition, const char* key, std::string_view w
   return false;
 }
 
+// Of those and of the ones that the list allows to the mighty only: what builders of images need.
+constexpr std::string_view image_building[] = {
+    "chroot", "mount", "pivot_root", "setdomainname", "umount", "sethostname", "umount2"};
+
 // Whether a rule of the list holds for a process without capabilities on this architecture.
 bool applies(const json::object& rule) {
   if (const json::value* includes = rule.if_contains("includes");
@@ -109,13 +121,26 @@ bool applies(const json::object& rule) {
   return true;
 }
 
-void add_own_rules(json::array& rules) {
+// `calls` without any of `flags`.
+void refuse_flags(json::array& rules, const char* call, std::span<const std::uint64_t> flags) {
   std::uint64_t all = 0;
-  for (const std::uint64_t flag : new_namespace_flags) {
+  for (const std::uint64_t flag : flags) {
     all |= flag;
-    rules.push_back(refuse({"clone"}, EPERM, {argument(0, flag, "SCMP_CMP_MASKED_EQ", flag)}));
+    rules.push_back(refuse({call}, EPERM, {argument(0, flag, "SCMP_CMP_MASKED_EQ", flag)}));
   }
-  rules.push_back(allow({"clone"}, {argument(0, all, "SCMP_CMP_MASKED_EQ", 0)}));
+  rules.push_back(allow({call}, {argument(0, all, "SCMP_CMP_MASKED_EQ", 0)}));
+}
+
+void add_own_rules(json::array& rules, Powers powers) {
+  if (powers == Powers::image_build) {
+    refuse_flags(rules, "clone", widening_namespace_flags);
+    refuse_flags(rules, "unshare", widening_namespace_flags);
+    json::array names;
+    for (const std::string_view name : image_building) names.emplace_back(name);
+    rules.push_back(allow(std::move(names)));
+  } else {
+    refuse_flags(rules, "clone", new_namespace_flags);
+  }
   // C libraries fall back to clone(), whose flags can be looked at, on exactly this error.
   rules.push_back(refuse({"clone3"}, ENOSYS));
   const std::set<int> families{AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
@@ -128,7 +153,7 @@ void add_own_rules(json::array& rules) {
 
 }  // namespace
 
-Result<std::string> make_seccomp(std::string_view containers_common_list) {
+Result<std::string> make_seccomp(std::string_view containers_common_list, Powers powers) {
   json::error_code error;
   const json::value list = json::parse(containers_common_list, error);
   const json::object* top = list.if_object();
@@ -138,6 +163,8 @@ Result<std::string> make_seccomp(std::string_view containers_common_list) {
 
   std::set<std::string_view> taken(std::begin(refused), std::end(refused));
   taken.insert({"clone", "socket"});  // ours, with conditions
+  const std::set<std::string_view> building(std::begin(image_building), std::end(image_building));
+  if (powers == Powers::image_build) taken.insert(building.begin(), building.end());
   json::array rules;
   for (const json::value& value : syscalls->get_array()) {
     const json::object* rule = value.if_object();
@@ -157,9 +184,11 @@ Result<std::string> make_seccomp(std::string_view containers_common_list) {
   }
   json::array refused_names;
   for (const std::string_view name : refused)
-    if (name != "clone3") refused_names.emplace_back(name);
+    if (name != "clone3" &&
+        (powers != Powers::image_build || (!building.contains(name) && name != "unshare")))
+      refused_names.emplace_back(name);
   rules.push_back(refuse(std::move(refused_names), EPERM));
-  add_own_rules(rules);
+  add_own_rules(rules, powers);
   return json::serialize(json::object{{"defaultAction", "SCMP_ACT_ERRNO"},
                                       {"defaultErrnoRet", ENOSYS},
                                       {"architectures", json::array{architecture}},

@@ -42,6 +42,16 @@ ShimJob::Kind kind_of(const json::object& object) {
   return text_of(object, "kind") == "step" ? ShimJob::Kind::step : ShimJob::Kind::instance;
 }
 
+std::string_view access_name(BindMount::Access access) {
+  if (access == BindMount::Access::read_write) return "write";
+  return access == BindMount::Access::read_only_layer ? "layer" : "read";
+}
+BindMount::Access access_of(const json::object& object) {
+  const std::string name = text_of(object, "access");
+  if (name == "write") return BindMount::Access::read_write;
+  return name == "layer" ? BindMount::Access::read_only_layer : BindMount::Access::read_only;
+}
+
 }  // namespace
 
 std::string encode(const ShimJob& job) {
@@ -49,7 +59,9 @@ std::string encode(const ShimJob& job) {
   for (const BindMount& bind : job.root.binds)
     binds.push_back({{"source", bind.source.string()},
                      {"target", bind.target},
-                     {"write", bind.access == BindMount::Access::read_write}});
+                     {"access", access_name(bind.access)},
+                     {"link", bind.link},
+                     {"link_to", bind.link_to}});
   json::object out{{"kind", kind_name(job.kind)},
                    {"id", job.id},
                    {"directory", job.directory},
@@ -60,6 +72,7 @@ std::string encode(const ShimJob& job) {
                    {"oci_config", job.oci_config},
                    {"stage", job.stage},
                    {"id_base", job.id_base},
+                   {"base", job.root.base == SandboxRoot::Base::layers ? "layers" : "host"},
                    {"lowers", strings(job.root.lowers)},
                    {"upper", job.root.upper.string()},
                    {"binds", std::move(binds)},
@@ -87,14 +100,17 @@ Result<ShimJob> decode_shim_job(std::string_view text) {
     job.oci_config = text_of(in, "oci_config");
     job.stage = text_of(in, "stage");
     job.id_base = number_of<std::uint32_t>(in, "id_base");
+    if (text_of(in, "base") == "layers") job.root.base = SandboxRoot::Base::layers;
     for (const json::value& lower : in.at("lowers").as_array())
       job.root.lowers.emplace_back(std::string(lower.as_string()));
     job.root.upper = text_of(in, "upper");
     for (const json::value& value : in.at("binds").as_array()) {
       const json::object& bind = value.as_object();
-      job.root.binds.push_back({text_of(bind, "source"), text_of(bind, "target"),
-                                bind.at("write").as_bool() ? BindMount::Access::read_write
-                                                           : BindMount::Access::read_only});
+      job.root.binds.push_back({.source = text_of(bind, "source"),
+                                .target = text_of(bind, "target"),
+                                .access = access_of(bind),
+                                .link = text_of(bind, "link"),
+                                .link_to = text_of(bind, "link_to")});
     }
     job.work = text_of(in, "work");
     job.hostname = text_of(in, "hostname");
@@ -139,6 +155,7 @@ std::string encode(const SandboxMeta& meta) {
                                       {"cgroup", meta.cgroup},
                                       {"work", meta.work},
                                       {"network_slot", meta.network_slot},
+                                      {"stop_signal", meta.stop_signal},
                                       {"labels", std::move(labels)}});
 }
 
@@ -150,6 +167,7 @@ Result<SandboxMeta> decode_sandbox_meta(std::string_view text) {
     meta.cgroup = text_of(in, "cgroup");
     meta.work = text_of(in, "work");
     meta.network_slot = number_of<int>(in, "network_slot");
+    if (in.contains("stop_signal")) meta.stop_signal = number_of<int>(in, "stop_signal");
     for (const json::value& label : in.at("labels").as_array())
       meta.labels.emplace_back(std::string(label.as_array().at(0).as_string()),
                                std::string(label.as_array().at(1).as_string()));

@@ -76,6 +76,7 @@ struct SandboxMeta {
   std::string cgroup;
   std::string work;
   int network_slot = -1;
+  int stop_signal = 15;
   std::vector<std::pair<std::string, std::string>> labels;
 };
 [[nodiscard]] std::string encode(const SandboxMeta& meta);

@@ -40,11 +40,13 @@ class RootBuilder {
 
   Status build() {
     SLIPWAY_TRY(id_map_, make_id_map(job_.id_base, 65536));
+    if (job_.root.base == SandboxRoot::Base::layers) return build_on_layers();
     // Host paths first: the stage may hide some of them.
     SLIPWAY_CHECK(clone_layers());
     SLIPWAY_CHECK(clone_host());
     for (const BindMount& bind : job_.root.binds) SLIPWAY_CHECK(clone_bind(bind));
     SLIPWAY_CHECK(make_stage());
+    SLIPWAY_CHECK(make_own_root());
     SLIPWAY_CHECK(write_own_files());
     SLIPWAY_CHECK(attach_host());
     SLIPWAY_CHECK(attach_overlay());
@@ -55,6 +57,54 @@ class RootBuilder {
   }
 
  private:
+  // The overlay is the root; nothing of the host's is shown.
+  Status build_on_layers() {
+    SLIPWAY_CHECK(clone_layers());
+    for (const BindMount& bind : job_.root.binds) SLIPWAY_CHECK(clone_bind(bind));
+    SLIPWAY_CHECK(make_stage());
+    SLIPWAY_TRY(const Fd overlay, make_overlay());
+    root_path_ = job_.stage + "/root";
+    SLIPWAY_CHECK(attach_mount(overlay, root_path_));
+    SLIPWAY_TRY(root_, open_file(root_path_, O_PATH | O_DIRECTORY));
+    // What the runtime mounts on must be no link of the image's.
+    for (const char* name : {"proc", "sys", "dev"})
+      SLIPWAY_CHECK(make_real(root_, name, Entry::directory));
+    SLIPWAY_CHECK(place_own_files());
+    for (const auto& [bind, mount] : binds_) SLIPWAY_CHECK(attach_bind(*bind, mount));
+    return {};
+  }
+
+  // Our answers to who and where the sandbox is, over whatever an image has there.
+  Status place_own_files() {
+    struct stat info{};
+    if (::fstatat(root_.get(), "etc", &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISDIR(info.st_mode))
+      return fail(Errc::invalid_argument, "/etc of the image is not a directory");
+    SLIPWAY_TRY(const Fd etc, make_beneath("/etc", Entry::directory));
+    for (const auto& [name, text] :
+         {std::pair<const char*, std::string>{"hosts", hosts_text()},
+          std::pair<const char*, std::string>{"hostname", job_.hostname + "\n"},
+          std::pair<const char*, std::string>{"resolv.conf", resolv_text()}}) {
+      const std::string own = fmt::format("{}/own-{}", job_.stage, name);
+      SLIPWAY_TRY(const Fd file, open_file(own, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW));
+      SLIPWAY_CHECK(write_all(file.get(), text));
+      SLIPWAY_CHECK(give(own));
+      SLIPWAY_TRY(const Fd mount, clone_mount(own, MountAccess::read_only, nullptr));
+      SLIPWAY_CHECK(make_real(etc, name, Entry::file));
+      SLIPWAY_TRY(const Fd target, open_beneath(etc, name));
+      SLIPWAY_CHECK(attach_mount_at(mount, target));
+    }
+    return {};
+  }
+
+  std::string hosts_text() const {
+    return fmt::format("127.0.0.1 localhost {0}\n::1 localhost ip6-localhost\n", job_.hostname);
+  }
+  std::string resolv_text() const {
+    return job_.network ? fmt::format("nameserver {}\noptions timeout:3 attempts:3\n",
+                                      format_ipv4(job_.network->gateway))
+                        : std::string("# no network\n");
+  }
+
   Status clone_layers() {
     for (const fs::path& lower : job_.root.lowers) {
       SLIPWAY_TRY(Fd mount, clone_mount(lower, MountAccess::read_only, &id_map_));
@@ -102,9 +152,10 @@ class RootBuilder {
 
   Status clone_bind(const BindMount& bind) {
     const bool writes = bind.access == BindMount::Access::read_write;
+    const bool maps = bind.access != BindMount::Access::read_only;
     SLIPWAY_TRY(Fd mount,
                 clone_mount(bind.source, writes ? MountAccess::read_write : MountAccess::read_only,
-                            writes ? &id_map_ : nullptr));
+                            maps ? &id_map_ : nullptr));
     binds_.emplace_back(&bind, std::move(mount));
     return {};
   }
@@ -114,6 +165,10 @@ class RootBuilder {
     SLIPWAY_CHECK(attach_mount(stage, job_.stage));
     for (const char* name : {"/root", "/bundle", "/merged", "/none"})
       SLIPWAY_CHECK(make_directories(job_.stage + name));
+    return {};
+  }
+
+  Status make_own_root() {
     root_path_ = job_.stage + "/root";
     SLIPWAY_TRY(const Fd root, new_tmpfs({{"size", "4m"}, {"mode", "0755"}}));
     SLIPWAY_CHECK(attach_mount(root, root_path_));
@@ -164,14 +219,9 @@ class RootBuilder {
     SLIPWAY_CHECK(write_file("/etc/nsswitch.conf",
                              "passwd: files\ngroup: files\nhosts: files dns\nnetworks: files\n"
                              "protocols: files\nservices: files\n"));
-    SLIPWAY_CHECK(write_file("/etc/hosts", fmt::format("127.0.0.1 localhost {0}\n"
-                                                       "::1 localhost ip6-localhost\n",
-                                                       job_.hostname)));
+    SLIPWAY_CHECK(write_file("/etc/hosts", hosts_text()));
     SLIPWAY_CHECK(write_file("/etc/hostname", job_.hostname + "\n"));
-    return write_file("/etc/resolv.conf",
-                      job_.network ? fmt::format("nameserver {}\noptions timeout:3 attempts:3\n",
-                                                 format_ipv4(job_.network->gateway))
-                                   : std::string("# no network\n"));
+    return write_file("/etc/resolv.conf", resolv_text());
   }
 
   Status attach_host() {
@@ -179,7 +229,7 @@ class RootBuilder {
     return {};
   }
 
-  Status attach_overlay() {
+  Result<Fd> make_overlay() {
     // The kernel wants the topmost first.
     std::vector<std::string> lowers;
     for (std::size_t i = lowers_.size(); i-- > 0;) {
@@ -192,9 +242,12 @@ class RootBuilder {
     const std::string parent = job_.stage + "/u";
     SLIPWAY_CHECK(make_directories(parent));
     SLIPWAY_CHECK(attach_mount(upper_parent_, parent));
-    SLIPWAY_TRY(const Fd overlay,
-                new_overlay(lowers, parent + "/" + job_.root.upper.filename().string(),
-                            parent + "/" + fs::path(job_.work).filename().string(), job_.id_base));
+    return new_overlay(lowers, parent + "/" + job_.root.upper.filename().string(),
+                       parent + "/" + fs::path(job_.work).filename().string(), job_.id_base);
+  }
+
+  Status attach_overlay() {
+    SLIPWAY_TRY(const Fd overlay, make_overlay());
     SLIPWAY_CHECK(attach_mount(overlay, job_.stage + "/merged"));
     SLIPWAY_TRY(const Fd merged, open_file(job_.stage + "/merged", O_PATH | O_DIRECTORY));
     for (const char* name : shown) {
@@ -212,7 +265,25 @@ class RootBuilder {
     for (const std::string_view reserved : {"/proc", "/dev", "/sys", "/etc/passwd", "/etc/group"})
       if (bind.target == reserved || bind.target.starts_with(std::string(reserved) + "/"))
         return fail(Errc::invalid_argument, "nothing can be mounted at " + bind.target);
-    return attach_beneath(bind.target, mount);
+    SLIPWAY_CHECK(attach_beneath(bind.target, mount));
+    return bind.link.empty() ? Status() : place_link(bind.link, bind.link_to);
+  }
+
+  // Puts a link at `path` in place of a file or another link. As the sandbox's own user, like
+  // make_entry().
+  Status place_link(const std::string& path, const std::string& to) {
+    const fs::path where(path);
+    SLIPWAY_TRY(const Fd parent, make_beneath(where.parent_path().string(), Entry::directory));
+    const std::string name = where.filename().string();
+    ::setfsuid(job_.id_base);
+    ::setfsgid(job_.id_base);
+    const bool free = ::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT;
+    const bool made = free && ::symlinkat(to.c_str(), parent.get(), name.c_str()) == 0;
+    const int saved = errno;
+    ::setfsuid(0);
+    ::setfsgid(0);
+    if (!made) return fail_errno(saved, "put a link at " + path);
+    return {};
   }
 
   // Attaches `mount` at `target` inside the root, making what is missing on the way. Never follows
@@ -220,6 +291,16 @@ class RootBuilder {
   Status attach_beneath(std::string_view target, const Fd& mount) {
     struct stat info{};
     if (::fstat(mount.get(), &info) != 0) return fail_errno(errno, "stat a mount");
+    SLIPWAY_TRY(const Fd at,
+                make_beneath(target, S_ISDIR(info.st_mode) ? Entry::directory : Entry::file));
+    if (Status attached = attach_mount_at(mount, at); !attached)
+      return fail(attached.error().code, fmt::format("{} at {}", attached.error().message, target));
+    return {};
+  }
+
+  enum class Entry { directory, file };
+  // Opens `target`, made with what is missing on the way.
+  Result<Fd> make_beneath(std::string_view target, Entry kind) {
     SLIPWAY_TRY(Fd at, open_beneath(root_, "."));
     const std::vector<std::string_view> parts = split(target, '/');
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -229,23 +310,30 @@ class RootBuilder {
       const bool last = i + 1 == parts.size();
       Result<Fd> next = open_beneath(at, parts[i]);
       if (!next && next.error().code == Errc::not_found) {
-        SLIPWAY_CHECK(make_entry(at, std::string(parts[i]),
-                                 !last || S_ISDIR(info.st_mode) ? Entry::directory : Entry::file));
+        SLIPWAY_CHECK(make_entry(at, std::string(parts[i]), last ? kind : Entry::directory));
         next = open_beneath(at, parts[i]);
       }
       if (!next) return fail(next.error());
       at = std::move(*next);
     }
-    if (Status attached = attach_mount_at(mount, at); !attached)
-      return fail(attached.error().code, fmt::format("{} at {}", attached.error().message, target));
-    return {};
+    return at;
   }
 
-  enum class Entry { directory, file };
+  // As make_entry(); a link or another kind of file in its place goes first.
+  Status make_real(const Fd& parent, const char* name, Entry entry) {
+    struct stat info{};
+    if (::fstatat(parent.get(), name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
+      if (entry == Entry::directory ? S_ISDIR(info.st_mode) : S_ISREG(info.st_mode)) return {};
+      const FileOwner as_owner(job_.id_base);
+      if (::unlinkat(parent.get(), name, S_ISDIR(info.st_mode) ? AT_REMOVEDIR : 0) != 0)
+        return fail_errno(errno, fmt::format("replace {} of the image", name));
+    }
+    return make_entry(parent, name, entry);
+  }
+
   Status make_entry(const Fd& parent, const std::string& name, Entry entry) {
     // As the sandbox's own user: where ids are mapped, files of anybody else cannot be made.
-    ::setfsuid(job_.id_base);
-    ::setfsgid(job_.id_base);
+    const FileOwner as_owner(job_.id_base);
     int made = 0;
     if (entry == Entry::directory) {
       made = ::mkdirat(parent.get(), name.c_str(), 0755);
@@ -253,10 +341,7 @@ class RootBuilder {
       made = ::openat(parent.get(), name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
       if (made >= 0) ::close(made);
     }
-    const int saved = errno;
-    ::setfsuid(0);
-    ::setfsgid(0);
-    if (made < 0 && saved != EEXIST) return fail_errno(saved, "make the mount point " + name);
+    if (made < 0 && errno != EEXIST) return fail_errno(errno, "make the mount point " + name);
     return {};
   }
 

@@ -123,30 +123,24 @@ Result<Fd> new_tmpfs(const std::vector<std::pair<std::string, std::string>>& opt
 
 namespace {
 
-// The calling thread makes files as user and group `id` for a while, with all its capabilities.
-class FileOwner {
- public:
-  explicit FileOwner(std::uint32_t id) {
-    switch_to(id);
-    // Leaving 0 drops the capabilities over files; a permitted one can be taken up again.
-    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    std::array<__user_cap_data_struct, 2> sets{};
-    if (::syscall(SYS_capget, &header, sets.data()) != 0) return;
-    for (auto& set : sets) set.effective = set.permitted;
-    ::syscall(SYS_capset, &header, sets.data());
-  }
-  ~FileOwner() { switch_to(0); }
-  FileOwner(const FileOwner&) = delete;
-  FileOwner& operator=(const FileOwner&) = delete;
-
- private:
-  static void switch_to(std::uint32_t id) {
-    ::setfsgid(id);
-    ::setfsuid(id);
-  }
-};
+void switch_file_owner(std::uint32_t id) {
+  ::setfsgid(id);
+  ::setfsuid(id);
+}
 
 }  // namespace
+
+FileOwner::FileOwner(std::uint32_t id) {
+  switch_file_owner(id);
+  // Leaving 0 drops the capabilities over files; a permitted one can be taken up again.
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  if (::syscall(SYS_capget, &header, sets.data()) != 0) return;
+  for (auto& set : sets) set.effective = set.permitted;
+  ::syscall(SYS_capset, &header, sets.data());
+}
+
+FileOwner::~FileOwner() { switch_file_owner(0); }
 
 Result<Fd> new_overlay(const std::vector<std::string>& lowers, const std::string& upper,
                        const std::string& work, std::uint32_t owner) {

@@ -35,6 +35,16 @@ enum class MountAccess { read_only, read_write };
 [[nodiscard]] Result<Fd> clone_mount_at(const Fd& file, MountAccess access, const Fd* id_map);
 // A new tmpfs; options as for mount(8), e.g. {{"size", "1m"}, {"mode", "0755"}}.
 [[nodiscard]] Result<Fd> new_tmpfs(const std::vector<std::pair<std::string, std::string>>& options);
+// The calling thread, root, makes files as user and group `id` while this lives, with all its
+// capabilities. Where ids are mapped, files of anybody outside the map cannot be made.
+class FileOwner {
+ public:
+  explicit FileOwner(std::uint32_t id);
+  ~FileOwner();
+  FileOwner(const FileOwner&) = delete;
+  FileOwner& operator=(const FileOwner&) = delete;
+};
+
 // A new overlay, lowest layer last in `lowers` (as the kernel has it). All must be attached paths;
 // `owner` is the user and group who owns what the overlay itself makes.
 [[nodiscard]] Result<Fd> new_overlay(const std::vector<std::string>& lowers,
