@@ -81,6 +81,11 @@ Status admit_deployment(const ApiContext& context, ApiCall& call, std::string_vi
   SLIPWAY_CHECK(
       authorize(context, call, project, options.alias.empty() ? default_alias : options.alias));
   SLIPWAY_CHECK(check_names(project, options.alias.empty() ? default_alias : options.alias));
+  if (!options.promote_to.empty()) {
+    SLIPWAY_CHECK(check_environment_name(options.promote_to));
+    SLIPWAY_CHECK(context.identity.authorize(call.principal, Permission::promote, project,
+                                             options.promote_to));
+  }
   SLIPWAY_CHECK(check_repeated_failures(context, call, project, source, options));
   if (const auto wait = context.speed.deploy(call.principal, project)) {
     call.retry_after = *wait;

@@ -62,6 +62,7 @@ Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
   JsonReader reader(body);
   reader.require("upload").read("upload", upload).read("project", wanted.project);
   reader.read("alias", options.alias).read("message", options.message).read("ttl_ms", ttl_ms);
+  reader.read("promote_to", options.promote_to);
   reader.read("env", options.env)
       .read("build_env", options.build_env)
       .read("timings_ms", wanted.client_timings_ms);

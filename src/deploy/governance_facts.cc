@@ -1,5 +1,7 @@
 #include "deploy/governance_facts.h"
 
+#include "model/release.h"
+
 namespace slipway {
 namespace {
 
@@ -54,13 +56,7 @@ std::optional<std::int64_t> life_of(const Deployment& deployment, const Settings
 
 void add_deployment(Facts& facts, const Deployment& d, const Settings& settings, std::int64_t now) {
   std::optional<std::string> artifact;
-  if (d.artifact.site) {
-    artifact = d.artifact.site->str();
-  } else if (!d.artifact.layers.empty()) {
-    Sha256 digest;
-    for (const std::string& layer : d.artifact.layers) digest.field(layer);
-    artifact = digest.field(d.artifact.start).finish().str();
-  }
+  if (d.artifact.site || !d.artifact.layers.empty()) artifact = artifact_digest(d).str();
   const std::int64_t created = unix_seconds(d.created_at);
   facts.add("deployment", {{"id", d.id.str()},
                            {"alias", d.alias},

@@ -194,6 +194,7 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
     published = outcome ? parts_.routes.publish_with_alias(by_system("pipeline"), deployment)
                         : parts_.routes.publish(deployment);
   if (outcome && recorded) parts_.schedules.watch(deployment);
+  if (outcome && recorded && ready_) ready_(deployment);
   if (!published)
     log_error("a deployment was not settled",
               {{"deployment", deployment.id.str()}, {"error", published.error().message}});

@@ -51,6 +51,9 @@ class Pipeline {
 
   // Takes up a recorded deployment in state queued.
   void submit(const Deployment& deployment);
+  // Called with each deployment that became ready, recorded and routed, on its own thread, before
+  // whoever follows it is told. Set once, before use.
+  void on_ready(std::function<void(const Deployment&)> ready) { ready_ = std::move(ready); }
   // Stops making it; its whole process tree dies. Returns once it is settled. Unknown ids are fine.
   void cancel(const DeploymentId& id, std::string_view reason);
   // Cancels all work without settling it, and waits. Called once.
@@ -111,6 +114,7 @@ class Pipeline {
   std::unordered_map<DeploymentId, std::shared_ptr<Job>> jobs_;  // queued and running
   std::size_t active_ = 0;
   Counts totals_;
+  std::function<void(const Deployment&)> ready_;
 };
 
 }  // namespace slipway

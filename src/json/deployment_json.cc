@@ -55,6 +55,7 @@ json::object artifact_json(const Artifact& artifact) {
           {"start", or_null(artifact.start)},
           {"workdir", or_null(artifact.workdir)},
           {"env", to_json(artifact.env)},
+          {"wired", to_array(artifact.wired)},
           {"toolchains", to_array(artifact.toolchains)},
           {"built_with", to_array(artifact.built_with)},
           {"site", artifact.site ? json::value(artifact.site->str()) : json::value(nullptr)},
@@ -91,6 +92,10 @@ json::object common_json(const Deployment& d) {
           {"timings_ms", timings_json(d)},
           {"steps", to_array(d.steps, [](const Step& step) { return to_json(step); })},
           {"findings", to_array(d.findings, finding_json)},
+          {"promote_to", or_null(d.options.promote_to)},
+          {"rollout", or_null(d.rollout.str())},
+          {"not_promoted",
+           d.not_promoted ? json::value(to_json(*d.not_promoted)) : json::value(nullptr)},
           {"error", d.error ? json::value(to_json(*d.error)) : json::value(nullptr)}};
 }
 
@@ -123,6 +128,7 @@ Result<Artifact> artifact_from_json(const json::value& value) {
       .read("workdir", out.workdir)
       .read("env", out.env);
   reader.read("release_layer", out.release_layer).read("built_with", out.built_with);
+  reader.read("wired", out.wired);
   reader.read("toolchains", out.toolchains).read("site", site).read("fallback", fallback);
   reader.read("port", out.port).read("health_path", out.health_path);
   if (fallback == "single_page_app") out.fallback = StaticFallback::single_page_app;
@@ -279,7 +285,7 @@ json::object to_record(const Deployment& deployment) {
 
 Result<Deployment> deployment_from_record(const json::value& value) {
   Deployment out;
-  std::string id, state, source, base;
+  std::string id, state, source, base, rollout;
   JsonReader reader(value, "deployment");
   reader.require("id").require("state").require("project").require("source");
   reader.read("id", id)
@@ -290,7 +296,7 @@ Result<Deployment> deployment_from_record(const json::value& value) {
   reader.read("created_at", out.created_at).read("ready_at", out.ready_at);
   reader.read("expires_at", out.expires_at).read("deleted_at", out.deleted_at);
   reader.read("timings_ms", out.timings_ms).read_each("steps", out.steps, step_from_json);
-  reader.read("config_version", out.config_version);
+  reader.read("config_version", out.config_version).read("rollout", rollout);
   reader.read("first", out.first)
       .read_each("companions", out.companions, companion_from_json)
       .read_each("findings", out.findings, finding_from_json);
@@ -328,11 +334,16 @@ Result<Deployment> deployment_from_record(const json::value& value) {
   if (const json::value* error = reader.find("error"); error != nullptr && !error->is_null()) {
     SLIPWAY_TRY(out.error, error_from_json(*error));
   }
+  if (const json::value* why = reader.find("not_promoted"); why != nullptr && !why->is_null()) {
+    SLIPWAY_TRY(out.not_promoted, error_from_json(*why));
+  }
   if (auto parsed = DeploymentId::parse(id))
     out.id = *parsed;
   else
     reader.wrong("id", "a deployment id");
   if (auto parsed = DeploymentId::parse(base)) out.base = *parsed;
+  if (auto parsed = RolloutId::parse(rollout)) out.rollout = *parsed;
+  reader.read("promote_to", out.options.promote_to);
   if (auto parsed = parse_deployment_state(state))
     out.state = *parsed;
   else

@@ -53,6 +53,7 @@ struct DeployOptions {
   std::string release, output, port, health;
   // A preview runs what answers requests; the rest only when asked.
   bool with_workers = false, with_schedules = false;
+  std::string promote_to;  // the environment that it goes on to once it is ready; "" for none
   bool operator==(const DeployOptions&) const = default;
 };
 
@@ -64,6 +65,8 @@ struct Artifact {
   std::string start;                    // shell command; "" for a static site
   std::string workdir;                  // absolute, inside the sandbox
   EnvVars env;                          // set by the platform for the runtime (PATH, NODE_ENV, ...)
+  std::vector<std::string> wired;       // files that hold names of model/wires.h: of the site, or
+                                        // below /app
   std::vector<std::string> toolchains;  // resolved, e.g. "node@20.20.2"; mounted read-only
   std::vector<std::string> built_with;  // resolved, of the build; e.g. "go@1.22.5"
   std::optional<Digest> site;
@@ -125,6 +128,10 @@ struct Deployment {
       timings_ms;  // hash upload detect scan install build start total
   std::vector<Step> steps;
   std::optional<Error> error;
+  // What became of options.promote_to: the rollout, or why there is none. Both empty: it was not
+  // tried yet.
+  RolloutId rollout;
+  std::optional<Error> not_promoted;
 
   bool operator==(const Deployment&) const = default;
 };

@@ -47,6 +47,41 @@ Status Releases::State::stop_left_overs() const {
   return {};
 }
 
+void Releases::promote_ready(const Deployment& deployment) {
+  State& s = *state_;
+  const std::string& environment = deployment.options.promote_to;
+  if (environment.empty() || !deployment.rollout.empty() || deployment.not_promoted) return;
+  const auto promoted = [&]() -> Result<RolloutId> {
+    // It may have been promoted just before the server died.
+    SLIPWAY_TRY(const std::optional<Rollout> before, s.parts.store.rollout_of(deployment.id));
+    if (before && before->environment == environment) return before->id;
+    AuditContext by = by_system("releases");
+    by.actor = deployment.actor;
+    SLIPWAY_TRY(by.role,
+                s.parts.governance.store().role_about("deployment/" + deployment.id.str()));
+    SLIPWAY_TRY(const Rollout rollout, promote(by, {.deployment = deployment.id,
+                                                    .environment = environment,
+                                                    .message = deployment.message,
+                                                    .automatic = true}));
+    return rollout.id;
+  }();
+  if (!promoted)
+    log_warn("a deployment was not promoted", {{"deployment", deployment.id.str()},
+                                               {"environment", environment},
+                                               {"error", promoted.error().message}});
+  const auto recorded = s.parts.repository.update(by_system("releases"), deployment.id,
+                                                  [&](Deployment& change) -> Status {
+                                                    if (promoted)
+                                                      change.rollout = *promoted;
+                                                    else
+                                                      change.not_promoted = promoted.error();
+                                                    return {};
+                                                  });
+  if (!recorded)
+    log_error("what became of a promotion was not recorded",
+              {{"deployment", deployment.id.str()}, {"error", recorded.error().message}});
+}
+
 Status Releases::recover() {
   State& s = *state_;
   SLIPWAY_CHECK(s.adopt_crews());
@@ -90,6 +125,9 @@ Status Releases::recover() {
       log_warn("what waits for an approval did not go on",
                {{"rollout", rollout.id.str()}, {"error", went_on.error().message}});
   }
+  SLIPWAY_TRY(const std::vector<Deployment> live,
+              s.parts.repository.in_states({DeploymentState::ready, DeploymentState::sleeping}));
+  for (const Deployment& deployment : live) promote_ready(deployment);
   return {};
 }
 

@@ -108,6 +108,10 @@ class Releases {
                                                            std::string_view project,
                                                            std::string_view environment,
                                                            std::int64_t config_version);
+  // For a deployment that became ready and is to go on by itself (DeployOptions::promote_to):
+  // promotes it as whoever deployed it, and records the rollout, or why there is none, with it.
+  // Does nothing for others, and for one that has been tried.
+  void promote_ready(const Deployment& deployment);
   // Ends a rollout that is not over: before the switch nothing has happened; after it, it is rolled
   // back.
   [[nodiscard]] Result<Rollout> cancel(const AuditContext& by, const RolloutId& id,

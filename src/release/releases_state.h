@@ -65,7 +65,6 @@ struct Releases::State {
 
   // -- release_recovery.cc
   [[nodiscard]] Status adopt_crews() const;
-  [[nodiscard]] Status promote_ready(const Deployment& deployment);
   [[nodiscard]] Status stop_left_overs() const;
 
   Parts parts;
