@@ -11,11 +11,13 @@
 #include "cli/cancel.h"
 #include "cli/decision_view.h"
 #include "cli/follow.h"
+#include "cli/follow_rollout.h"
 #include "cli/plan_options.h"
 #include "cli/server.h"
 #include "cli/upload.h"
 #include "cli/vars.h"
 #include "cli/view.h"
+#include "model/release.h"
 
 namespace slipway::cli {
 namespace {
@@ -23,7 +25,7 @@ namespace {
 struct DeployArguments {
   std::optional<std::string> path, project, team, alias, message, ttl;
   std::vector<std::string> env, build_env;
-  bool no_wait = false, dry_run = false, with_workers = false, with_schedules = false;
+  bool prod = false, no_wait = false, dry_run = false, with_workers = false, with_schedules = false;
   PlanOptions plan;
 };
 
@@ -142,6 +144,7 @@ json::object deployment_request(const DeployArguments& arguments, const DeployPl
       {"timings_ms", json::object{{"hash", ms(uploaded.hash)}, {"upload", ms(uploaded.upload)}}},
       {"uploaded", json::object{{"files", uploaded.sent_files}, {"bytes", uploaded.sent_bytes}}}};
   if (plan.ttl) body["ttl_ms"] = ms(*plan.ttl);
+  if (arguments.prod) body["promote_to"] = production_environment;
   return body;
 }
 
@@ -170,10 +173,26 @@ Result<int> show_dry_run(Context& context, ApiClient& api, const DeployArguments
   return 0;
 }
 
+// It is ready and promotes itself: what becomes of that is what becomes of the command.
+Result<int> promote_deployed(Context& context, ApiClient& api, json::object deployment,
+                             Duration took) {
+  if (!context.common.quiet) print_deployment_summary(context, deployment, took);
+  SLIPWAY_TRY(json::object rollout, await_promotion(context, api, deployment));
+  SLIPWAY_TRY(rollout,
+              follow_with_progress(context, api, std::move(rollout), FollowUntil::switched));
+  if (!context.common.json) return report_rollout(context, rollout);
+  const std::optional<Error> error = rollout_error(rollout);
+  deployment["rollout"] = std::move(rollout);
+  context.console.out(printable_json(deployment));
+  if (!error) return 0;
+  context.console.err(render_error(*error, context.console.err_style()));
+  return info(error->code).exit_code;
+}
+
 Result<int> deploy(Context& context, const DeployArguments& arguments) {
   const Duration began = context.clock.monotonic();
   SLIPWAY_TRY(const DeployPlan plan, check(context, arguments));
-  DeploymentCancel cancel(context);
+  std::optional<DeploymentCancel> cancel(context);
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_CHECK(check_team(*api, arguments.team));
 
@@ -187,7 +206,7 @@ Result<int> deploy(Context& context, const DeployArguments& arguments) {
     return show_dry_run(context, *api, arguments, plan, uploaded);
   }
 
-  cancel.creating();
+  cancel->creating();
   SLIPWAY_TRY(json::object created,
               api->post("/v1/deployments", deployment_request(arguments, plan, uploaded)));
   const std::string id = text_at(created, "id");
@@ -197,12 +216,16 @@ Result<int> deploy(Context& context, const DeployArguments& arguments) {
                                             : sanitize_line(text_at(created, "url")) + "\n");
     return 0;
   }
-  cancel.created(*api, id);
+  cancel->created(*api, id);
   Result<FollowedDeployment> followed = follow_deployment(context, *api, id, progress);
   progress.finish();
-  if (cancel.requested()) return cancel.report(followed ? followed->deployment : created);
+  if (cancel->requested()) return cancel->report(followed ? followed->deployment : created);
   if (!followed) return fail(std::move(followed).error());
-  return report_deployment(context, *followed, context.clock.monotonic() - began);
+  cancel.reset();
+  const Duration took = context.clock.monotonic() - began;
+  if (!arguments.prod || deployment_error(followed->deployment))
+    return report_deployment(context, *followed, took);
+  return promote_deployed(context, *api, std::move(followed->deployment), took);
 }
 
 }  // namespace
@@ -221,6 +244,8 @@ Action define_deploy(Arguments& arguments, CommonOptions& common) {
   arguments.list("-b, --build-env", "K=V", own->build_env, "variable for install and build");
   arguments.option("--ttl", "TIME", own->ttl, "remove it after this long: 90m, 24h, 7d");
   arguments.option("-m, --message", "TEXT", own->message, "what this deployment is about");
+  arguments.flag("--prod", own->prod,
+                 "promote it to production when it is ready, and print production's URL");
   arguments.flag("--no-wait", own->no_wait, "print the URL at once, while it is being built");
   arguments.flag("--dry-run", own->dry_run, "show the plan and what changed; deploy nothing");
   own->plan.declare(arguments);

@@ -7,8 +7,10 @@
 
 #include "base/text.h"
 #include "cli/dotenv.h"
+#include "cli/follow_rollout.h"
 #include "cli/server.h"
 #include "cli/view.h"
+#include "model/environment.h"
 #include "sys/files.h"
 
 namespace slipway::cli {
@@ -18,7 +20,8 @@ struct EnvArguments {
   std::optional<std::string> action;
   std::vector<std::string> words;
   std::optional<std::string> project, environment, kind, note;
-  bool secret = false;
+  bool secret = false, no_release = false;
+  FollowOptions follow;
 };
 
 struct Place {
@@ -111,24 +114,64 @@ Result<json::array> import_of(const Context& context, const EnvArguments& argume
   return out;
 }
 
+// What becomes of a change: previews have it from the next deployment on; a release that serves is
+// replaced by one that has it, unless that is to wait.
+std::string_view consequence(const json::object& now, const Place& place) {
+  if (place.environment == preview_environment) return "the next deployments have it";
+  if (!object_at(now, "rollout").empty()) return "a release with it is on its way";
+  return "the next release has it";
+}
+
 void print_changed(Context& context, const json::object& now, const Place& place) {
   if (context.common.json) return context.console.out(printable_json(now));
   context.console.out(fmt::format("{}\n", number_at(now, "version")));
   if (context.common.quiet) return;
   context.console.err(
-      context.console.err_style().dim(fmt::format(
-          "configuration {} of {} {}: {}; the next deployments have it", number_at(now, "version"),
-          place.project, place.environment, count_of(array_at(now, "vars").size(), "variable"))) +
+      context.console.err_style().dim(
+          fmt::format("configuration {} of {} {}: {}; {}", number_at(now, "version"), place.project,
+                      place.environment, count_of(array_at(now, "vars").size(), "variable"),
+                      consequence(now, place))) +
       "\n");
+}
+
+// Prints the new configuration; when it makes a release, how that went is the outcome. The
+// configuration stays whatever becomes of the release.
+Result<int> conclude(Context& context, ApiClient& api, const EnvArguments& arguments,
+                     json::object now, const Place& place) {
+  if (const json::value* value = now.if_contains("release_error"); value && value->is_object()) {
+    print_changed(context, now, place);
+    SLIPWAY_TRY(Error error, error_from_json(*value));
+    error.message = "the configuration is saved, but no release was made with it: " + error.message;
+    context.console.err(render_error(error, context.console.err_style()));
+    return info(error.code).exit_code;
+  }
+  const json::object rollout = object_at(now, "rollout");
+  if (rollout.empty() || arguments.follow.no_wait) {
+    print_changed(context, now, place);
+    return 0;
+  }
+  if (!context.common.json) print_changed(context, now, place);
+  SLIPWAY_TRY(json::object rested,
+              follow_with_progress(context, api, rollout, arguments.follow.until()));
+  const std::optional<Error> error = rollout_error(rested);
+  if (context.common.json) {
+    now["rollout"] = std::move(rested);
+    context.console.out(printable_json(now));
+  } else if (!error && !context.common.quiet) {
+    print_rollout_summary(context, rested);
+  }
+  if (!error) return 0;
+  context.console.err(render_error(*error, context.console.err_style()));
+  return info(error->code).exit_code;
 }
 
 Result<int> change(Context& context, const EnvArguments& arguments, json::object body) {
   SLIPWAY_TRY(const Place place, place_of(context, arguments));
   if (arguments.note) body["note"] = *arguments.note;
+  if (arguments.no_release) body["release"] = false;
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
-  SLIPWAY_TRY(const json::object now, api->post(place.target(), body));
-  print_changed(context, now, place);
-  return 0;
+  SLIPWAY_TRY(json::object now, api->post(place.target(), body));
+  return conclude(context, *api, arguments, std::move(now), place);
 }
 
 Result<int> set(Context& context, const EnvArguments& arguments) {
@@ -228,10 +271,10 @@ Result<int> roll_back(Context& context, const EnvArguments& arguments) {
   SLIPWAY_TRY(version, parse_count("VERSION", arguments.words.front()));
   SLIPWAY_TRY(const Place place, place_of(context, arguments));
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
-  SLIPWAY_TRY(const json::object now,
-              api->post(place.target() + "/rollback", {{"version", version}}));
-  print_changed(context, now, place);
-  return 0;
+  json::object body{{"version", version}};
+  if (arguments.no_release) body["release"] = false;
+  SLIPWAY_TRY(json::object now, api->post(place.target() + "/rollback", body));
+  return conclude(context, *api, arguments, std::move(now), place);
 }
 
 Result<int> rotate_key(Context& context, const EnvArguments&) {
@@ -278,9 +321,13 @@ Action define_env(Arguments& arguments, CommonOptions& common) {
                    ValueKind::project);
   arguments.option("-E, --environment", "NAME", own->environment,
                    "preview (the default), production, staging or one of your own");
+  arguments.option("--env", "NAME", own->environment, "the same");
   arguments.flag("-s, --secret", own->secret, "set: never shown again to anybody but the app");
   arguments.option("--kind", "KIND", own->kind, "set: run (the default), build or both");
   arguments.option("-m, --note", "TEXT", own->note, "why, for the history");
+  arguments.flag("--no-release", own->no_release,
+                 "where a release serves: change nothing of it; the next one has the change");
+  own->follow.declare(arguments);
   arguments.flag("--json", common.json, "print the configuration");
   return [own](Context& context) { return env(context, *own); };
 }

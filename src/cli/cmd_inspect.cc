@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "cli/follow.h"
+#include "cli/release_view.h"
 #include "cli/server.h"
 #include "cli/view.h"
 
@@ -61,6 +62,7 @@ std::string render(const json::object& d, Timestamp now, const Style& style) {
   add("alias", text_at(d, "alias"));
   add("url", text_at(d, "url"));
   add("alias url", text_at(d, "alias_url"));
+  add("serves", serves_text(d));
   add("message", text_at(d, "message"));
   add("by", actor_of(d));
   add("created", format_when(text_at(d, "created_at"), now));

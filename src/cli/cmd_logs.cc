@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/follow_rollout.h"
 #include "cli/reconnect.h"
 #include "cli/server.h"
 #include "cli/stream.h"
@@ -15,15 +16,17 @@ namespace {
 using namespace std::chrono_literals;
 
 struct LogsArguments {
-  std::optional<std::string> id, since, filter, tail, service;
+  std::optional<std::string> id, since, filter, tail, service, environment;
   bool build = false, follow = false, times = false;
 };
 
 // Where a log is asked for. `after`: the cursor of the last line that was shown, when the stream is
 // taken up again; it says more than --since and --tail.
 Result<std::string> target_of(const LogsArguments& arguments, std::string_view after) {
-  std::string target = fmt::format("{}/logs?kind={}", deployment_target(*arguments.id),
-                                   arguments.build ? "build" : "run");
+  const std::string of = arguments.environment
+                             ? environment_target(*arguments.id, *arguments.environment, "")
+                             : deployment_target(*arguments.id);
+  std::string target = fmt::format("{}/logs?kind={}", of, arguments.build ? "build" : "run");
   if (arguments.follow) target += "&follow=1";
   if (arguments.since) {
     if (!parse_duration(*arguments.since) && !parse_rfc3339(*arguments.since))
@@ -58,12 +61,15 @@ std::string shown_line(const json::object& record, const LogsArguments& argument
 // Whether nothing more will be written: a followed stream that ends has either reached that or lost
 // its server.
 Result<bool> is_over(ApiClient& api, const LogsArguments& arguments) {
+  // The next release of an environment takes over from the one whose log has ended.
+  if (arguments.environment) return false;
   SLIPWAY_TRY(const json::object deployment, api.get(deployment_target(*arguments.id)));
   const auto state = parse_deployment_state(text_at(deployment, "state"));
   return !state || (is_settled(*state) && (arguments.build || !is_live(*state)));
 }
 
 Result<int> logs(Context& context, const LogsArguments& arguments) {
+  if (arguments.environment) SLIPWAY_CHECK(check_place(*arguments.id, *arguments.environment));
   std::string place;  // the cursor of the last line
   SLIPWAY_TRY(std::string target, target_of(arguments, place));
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
@@ -107,7 +113,9 @@ Result<int> logs(Context& context, const LogsArguments& arguments) {
       if (!over && over.error().code == Errc::not_found) break;  // removed for good meanwhile
       if (!over) status = fail(over.error());
     }
-    if (connection.first_failure() && !context.common.quiet)
+    const bool next_release = status && arguments.environment;
+    if (next_release) connection.heard();
+    if (connection.first_failure() && !next_release && !context.common.quiet)
       context.console.err("the connection to the server broke; trying again\n");
     if (!connection.again(status))
       return fail(status ? Error{.code = Errc::unavailable, .message = "the server ends the stream"}
@@ -115,8 +123,9 @@ Result<int> logs(Context& context, const LogsArguments& arguments) {
     SLIPWAY_TRY(target, target_of(arguments, place));
   }
   if (count == 0 && !context.common.quiet && !context.common.json)
-    context.console.err(arguments.build
-                            ? "the build wrote nothing\n"
+    context.console.err(arguments.build ? "the build wrote nothing\n"
+                        : arguments.environment
+                            ? "its instances wrote nothing\n"
                             : fmt::format("the app wrote nothing; its build log: slipway logs {} "
                                           "--build\n",
                                           shell_quote(sanitize_line(*arguments.id))));
@@ -129,6 +138,8 @@ Action define_logs(Arguments& arguments, CommonOptions& common) {
   auto own = std::make_shared<LogsArguments>();
   arguments.positional("ID", own->id, "id, beginning of one, URL, project, or alias--project",
                        ValueKind::deployment, Presence::required);
+  arguments.option("-E, --env", "NAME", own->environment,
+                   "of the release that serves in this environment of the project ID");
   arguments.flag("--build", own->build, "the build's output instead of the app's");
   arguments.option("--service", "NAME", own->service, "only what this service wrote");
   arguments.flag("-f, --follow", own->follow, "go on as it is written");

@@ -1,9 +1,11 @@
 // slipway ls: deployments, newest first.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/text.h"
+#include "cli/release_view.h"
 #include "cli/server.h"
 #include "cli/view.h"
 
@@ -74,16 +76,22 @@ Result<int> ls(Context& context, const LsArguments& arguments) {
   }
   const Style style = context.console.out_style();
   std::vector<std::vector<std::string>> cells;
+  // Which environments it serves, where any of them does.
+  const bool any_serves = std::ranges::any_of(
+      rows, [](const json::value& row) { return !serves_text(row.get_object()).empty(); });
   for (const json::value& value : rows) {
     const json::object& row = value.get_object();
     const auto created = parse_rfc3339(text_at(row, "created_at"));
     cells.push_back({sanitize_line(text_at(row, "id")), sanitize_line(text_at(row, "project")),
                      sanitize_line(text_at(row, "alias")),
                      paint_state(text_at(row, "state"), style),
-                     created ? format_age(*created, context.clock.now()) : "",
-                     sanitize_line(text_at(row, "url"))});
+                     created ? format_age(*created, context.clock.now()) : ""});
+    if (any_serves) cells.back().push_back(serves_text(row));
+    cells.back().push_back(sanitize_line(text_at(row, "url")));
   }
-  context.console.out(table({"ID", "PROJECT", "ALIAS", "STATE", "AGE", "URL"}, cells, style));
+  std::vector<std::string> header{"ID", "PROJECT", "ALIAS", "STATE", "AGE", "URL"};
+  if (any_serves) header.insert(header.end() - 1, "SERVES");
+  context.console.out(table(header, cells, style));
   return 0;
 }
 

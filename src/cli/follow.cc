@@ -110,27 +110,6 @@ std::string cache_text(const json::object& deployment) {
   return hits.empty() ? "" : join(hits, " and ") + " reused";
 }
 
-void print_summary(Context& context, const json::object& deployment, Duration took) {
-  const Style style = context.console.err_style();
-  const std::string state = text_at(deployment, "state");
-  std::string out;
-  const auto add = [&](std::string_view label, std::string_view text) {
-    if (!text.empty())
-      out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), sanitize_line(text));
-  };
-  const std::string cached = cache_text(deployment);
-  out += fmt::format(
-      "{} {} in {}{}\n", style.green(style.unicode ? "✓" : "ok:"),
-      style.bold(sanitize_line(text_at(deployment, "project")) + " is " + sanitize_line(state)),
-      format_took(took), cached.empty() ? "" : style.dim(" (" + cached + ")"));
-  // On a terminal the URL follows on stdout; saying it twice would help nobody.
-  if (!context.env.out_tty) add("url", text_at(deployment, "url"));
-  add("alias", text_at(deployment, "alias_url"));
-  if (const std::string at = text_at(deployment, "expires_at"); !at.empty())
-    add("expires", format_when(at, context.clock.now()));
-  context.console.err(out);
-}
-
 }  // namespace
 
 ProgressView::Mode progress_mode(const Context& context) {
@@ -195,12 +174,33 @@ std::optional<Error> deployment_error(const json::object& deployment) {
   return error;
 }
 
+void print_deployment_summary(Context& context, const json::object& deployment, Duration took) {
+  const Style style = context.console.err_style();
+  const std::string state = text_at(deployment, "state");
+  std::string out;
+  const auto add = [&](std::string_view label, std::string_view text) {
+    if (!text.empty())
+      out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), sanitize_line(text));
+  };
+  const std::string cached = cache_text(deployment);
+  out += fmt::format(
+      "{} {} in {}{}\n", style.green(style.unicode ? "✓" : "ok:"),
+      style.bold(sanitize_line(text_at(deployment, "project")) + " is " + sanitize_line(state)),
+      format_took(took), cached.empty() ? "" : style.dim(" (" + cached + ")"));
+  // On a terminal the URL follows on stdout; saying it twice would help nobody.
+  if (!context.env.out_tty) add("url", text_at(deployment, "url"));
+  add("alias", text_at(deployment, "alias_url"));
+  if (const std::string at = text_at(deployment, "expires_at"); !at.empty())
+    add("expires", format_when(at, context.clock.now()));
+  context.console.err(out);
+}
+
 int report_deployment(Context& context, const FollowedDeployment& followed, Duration took) {
   const json::object& deployment = followed.deployment;
   const std::optional<Error> error = deployment_error(deployment);
   if (context.common.json) context.console.out(printable_json(deployment));
   if (!error) {
-    if (!context.common.quiet) print_summary(context, deployment, took);
+    if (!context.common.quiet) print_deployment_summary(context, deployment, took);
     if (!context.common.json) context.console.out(sanitize_line(text_at(deployment, "url")) + "\n");
     return 0;
   }

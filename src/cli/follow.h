@@ -23,6 +23,9 @@ struct FollowedDeployment {
                                                            std::string_view id,
                                                            ProgressView& progress);
 
+// That it is live, where, and until when, on stderr.
+void print_deployment_summary(Context& context, const json::object& deployment, Duration took);
+
 // How deploy and redeploy end: the summary or the failure on stderr, the URL or the JSON on stdout.
 // `took` is since the command began. The exit code.
 [[nodiscard]] int report_deployment(Context& context, const FollowedDeployment& followed,

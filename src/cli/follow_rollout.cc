@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <map>
+#include <thread>
 #include <utility>
 
 #include "base/text.h"
@@ -17,7 +18,10 @@
 namespace slipway::cli {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr int canceled_code = 130;
+constexpr Duration promotion_begins_within = 15s, look_again = 100ms;
 
 RolloutState state_of(const json::object& rollout) {
   return parse_rollout_state(text_at(rollout, "state")).value_or(RolloutState::running);
@@ -64,37 +68,6 @@ class Shown {
   std::size_t verdicts_ = 0;
 };
 
-// Where the traffic goes now, for people.
-void print_summary(Context& context, const json::object& rollout) {
-  const Style style = context.console.err_style();
-  std::string out;
-  const auto add = [&](std::string_view label, const std::string& text) {
-    if (!text.empty()) out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), text);
-  };
-  const std::string serves =
-      fmt::format("{} serves release {}", place_text(rollout), number_at(rollout, "to"));
-  out += fmt::format("{} {}  {}\n", style.green(style.unicode ? "✓" : "ok:"), style.bold(serves),
-                     style.dim(sanitize_line(text_at(rollout, "deployment"))));
-  if (!context.env.out_tty) add("url", sanitize_line(text_at(rollout, "url")));
-  add("artifact", render_proof(object_at(rollout, "proof"), style));
-  if (number_at(rollout, "switch_micros") > 0)
-    add("switched", fmt::format("in {:.1f} ms",
-                                static_cast<double>(number_at(rollout, "switch_micros")) / 1000));
-  if (state_of(rollout) == RolloutState::watching) {
-    const std::int64_t from = number_at(rollout, "from");
-    add("watched", from > 0 ? fmt::format("if it does worse, release {} comes back by itself; see "
-                                          "slipway rollout {}",
-                                          from, sanitize_line(text_at(rollout, "id")))
-                            : "");
-    if (from > 0)
-      add("undo", fmt::format("slipway rollback {}{}", sanitize_line(text_at(rollout, "project")),
-                              text_at(rollout, "environment") == production_environment
-                                  ? ""
-                                  : " --env " + sanitize_line(text_at(rollout, "environment"))));
-  }
-  context.console.err(out);
-}
-
 }  // namespace
 
 void FollowOptions::declare(Arguments& arguments) {
@@ -130,6 +103,9 @@ Result<json::object> follow_rollout(Context& context, ApiClient& api, json::obje
         fmt::format("{}?wait=20&seen={}", target, url_encode(text_at(rollout, "revision"))));
     if (next) {
       connection.heard();
+      // Nothing new so soon: the server does not wait, so we do.
+      if (text_at(*next, "revision") == text_at(rollout, "revision"))
+        std::this_thread::sleep_for(look_again);
       rollout = *std::move(next);
       continue;
     }
@@ -141,6 +117,58 @@ Result<json::object> follow_rollout(Context& context, ApiClient& api, json::obje
           {fmt::format("slipway rollout {}", text_at(rollout, "id")), "to see how it went on"});
       return fail(std::move(error));
     }
+  }
+}
+
+Result<json::object> follow_with_progress(Context& context, ApiClient& api, json::object rollout,
+                                          FollowUntil until) {
+  const InterruptWatch leave([&context, id = sanitize_line(text_at(rollout, "id"))](int) {
+    context.console.err(
+        fmt::format("\nstopped following; {} goes on. To end it: slipway rollout "
+                    "{} --cancel\n",
+                    id, id));
+    ::_exit(canceled_code);
+  });
+  ProgressView progress(context.console, context.clock, progress_mode(context),
+                        progress_log(context));
+  return follow_rollout(context, api, std::move(rollout), until, progress);
+}
+
+Result<json::object> await_promotion(Context& context, ApiClient& api,
+                                     const json::object& deployment) {
+  const std::string id = text_at(deployment, "id");
+  const std::string target =
+      environment_target(text_at(deployment, "project"), production_environment, "");
+  Reconnect connection(context, api);
+  const Deadline deadline = Deadline::after(context.clock, promotion_begins_within);
+  for (;;) {
+    Result<json::object> found = connection.api().get(
+        fmt::format("{}/rollouts?limit=1&deployment={}", target, url_encode(id)));
+    if (!found) {
+      if (!connection.again(fail(found.error()))) return fail(std::move(found).error());
+      continue;
+    }
+    connection.heard();
+    if (const json::array& rollouts = array_at(*found, "rollouts");
+        !rollouts.empty() && rollouts[0].is_object())
+      return rollouts[0].get_object();
+    SLIPWAY_TRY(const json::object environment, connection.api().get(target));
+    const std::string paused = text_at(environment, "paused");
+    if (paused.empty() && !deadline.passed(context.clock)) {
+      std::this_thread::sleep_for(look_again);
+      continue;
+    }
+    Error error{.code = Errc::failed_precondition,
+                .message = paused.empty() ? fmt::format("{} was not promoted", id)
+                                          : fmt::format("{} was not promoted: production is paused "
+                                                        "({})",
+                                                        id, paused),
+                .hint = "it is ready, and stays a preview"};
+    error.next.push_back({"slipway promote " + id, "to promote it on purpose"});
+    if (!paused.empty())
+      error.next.push_back({"slipway resume " + text_at(deployment, "project"),
+                            "so that the next deploys promote by themselves again"});
+    return fail(std::move(error));
   }
 }
 
@@ -176,6 +204,36 @@ std::optional<Error> rollout_error(const json::object& rollout) {
   return error;
 }
 
+void print_rollout_summary(Context& context, const json::object& rollout) {
+  const Style style = context.console.err_style();
+  std::string out;
+  const auto add = [&](std::string_view label, const std::string& text) {
+    if (!text.empty()) out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), text);
+  };
+  const std::string serves =
+      fmt::format("{} serves release {}", place_text(rollout), number_at(rollout, "to"));
+  out += fmt::format("{} {}  {}\n", style.green(style.unicode ? "✓" : "ok:"), style.bold(serves),
+                     style.dim(sanitize_line(text_at(rollout, "deployment"))));
+  if (!context.env.out_tty) add("url", sanitize_line(text_at(rollout, "url")));
+  add("artifact", render_proof(object_at(rollout, "proof"), style));
+  if (number_at(rollout, "switch_micros") > 0)
+    add("switched", fmt::format("in {:.1f} ms",
+                                static_cast<double>(number_at(rollout, "switch_micros")) / 1000));
+  if (state_of(rollout) == RolloutState::watching) {
+    const std::int64_t from = number_at(rollout, "from");
+    add("watched", from > 0 ? fmt::format("if it does worse, release {} comes back by itself; see "
+                                          "slipway rollout {}",
+                                          from, sanitize_line(text_at(rollout, "id")))
+                            : "");
+    if (from > 0)
+      add("undo", fmt::format("slipway rollback {}{}", sanitize_line(text_at(rollout, "project")),
+                              text_at(rollout, "environment") == production_environment
+                                  ? ""
+                                  : " --env " + sanitize_line(text_at(rollout, "environment"))));
+  }
+  context.console.err(out);
+}
+
 int report_rollout(Context& context, const json::object& rollout) {
   const std::optional<Error> error = rollout_error(rollout);
   if (context.common.json) context.console.out(printable_json(rollout));
@@ -183,7 +241,7 @@ int report_rollout(Context& context, const json::object& rollout) {
     context.console.err(render_error(*error, context.console.err_style()));
     return info(error->code).exit_code;
   }
-  if (!context.common.quiet) print_summary(context, rollout);
+  if (!context.common.quiet) print_rollout_summary(context, rollout);
   if (!context.common.json) context.console.out(sanitize_line(text_at(rollout, "url")) + "\n");
   return 0;
 }
@@ -202,21 +260,9 @@ Result<int> conclude_rollout(Context& context, ApiClient& api, json::object roll
     }
     return 0;
   }
-  const std::string id = sanitize_line(text_at(rollout, "id"));
-  const InterruptWatch leave([&context, id](int) {
-    context.console.err(
-        fmt::format("\nstopped following; {} goes on. To end it: slipway rollout "
-                    "{} --cancel\n",
-                    id, id));
-    ::_exit(canceled_code);
-  });
-  ProgressView progress(context.console, context.clock, progress_mode(context),
-                        progress_log(context));
-  Result<json::object> rested =
-      follow_rollout(context, api, std::move(rollout), options.until(), progress);
-  progress.finish();
-  if (!rested) return fail(std::move(rested).error());
-  return report_rollout(context, *rested);
+  SLIPWAY_TRY(const json::object rested,
+              follow_with_progress(context, api, std::move(rollout), options.until()));
+  return report_rollout(context, rested);
 }
 
 }  // namespace slipway::cli

@@ -24,11 +24,17 @@ struct FollowOptions {
 };
 
 // Shows the steps and verdicts of a rollout, given as it is now. When the connection breaks, takes
-// up again where it was; gives up after half a minute of silence. Ctrl-C stops following: the
-// rollout goes on, and the process ends with exit code 130 after saying so.
+// up again where it was; gives up after half a minute of silence.
 [[nodiscard]] Result<json::object> follow_rollout(Context& context, ApiClient& api,
                                                   json::object rollout, FollowUntil until,
                                                   ProgressView& progress);
+
+// The same with a view of its own. Ctrl-C stops following: the rollout goes on, and the process
+// ends with exit code 130 after saying so.
+[[nodiscard]] Result<json::object> follow_with_progress(Context& context, ApiClient& api,
+                                                        json::object rollout, FollowUntil until);
+// Where the traffic goes now, on stderr.
+void print_rollout_summary(Context& context, const json::object& rollout);
 
 // Follows as the options say and reports: the summary or the failure on stderr; on stdout the
 // environment's URL, or the rollout as JSON. The exit code.
@@ -36,6 +42,11 @@ struct FollowOptions {
                                            const FollowOptions& options);
 // The last part of that alone: of a rollout that came to rest.
 [[nodiscard]] int report_rollout(Context& context, const json::object& rollout);
+
+// The rollout by which a deployment that was made with --prod promotes itself, once there is one.
+// Errors: failed_precondition when such deploys are held back.
+[[nodiscard]] Result<json::object> await_promotion(Context& context, ApiClient& api,
+                                                   const json::object& deployment);
 
 // The error that a rollout in its present state amounts to; nothing when it serves or is on its
 // way. One that waits for people is a failed_precondition.

@@ -145,6 +145,15 @@ std::string place_text(const json::object& rollout) {
   return fmt::format("{} of {}", safe(rollout, "environment"), safe(rollout, "project"));
 }
 
+std::string serves_text(const json::object& deployment) {
+  std::vector<std::string> parts;
+  for (const json::value& value : array_at(deployment, "serves"))
+    if (value.is_object())
+      parts.push_back(fmt::format("{} (release {})", safe(value.get_object(), "environment"),
+                                  number_at(value.get_object(), "release")));
+  return join(parts, ", ");
+}
+
 std::string render_verdict(const json::object& verdict) {
   std::vector<std::string> parts;
   for (const json::value& value : array_at(verdict, "evidence"))
@@ -277,9 +286,9 @@ std::string render_promotion_preview(const json::object& preview, const Style& s
     out += row(label, text, style);
   };
   add("url", safe(preview, "url"));
-  add("instead of", current.empty() ? "nothing: it would be the first release"
-                                    : fmt::format("release {}, {}", number_at(current, "number"),
-                                                  safe(current, "deployment")));
+  add("replaces", current.empty() ? "nothing: it would be the first release"
+                                  : fmt::format("release {}, {}", number_at(current, "number"),
+                                                safe(current, "deployment")));
   std::vector<std::string> percents;
   for (const json::value& percent : array_at(rollout, "canary"))
     if (percent.is_int64()) percents.push_back(fmt::format("{} %", percent.get_int64()));

@@ -19,6 +19,8 @@ namespace slipway::cli {
 // One digest where the deployment's and the release's are the same, both where they are not; ""
 // when neither is known.
 [[nodiscard]] std::string render_proof(const json::object& proof, const Style& style);
+// Where a deployment serves: "production (release 4), staging (release 2)"; "" for nowhere.
+[[nodiscard]] std::string serves_text(const json::object& deployment);
 // Everything about one rollout.
 [[nodiscard]] std::string render_rollout(const json::object& rollout, Timestamp now,
                                          const Style& style);
