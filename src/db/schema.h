@@ -3,8 +3,10 @@
 #include <array>
 #include <string_view>
 
+#include "db/schema_alert.h"
 #include "db/schema_audit.h"
 #include "db/schema_configuration.h"
+#include "db/schema_domain.h"
 #include "db/schema_governance.h"
 #include "db/schema_identity.h"
 #include "db/schema_release.h"
@@ -12,7 +14,7 @@
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released. Each statement ends with ";\n".
-inline constexpr std::array<std::string_view, 6> schema_migrations{
+inline constexpr std::array<std::string_view, 8> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -30,7 +32,7 @@ CREATE TABLE upload (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, manifest TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-)", audit_schema,         identity_schema,
-    governance_schema,         configuration_schema, release_schema};
+)", audit_schema,   identity_schema, governance_schema,
+    configuration_schema,      release_schema, domain_schema,   alert_schema};
 
 }  // namespace slipway

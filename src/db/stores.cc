@@ -13,6 +13,8 @@ Result<Stores> Stores::open(const std::filesystem::path& file, const Clock& cloc
   stores.governance = std::make_unique<GovernanceStore>(*stores.database, *stores.audit);
   stores.configurations = std::make_unique<ConfigurationStore>(*stores.database, *stores.audit);
   stores.releases = std::make_unique<ReleaseStore>(*stores.database, *stores.audit);
+  stores.alerts = std::make_unique<AlertStore>(*stores.database, *stores.audit);
+  stores.domains = std::make_unique<DomainStore>(*stores.database, *stores.audit);
   if (!secrets)
     secrets =
         IdentitySecrets{.key = {sha256(random_secret())}, .local_token = "slp_" + random_secret()};

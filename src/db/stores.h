@@ -4,8 +4,10 @@
 #include <optional>
 
 #include "base/clock.h"
+#include "db/alert_store.h"
 #include "db/audit_store.h"
 #include "db/configuration_store.h"
+#include "db/domain_store.h"
 #include "db/governance_store.h"
 #include "db/identity_store.h"
 #include "db/release_store.h"
@@ -22,6 +24,8 @@ struct Stores {
   std::unique_ptr<GovernanceStore> governance;
   std::unique_ptr<ConfigurationStore> configurations;
   std::unique_ptr<ReleaseStore> releases;
+  std::unique_ptr<AlertStore> alerts;
+  std::unique_ptr<DomainStore> domains;
 
   // ":memory:" for tests. Without secrets they are random: no token of before works.
   [[nodiscard]] static Result<Stores> open(const std::filesystem::path& file, const Clock& clock,
