@@ -185,6 +185,9 @@ Result<ReleaseStore::Begun> ReleaseStore::begin(const AuditContext& by, const Ro
     } else {
       SLIPWAY_TRY(begun.release,
                   read_release(session, rollout.project, rollout.environment, rollout.to));
+      if (!begun.release.kept)
+        return fail(Errc::failed_precondition,
+                    fmt::format("the artifact of release {} is not kept any more", rollout.to));
     }
     if (next) {
       SLIPWAY_CHECK(write_release(session, begun.release));
