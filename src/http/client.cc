@@ -121,6 +121,8 @@ void HttpClient::set_address_check(AddressCheck check) {
   state_->disconnect();
 }
 
+Status HttpClient::check_addresses() const { return ClientSocket::check(state_->address); }
+
 void HttpClient::set_life(Duration life) {
   state_->address.life = life;
   state_->disconnect();

@@ -36,6 +36,9 @@ class HttpClient {
   // Asked of every address before it is connected to, with no other look-up in between; what it
   // refuses is the request's error.
   void set_address_check(AddressCheck check);
+  // Asks that check of what the host resolves to now, without connecting. Errors: the check's;
+  // unavailable when it does not resolve.
+  [[nodiscard]] Status check_addresses() const;
   // A connection's whole life, however busy it is. No limit unless set.
   void set_life(Duration life);
 

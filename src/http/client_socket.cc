@@ -160,6 +160,15 @@ ClientSocket::ClientSocket(ClientSocket&&) noexcept = default;
 ClientSocket& ClientSocket::operator=(ClientSocket&&) noexcept = default;
 ClientSocket::~ClientSocket() = default;
 
+Status ClientSocket::check(const Address& address) {
+  if (!address.check) return {};
+  SLIPWAY_TRY(const std::vector<AddressList> lists, resolve(address.host, address.port));
+  for (const AddressList& list : lists)
+    for (const addrinfo* one = list.get(); one != nullptr; one = one->ai_next)
+      SLIPWAY_CHECK(address.check(numeric(*one)));
+  return {};
+}
+
 Result<ClientSocket> ClientSocket::connect(const Address& address, Duration timeout) {
   SLIPWAY_TRY(const std::vector<AddressList> lists, resolve(address.host, address.port));
   Error last{.code = Errc::unavailable, .message = "no address"};

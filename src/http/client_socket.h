@@ -34,6 +34,8 @@ class ClientSocket {
   // Names below "localhost" mean the loopback interface without asking a resolver. Errors:
   // unavailable, deadline_exceeded.
   [[nodiscard]] static Result<ClientSocket> connect(const Address& address, Duration timeout);
+  // Asks the check of every address of the host, without connecting.
+  [[nodiscard]] static Status check(const Address& address);
   ClientSocket(ClientSocket&&) noexcept;
   ClientSocket& operator=(ClientSocket&&) noexcept;
   ~ClientSocket();

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "db/alert_store.h"
+#include "deploy/secret_box.h"
+#include "deploy/settings.h"
+#include "release/releases.h"
+
+namespace slipway {
+
+// Tells webhooks of projects what became of their releases. docs/canary.md, "Alerts".
+//
+// A message is signed as the Standard Webhooks specification 1.0 wants it: headers webhook-id,
+// webhook-timestamp (seconds) and webhook-signature, "v1," and the base64 of an HMAC-SHA256 over
+// "<id>.<timestamp>.<body>", keyed by what follows "whsec_" in the secret. It is in the database
+// before tell() returns, and is tried for a day, at growing intervals, across restarts of the
+// server; so it may arrive twice, with the same id. Any answer of 2xx takes it; 410 ends it; a
+// redirect is a failure and is not followed.
+//
+// URLs are the users', so requests go to public addresses only (http/address_guard.h), by the very
+// address that was checked, at each attempt; Settings::Alerts may allow others. An answer has ten
+// seconds; of its body nothing is kept.
+//
+// Thread-safe. What it is given must outlive it; the destructor waits for deliveries under way.
+class Alerts {
+ public:
+  struct Parts {
+    const Settings& settings;
+    const Clock& clock;
+    AlertStore& store;
+    const SecretBox& box;
+    std::string server_url;
+  };
+  explicit Alerts(Parts parts);
+  ~Alerts();
+
+  struct Wanted {
+    std::string project, environment;  // "": all environments
+    std::string url;
+    std::vector<std::string> events;  // empty: all
+  };
+  struct Added {
+    AlertSubscription subscription;
+    std::string secret;  // "whsec_…"; this once
+  };
+  // Errors: invalid_argument (the URL, an unknown event), permission_denied (a private address),
+  // conflict (too many).
+  [[nodiscard]] Result<Added> add(const AuditContext& by, const Wanted& wanted);
+  [[nodiscard]] Result<std::vector<AlertSubscription>> list(std::string_view project);
+  [[nodiscard]] Result<AlertSubscription> remove(const AuditContext& by, std::string_view project,
+                                                 const AlertId& id);
+  // Sends one message, "alert.test", at once and once. Its status; errors as of the request.
+  [[nodiscard]] Result<int> test(std::string_view project, const AlertId& id);
+
+  // Queues a message for each webhook that wants it. Writes to the database and waits for nobody
+  // else. What goes wrong is logged.
+  void tell(const ReleaseAlert& alert);
+
+  // Threads that deliver; without them deliver_due() does.
+  void start();
+  void stop();
+  // Tries everything that is due, once; how many were delivered.
+  [[nodiscard]] Result<std::size_t> deliver_due();
+
+  // How long after its `attempts`-th failure a message is tried again.
+  [[nodiscard]] static Duration retry_delay(std::int64_t attempts);
+  // The header's value. `key`: bytes.
+  [[nodiscard]] static std::string signature(std::string_view key, std::string_view id,
+                                             std::int64_t timestamp, std::string_view body);
+
+ private:
+  void work();
+  // Sends it and records what became of it. Whether it was delivered.
+  [[nodiscard]] Result<bool> attempt(const AlertStore::Due& due);
+  [[nodiscard]] Result<int> post(const AlertSubscription& to, std::string_view id,
+                                 std::string_view body) const;
+
+  Parts parts_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::set<AlertId> in_flight_;
+  std::uint64_t told_ = 0;  // grows with every message
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace slipway
