@@ -177,12 +177,12 @@ Result<int> show_dry_run(Context& context, ApiClient& api, const DeployArguments
 Result<int> promote_deployed(Context& context, ApiClient& api, json::object deployment,
                              Duration took) {
   if (!context.common.quiet) print_deployment_summary(context, deployment, took);
-  SLIPWAY_TRY(json::object rollout, await_promotion(context, api, deployment));
+  SLIPWAY_TRY(json::object rollout, promotion_of(api, deployment));
   SLIPWAY_TRY(rollout,
               follow_with_progress(context, api, std::move(rollout), FollowUntil::switched));
   if (!context.common.json) return report_rollout(context, rollout);
   const std::optional<Error> error = rollout_error(rollout);
-  deployment["rollout"] = std::move(rollout);
+  deployment["promotion"] = std::move(rollout);
   context.console.out(printable_json(deployment));
   if (!error) return 0;
   context.console.err(render_error(*error, context.console.err_style()));

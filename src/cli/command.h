@@ -67,6 +67,7 @@ Action define_ls(Arguments& arguments, CommonOptions& common);
 Action define_inspect(Arguments& arguments, CommonOptions& common);
 Action define_logs(Arguments& arguments, CommonOptions& common);
 Action define_env(Arguments& arguments, CommonOptions& common);
+Action define_alerts(Arguments& arguments, CommonOptions& common);
 Action define_open(Arguments& arguments, CommonOptions& common);
 Action define_redeploy(Arguments& arguments, CommonOptions& common);
 Action define_promote(Arguments& arguments, CommonOptions& common);

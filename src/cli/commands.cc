@@ -200,6 +200,21 @@ constexpr Command rows[] = {
      "slipway env pull > .env.preview\nslipway env history\nslipway env rollback 3",
      define_env,
      {Permission::env_read, Permission::env_write, Permission::secret_write}},
+    {"alerts",
+     Group::change,
+     "Tell a URL what becomes of a project's releases",
+     "Webhooks: switched, failed, waiting for people, rolled back by itself, frozen; with the "
+     "rollout "
+     "and the evidence as JSON, signed as the Standard Webhooks specification says. The secret to "
+     "check signatures with is shown once, by add. A message is tried for a day. Private addresses "
+     "are refused unless the server's settings allow them.",
+     "slipway alerts add shop https://hooks.example.com/slipway\n"
+     "slipway alerts add shop https://hooks.example.com/oncall --env production --event "
+     "release.rolled_back\n"
+     "slipway alerts ls shop\nslipway alerts test shop alr_k3x7m2p5qa\n"
+     "slipway alerts rm shop alr_k3x7m2p5qa",
+     define_alerts,
+     {Permission::env_read, Permission::env_write}},
     {"why",
      Group::govern,
      "Show why something was allowed, denied or made to wait",

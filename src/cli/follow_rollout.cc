@@ -21,7 +21,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int canceled_code = 130;
-constexpr Duration promotion_begins_within = 15s, look_again = 100ms;
+constexpr Duration look_again = 100ms;
 
 RolloutState state_of(const json::object& rollout) {
   return parse_rollout_state(text_at(rollout, "state")).value_or(RolloutState::running);
@@ -134,42 +134,17 @@ Result<json::object> follow_with_progress(Context& context, ApiClient& api, json
   return follow_rollout(context, api, std::move(rollout), until, progress);
 }
 
-Result<json::object> await_promotion(Context& context, ApiClient& api,
-                                     const json::object& deployment) {
+Result<json::object> promotion_of(ApiClient& api, const json::object& deployment) {
   const std::string id = text_at(deployment, "id");
-  const std::string target =
-      environment_target(text_at(deployment, "project"), production_environment, "");
-  Reconnect connection(context, api);
-  const Deadline deadline = Deadline::after(context.clock, promotion_begins_within);
-  for (;;) {
-    Result<json::object> found = connection.api().get(
-        fmt::format("{}/rollouts?limit=1&deployment={}", target, url_encode(id)));
-    if (!found) {
-      if (!connection.again(fail(found.error()))) return fail(std::move(found).error());
-      continue;
-    }
-    connection.heard();
-    if (const json::array& rollouts = array_at(*found, "rollouts");
-        !rollouts.empty() && rollouts[0].is_object())
-      return rollouts[0].get_object();
-    SLIPWAY_TRY(const json::object environment, connection.api().get(target));
-    const std::string paused = text_at(environment, "paused");
-    if (paused.empty() && !deadline.passed(context.clock)) {
-      std::this_thread::sleep_for(look_again);
-      continue;
-    }
-    Error error{.code = Errc::failed_precondition,
-                .message = paused.empty() ? fmt::format("{} was not promoted", id)
-                                          : fmt::format("{} was not promoted: production is paused "
-                                                        "({})",
-                                                        id, paused),
-                .hint = "it is ready, and stays a preview"};
-    error.next.push_back({"slipway promote " + id, "to promote it on purpose"});
-    if (!paused.empty())
-      error.next.push_back({"slipway resume " + text_at(deployment, "project"),
-                            "so that the next deploys promote by themselves again"});
-    return fail(std::move(error));
-  }
+  if (const std::string rollout = text_at(deployment, "rollout"); !rollout.empty())
+    return api.get("/v1/rollouts/" + url_encode(rollout));
+  Error error{.code = Errc::failed_precondition, .message = "it was not promoted"};
+  if (const json::value* value = deployment.if_contains("not_promoted");
+      value != nullptr && value->is_object())
+    if (Result<Error> known = error_from_json(*value)) error = *std::move(known);
+  error.message = fmt::format("{} is ready, but was not promoted: {}", id, error.message);
+  error.next.push_back({"slipway promote " + id, "to promote it on purpose"});
+  return fail(std::move(error));
 }
 
 std::optional<Error> rollout_error(const json::object& rollout) {

@@ -43,10 +43,9 @@ void print_rollout_summary(Context& context, const json::object& rollout);
 // The last part of that alone: of a rollout that came to rest.
 [[nodiscard]] int report_rollout(Context& context, const json::object& rollout);
 
-// The rollout by which a deployment that was made with --prod promotes itself, once there is one.
-// Errors: failed_precondition when such deploys are held back.
-[[nodiscard]] Result<json::object> await_promotion(Context& context, ApiClient& api,
-                                                   const json::object& deployment);
+// The rollout by which a deployment that was made with --prod promotes itself. Errors: why there is
+// none.
+[[nodiscard]] Result<json::object> promotion_of(ApiClient& api, const json::object& deployment);
 
 // The error that a rollout in its present state amounts to; nothing when it serves or is on its
 // way. One that waits for people is a failed_precondition.

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/json/serialize.hpp>
+
 #include "cli/testing/world.h"
 
 namespace slipway::cli {
@@ -258,25 +260,35 @@ TEST_F(PromoteTest, APostponedChangeSaysSo) {
   EXPECT_FALSE(sent(fmt::format("POST {}/env", base)).at("release").get_bool());
 }
 
+// The deployment as it ends when it was to go on to production.
+std::string promoted_deployment(const json::object& more) {
+  json::object out = parse_json(World::deployment("ready"))->as_object();
+  for (const auto& [key, value] : more) out[key] = value;
+  return "event: done\ndata: " + boost::json::serialize(out) + "\n\n";
+}
+
 TEST_F(PromoteTest, DeployProdFollowsBothAndPrintsProductionsUrl) {
-  answer("GET", "/rollouts", {{"rollouts", json::array{rollout("running")}}}, 200);
-  becomes({rollout("watching", "r2")});
+  w.events({promoted_deployment({{"rollout", "rol_aaaaaaaaaa"}})});
+  becomes({rollout("running"), rollout("watching", "r2")});
   const CliRun run = w.run({"deploy", "--prod"});
   EXPECT_EQ(run.code, 0) << run.err;
   EXPECT_EQ(run.out, "http://shop.localhost:7070\n");
   EXPECT_THAT(run.err, HasSubstr("shop is ready"));
   EXPECT_EQ(text_at(sent("POST /v1/deployments"), "promote_to"), "production");
+  const json::object object = parse_json(w.run({"deploy", "--prod", "--json"}).out)->as_object();
+  EXPECT_EQ(text_at(object, "id"), "dpl_aaaaaaaaaa");
+  EXPECT_EQ(text_at(object_at(object, "promotion"), "state"), "watching");
 }
 
-TEST_F(PromoteTest, DeployProdIsHeldBackWhileProductionIsPaused) {
-  answer("GET", "/rollouts", {{"rollouts", json::array{}}}, 200);
-  answer("GET", "", {{"paused", "rolled back to 3"}}, 200);
+TEST_F(PromoteTest, DeployProdSaysWhyItWasNotPromoted) {
+  w.events({promoted_deployment(
+      {{"rollout", nullptr},
+       {"not_promoted", json::object{{"code", "denied_by_policy"}, {"message", "no: freeze"}}}})});
   const CliRun run = w.run({"deploy", "--prod"});
-  EXPECT_EQ(run.code, 4);
+  EXPECT_EQ(run.code, 6);
   EXPECT_EQ(run.out, "");
-  for (const char* part :
-       {"rolled back to 3", "slipway promote dpl_aaaaaaaaaa", "slipway resume shop"})
-    EXPECT_THAT(run.err, HasSubstr(part));
+  EXPECT_THAT(run.err, HasSubstr("dpl_aaaaaaaaaa is ready, but was not promoted: no: freeze"));
+  EXPECT_THAT(run.err, HasSubstr("slipway promote dpl_aaaaaaaaaa"));
 }
 
 TEST_F(PromoteTest, LogsOfAnEnvironmentAreItsReleases) {
