@@ -1,9 +1,10 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -19,7 +20,6 @@
 #include "deploy/names.h"
 #include "deploy/settings.h"
 #include "deploy/volumes.h"
-#include "deploy/workers.h"
 #include "engine/engine.h"
 #include "router/traffic.h"
 #include "store/layer_store.h"
@@ -46,6 +46,9 @@ class Crews {
     const Names& names;
     const Environments& environments;
     const Volumes& volumes;
+    // How many of each web service an environment is to have, when it has been said; 0: the
+    // setting. May be empty.
+    std::function<std::uint32_t(std::string_view project, std::string_view environment)> wanted{};
   };
   explicit Crews(Parts parts);
   ~Crews();  // stops its threads; the instances go on
@@ -61,23 +64,28 @@ class Crews {
 
   // Starts what is missing of the crew and waits until all of it is ready. Errors as
   // Fleet::start(); then what this call started is stopped again. One that runs already is done at
-  // once.
+  // once. Workers run whatever the preview was asked for; schedules are Schedules'.
   [[nodiscard]] Status start(const Release& release, const Deployment& deployment,
                              std::stop_token stop);
   // The instances of a routed unit; made empty at the first call.
   [[nodiscard]] std::shared_ptr<BackendPool> pool(const Key& key, std::string_view label);
-  // Lets open requests end until `deadline` (WebSockets too), then stops all. Unknown: fine. Routes
-  // must not lead to it any more.
-  [[nodiscard]] Status stop(const Key& key, Duration deadline);
+  // Lets open requests end for `drain` at the most (WebSockets too), then stops all. Ends a start()
+  // of it that is under way. Unknown: fine. Routes must not lead to it any more.
+  [[nodiscard]] Status stop(const Key& key, Duration drain);
+  // For a release that is only kept warm: its workers are stopped, so that none runs beside those
+  // of the release that serves; its web services go on. start() starts them again.
+  [[nodiscard]] Status stop_workers(const Key& key);
   // Starts as many of each web service as `instances` says, or stops what is too many.
   [[nodiscard]] Status scale(const Release& release, const Deployment& deployment,
                              std::uint32_t instances, std::stop_token stop);
-  // New instances first, then the old ones drain, one by one; for `slipway restart`.
+  // New instances first, then the old ones drain, one by one; for `slipway restart`. A worker is
+  // stopped before its successor starts.
   [[nodiscard]] Status replace(const Release& release, const Deployment& deployment,
                                std::stop_token stop);
 
   // Once, before the router starts: goes on with instances of these that outlived the server, and
-  // stops those of any other release. Never waits for one to be ready.
+  // stops those of any other release. Those that had been ready are in service when it returns;
+  // what is missing is started in the background.
   struct Kept {
     Release release;
     Deployment deployment;
@@ -95,7 +103,15 @@ class Crews {
     std::string detail;  // of its last failed check or its last end
   };
   [[nodiscard]] std::vector<Instance> instances(const Key& key) const;
+  // Where the logs of a unit lie: those of its first instance, and of all that have been, the first
+  // one first. Each of them is a directory for LogReader.
   [[nodiscard]] std::filesystem::path log_directory(const Key& key, std::string_view label) const;
+  [[nodiscard]] std::vector<std::filesystem::path> log_directories(const Key& key,
+                                                                   std::string_view label) const;
+
+  // How a release's unit runs: Placement with its volumes and release layer. Also for its
+  // schedules.
+  [[nodiscard]] Result<Placement> placement(const Release& release, const Unit& unit) const;
 
   // Once a second: health checks that are due, restarts, disks.
   void tick();
