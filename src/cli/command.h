@@ -69,6 +69,8 @@ Action define_logs(Arguments& arguments, CommonOptions& common);
 Action define_env(Arguments& arguments, CommonOptions& common);
 Action define_alerts(Arguments& arguments, CommonOptions& common);
 Action define_open(Arguments& arguments, CommonOptions& common);
+Action define_domain(Arguments& arguments, CommonOptions& common);
+Action define_volume(Arguments& arguments, CommonOptions& common);
 Action define_redeploy(Arguments& arguments, CommonOptions& common);
 Action define_promote(Arguments& arguments, CommonOptions& common);
 Action define_rollback(Arguments& arguments, CommonOptions& common);

@@ -200,6 +200,34 @@ constexpr Command rows[] = {
      "slipway env pull > .env.preview\nslipway env history\nslipway env rollback 3",
      define_env,
      {Permission::env_read, Permission::env_write, Permission::secret_write}},
+    {"domain",
+     Group::change,
+     "Lead a host name of your own to an environment",
+     "A name is claimed with add, which prints a DNS record of type TXT; once DNS has that, verify "
+     "leads the name to the environment at once. The record stays: it is looked for again each "
+     "day, "
+     "and a name that lost it for a week leads nowhere any more. Names are given in ASCII (xn-- "
+     "for "
+     "others), without a port. Point the name itself at this server by A, AAAA or CNAME.",
+     "slipway domain add shop www.example.com\nslipway domain verify www.example.com\n"
+     "slipway domain add shop next.example.com --env staging\n"
+     "slipway domain ls shop\nslipway domain rm www.example.com",
+     define_domain,
+     {Permission::read, Permission::promote}},
+    {"volume",
+     Group::change,
+     "Look at what apps keep; snapshot, restore, share it",
+     "Each environment has volumes of its own, for what the plan lists; each preview, too, as a "
+     "copy of those of the preview before it. A snapshot is made before each release command. A "
+     "restore needs the environment stopped: with `slipway rollback --restore` it is part of going "
+     "back. What was there before is kept as a snapshot. Production's data never reaches a preview "
+     "unless a person says so with share.",
+     "slipway volume ls shop\nslipway volume snapshot shop -m 'before the import'\n"
+     "slipway volume snapshots shop\nslipway rollback shop --restore snp_k3x7m2p5qa\n"
+     "slipway volume share shop --from staging --with previews\n"
+     "slipway volume share shop --from none",
+     define_volume,
+     {Permission::read, Permission::promote}},
     {"alerts",
      Group::change,
      "Tell a URL what becomes of a project's releases",

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <map>
+#include <algorithm>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "cli/follow.h"
@@ -40,8 +41,10 @@ class Shown {
   explicit Shown(ProgressView& progress) : progress_(progress) {}
 
   void take(const json::object& rollout) {
-    for (const json::value& value : array_at(rollout, "steps"))
-      if (value.is_object()) take_step(value.get_object());
+    const json::array& steps = array_at(rollout, "steps");
+    known_.resize(std::max(known_.size(), steps.size()));
+    for (std::size_t i = 0; i < steps.size(); ++i)
+      if (steps[i].is_object()) take_step(steps[i].get_object(), known_[i]);
     const json::array& verdicts = array_at(rollout, "verdicts");
     for (; verdicts_ < verdicts.size(); ++verdicts_)
       if (verdicts[verdicts_].is_object())
@@ -50,10 +53,10 @@ class Shown {
   }
 
  private:
-  void take_step(const json::object& step) {
+  // Several may have one name: a canary's, one for each share.
+  void take_step(const json::object& step, std::string& known) {
     const std::string name = text_at(step, "name"), state = text_at(step, "state"),
                       detail = text_at(step, "detail");
-    std::string& known = known_[name];
     if (state == "running") {
       if (known != state) progress_.start(name, detail);
       progress_.detail(name, detail);
@@ -64,7 +67,7 @@ class Shown {
   }
 
   ProgressView& progress_;
-  std::map<std::string, std::string> known_;  // state by step
+  std::vector<std::string> known_;  // states of the steps
   std::size_t verdicts_ = 0;
 };
 

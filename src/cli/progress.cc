@@ -107,7 +107,9 @@ void ProgressView::start(std::string_view name, std::string_view detail) {
                     .detail = std::string(detail),
                     .started = clock_.monotonic()};
   // Steps that can take minutes are announced; the others speak when they are over.
-  if (mode_ == Mode::plain && (name == "install" || name == "build" || name == "start"))
+  constexpr std::string_view long_ones[] = {"install", "build", "start", "wait",    "release",
+                                            "canary",  "watch", "drain", "restart", "scale"};
+  if (mode_ == Mode::plain && std::ranges::find(long_ones, name) != std::end(long_ones))
     print(render_plain(step));
   model_.update(std::move(step));
   draw();
