@@ -16,6 +16,7 @@
 #include "build/step.h"
 #include "build/toolchain_host.h"
 #include "build/toolchains.h"
+#include "build/wired_files.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -366,6 +367,9 @@ class Run {
     Artifact& artifact = outcome_.artifact;
     artifact.layers = below_build();
     if (!build_layer_.empty()) artifact.layers.push_back(build_layer_);
+    if (request_.wires == BuildRequest::Wires::told && !build_layer_.empty())
+      if (const auto built = layers_.find(build_layer_))
+        artifact.wired = wired_files(*built / "app");
     artifact.start = service_.start.value_or("");
     artifact.workdir = work_directory(service_);
     artifact.env = run_environment(ground_);
@@ -386,6 +390,8 @@ class Run {
       error.cause = "no_output";
       return fail(std::move(error));
     }
+    if (request_.wires == BuildRequest::Wires::told)
+      outcome_.artifact.wired = wired_files(*site, blobs_);
     SLIPWAY_TRY(outcome_.artifact.site, blobs_.put_manifest(*std::move(site)));
     outcome_.artifact.fallback = service_.fallback;
     for (const Toolchain& tool : ground_.tools) outcome_.artifact.built_with.push_back(tool.id());

@@ -33,6 +33,8 @@ struct BuildRequest {
   const Manifest* source = nullptr;
   std::vector<std::string> source_layers;  // of LayerStore, lowest first; show the tree at /app
   EnvVars build_env;
+  // The build is told names of model/wires.h: look which files of its output hold them.
+  enum class Wires { none, told } wires = Wires::none;
   std::uint32_t uid_slot = 0;  // the build's own range; differs from any environment's
   BuildLimits limits;
 };

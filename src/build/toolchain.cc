@@ -33,7 +33,7 @@ constexpr ToolRow tools[] = {
     {"gradle", RangeStyle::minimum, R"((^|[;&|(]\s*)gradle\b)"},
     {"java", RangeStyle::minimum, R"(\bjava\b|\bmvnw?\b|\bgradlew?\b)"},
     {"ruby", RangeStyle::npm, R"(\b(ruby|bundle|rails|rackup)\b)"},
-    {"php", RangeStyle::npm, R"(\b(php|composer)\b)"},
+    {"php", RangeStyle::composer, R"(\b(php|composer)\b)"},
     {"composer", RangeStyle::npm, R"(\bcomposer\b)"},
     {"hugo", RangeStyle::minimum, R"((^|[;&|(]\s*)hugo\b)"},
     {"zola", RangeStyle::minimum, R"((^|[;&|(]\s*)zola\b)"},

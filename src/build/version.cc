@@ -150,7 +150,12 @@ bool take_comparator(std::string_view& text, RangeStyle style, std::vector<Bound
     if (partial->parts == 3) bounds.push_back({Op::ne, v});  // a "!=3.9.*" never decides here
   } else if (op == "^") {
     if (partial->parts > 0) add_span(bounds, v, caret_end(*partial));
-  } else if (op == "~" || op == "~>") {
+  } else if (op == "~>" || (op == "~" && style == RangeStyle::composer)) {
+    // The last part that is written may rise.
+    if (partial->parts > 0)
+      add_span(bounds, v,
+               partial->parts == 2 ? Version{v.major + 1, 0, 0, {}} : tilde_end(*partial));
+  } else if (op == "~") {
     if (partial->parts > 0) add_span(bounds, v, tilde_end(*partial));
   } else if (op == "~=") {
     if (partial->parts < 2) return false;

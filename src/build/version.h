@@ -22,9 +22,10 @@ struct Version {
   [[nodiscard]] static std::optional<Version> parse(std::string_view text);
 };
 
-// How a bare "20.1" and the operators are read: as npm does, as Python's tools do (PEP 440 and
-// Poetry's ^ and ~), or as the least version that will do (Go, Rust's MSRV, Java).
-enum class RangeStyle { npm, python, minimum };
+// How a bare "20.1" and the operators are read: as npm does, as Composer does ("~8.1" lets 8.2 in),
+// as Python's tools do (PEP 440 and Poetry's ^ and ~), or as the least version that will do (Go,
+// Rust's MSRV, Java). "~>" is Ruby's and Elixir's everywhere: "~> 3.1" lets 3.2 in.
+enum class RangeStyle { npm, composer, python, minimum };
 
 // A set of versions as its source wrote it: ">=18 <21 || ^22", "3.11.*", ">=3.9,<4", "1.22".
 class VersionRange {

@@ -34,6 +34,20 @@ TEST(Version, ReleasesComeAfterTheirPrereleases) {
   EXPECT_LT(*Version::parse("3.9"), *Version::parse("3.10"));
 }
 
+TEST(VersionRange, LetsTheLastWrittenPartRiseAsRubyElixirAndComposerDo) {
+  const auto allows = [](std::string_view range, RangeStyle style, std::string_view version) {
+    return VersionRange::parse(range, style)->allows(*Version::parse(version));
+  };
+  EXPECT_TRUE(allows("~> 3.1", RangeStyle::npm, "3.3.0"));  // Gemfile
+  EXPECT_FALSE(allows("~> 3.1", RangeStyle::npm, "4.0.0"));
+  EXPECT_FALSE(allows("~> 3.1.2", RangeStyle::npm, "3.2.0"));
+  EXPECT_TRUE(allows("~> 1.12", RangeStyle::minimum, "1.14.0"));  // mix.exs
+  EXPECT_FALSE(allows("~> 1.12", RangeStyle::minimum, "2.0.0"));
+  EXPECT_TRUE(allows("~8.1", RangeStyle::composer, "8.2.35"));
+  EXPECT_FALSE(allows("~8.1.0", RangeStyle::composer, "8.2.35"));
+  EXPECT_TRUE(allows("^8.1|^9.0", RangeStyle::composer, "8.2.35"));
+}
+
 TEST(NpmRange, FollowsNodeSemver) {
   EXPECT_TRUE(npm("", "20.1.0"));
   EXPECT_TRUE(npm("*", "20.1.0"));

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "deploy/readiness.h"
+#include "deploy/wire_values.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -86,7 +87,9 @@ Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& 
   spec.root.upper = home / "upper";
   SLIPWAY_TRY(spec.root.binds, parts.builder.toolchain_binds(artifact));
   const std::string& start = artifact.start;
-  spec.argv = {"/bin/sh", "-c", command.empty() ? start : std::string(command)};
+  spec.argv = {"/bin/sh", "-c",
+               wire_script(run_wires(deployment, unit, parts.names, host_name)) +
+                   (command.empty() ? start : std::string(command))};
   spec.workdir = artifact.workdir.empty() ? "/app" : artifact.workdir;
   spec.env = artifact.env;
   spec.env.insert_or_assign("SLIPWAY_PROJECT", deployment.project);

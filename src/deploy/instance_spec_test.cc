@@ -4,6 +4,7 @@
 
 #include "deploy/testing/world.h"
 #include "deploy/units.h"
+#include "deploy/wire_values.h"
 #include "model/release.h"
 
 namespace slipway {
@@ -96,6 +97,31 @@ TEST_F(InstanceSpecTest, AReleaseTakesItsOwnReleaseLayerNotThePreviews) {
   EXPECT_EQ(spec({}).error().code, Errc::corrupt);
   EXPECT_TRUE(spec({.release = 1}));
   EXPECT_EQ(spec({.release = 1, .release_layer = "gone too"}).error().code, Errc::corrupt);
+}
+
+TEST_F(InstanceSpecTest, AddressesThatABuildBakedInAreFilledInWhereItRuns) {
+  deployment.plan.services[0].wires = {
+      {.env = "NEXT_PUBLIC_API_URL", .service = "api", .value = "{url}/v1", .when = "build"},
+      {.env = "SOCKET", .service = "api", .value = "ws://{host}:{port}", .when = "build"},
+      {.env = "API_HOST", .service = "api", .value = "{host}", .when = "build"},
+      {.env = "AT_RUN_TIME", .service = "api", .value = "{url}", .when = "run"}};
+  const Unit web = find_unit(deployment, "").value();
+  const EnvVars told = build_wires(deployment, web);
+  EXPECT_EQ(told.size(), 3u);
+  const std::string text = told.at("NEXT_PUBLIC_API_URL") + " " + told.at("SOCKET") + " " +
+                           told.at("API_HOST") + R"( "http:\/\/api.slipway-wire.invalid\/v1")";
+  const auto host = [&](std::string_view label) {
+    return w.names.release_host("shop", "production", label);
+  };
+  EXPECT_EQ(wire_script(run_wires(deployment, web, w.names, host)), "") << "nothing is wired";
+  deployment.artifact.wired = {".next/a b.js"};
+  const FilledWires wires = run_wires(deployment, web, w.names, host);
+  const std::string at = "api--production--shop.localhost";
+  EXPECT_EQ(fill_wires(text, wires), "http://" + at + ":7070/v1 ws://" + at + ":7070 " + at +
+                                         R"( "http:\/\/)" + at + R"(:7070\/v1")");
+  const std::string script = spec({}).value().argv.back();
+  EXPECT_TRUE(script.starts_with("sed -i")) << script;
+  EXPECT_TRUE(script.ends_with("-- '/app/.next/a b.js' || exit\nweb")) << script;
 }
 
 }  // namespace

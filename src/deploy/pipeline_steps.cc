@@ -7,6 +7,7 @@
 #include "deploy/pipeline.h"
 #include "deploy/pipeline_observer.h"
 #include "deploy/units.h"
+#include "deploy/wire_values.h"
 #include "detect/detect.h"
 #include "store/workspace.h"
 #include "sys/files.h"
@@ -140,7 +141,10 @@ Status Pipeline::build_units(Making& making) {
                          .limits = parts_.settings.builds.limits};
     for (const auto& [name, value] : deployment.options.build_env)
       request.build_env.insert_or_assign(name, value);
-    request.build_env.merge(sibling_variables(deployment, unit, parts_.names, "build"));
+    if (EnvVars wires = build_wires(deployment, unit); !wires.empty()) {
+      request.wires = BuildRequest::Wires::told;
+      request.build_env.merge(wires);
+    }
     PipelineObserver observer(making.journey, making.log,
                               units.size() > 1 ? sanitize_line(unit.name()) : "");
     auto built = parts_.builder.build(request, observer, making.stop);

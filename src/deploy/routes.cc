@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "deploy/path_routes.h"
+#include "deploy/wire_values.h"
 
 namespace slipway {
 
@@ -15,8 +16,10 @@ Result<RouteTarget> Routes::target(const Deployment& deployment, const Unit& uni
                   .error = deployment.error};
   if (is_live(deployment.state)) {
     if (unit.artifact->site)
-      return RouteTarget(
-          sites_.get(deployment.id, unit.label, *unit.artifact->site, unit.artifact->fallback));
+      return RouteTarget(sites_.get(
+          deployment.id, unit.label, *unit.artifact->site, unit.artifact->fallback,
+          run_wires(deployment, unit, names_,
+                    [&](std::string_view label) { return names_.unit_host(deployment, label); })));
     if (unit.is_routed()) return RouteTarget(fleet_.backend(deployment.id, unit.label));
     page.kind = "background";
   } else {

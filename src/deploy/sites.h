@@ -25,11 +25,13 @@ class Sites {
   Sites(const BlobStore& blobs, const Clock& clock) : blobs_(blobs), clock_(clock) {}
 
   // The site of a deployment's unit (its label; empty for the only one), made at the first call.
-  // `manifest` is the blob that lists its files.
+  // `manifest` is the blob that lists its files; where it holds names of other services, each place
+  // that it is served at (each `wires`) has a site of its own.
   [[nodiscard]] std::shared_ptr<const StaticSite> get(const DeploymentId& id,
                                                       std::string_view label,
                                                       const Digest& manifest,
-                                                      StaticFallback fallback);
+                                                      StaticFallback fallback,
+                                                      FilledWires wires = {});
   // Of a deployment that is live no more; unknown is fine.
   void forget(const DeploymentId& id);
 
@@ -40,7 +42,12 @@ class Sites {
   std::size_t drop_unused_since(Duration since);
 
  private:
-  using ByLabel = std::vector<std::pair<std::string, std::shared_ptr<const StaticSite>>>;
+  struct Entry {
+    std::string label;
+    FilledWires wires;
+    std::shared_ptr<const StaticSite> site;
+  };
+  using ByLabel = std::vector<Entry>;
 
   const BlobStore& blobs_;
   const Clock& clock_;

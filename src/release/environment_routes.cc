@@ -1,5 +1,8 @@
 #include "release/environment_routes.h"
 
+#include "deploy/path_routes.h"
+#include "deploy/wire_values.h"
+
 namespace slipway {
 
 Result<std::optional<EnvironmentRoutes::Serving>> EnvironmentRoutes::load(
@@ -15,8 +18,13 @@ std::optional<TrafficSplit::Arm> EnvironmentRoutes::arm(const Serving& serving, 
   const Crews::Key key = Crews::key_of(serving.release);
   if (unit.artifact->site)
     return TrafficSplit::Arm{
-        .target = parts_.sites.get(serving.deployment.id, unit.label, *unit.artifact->site,
-                                   unit.artifact->fallback),
+        .target = parts_.sites.get(
+            serving.deployment.id, unit.label, *unit.artifact->site, unit.artifact->fallback,
+            run_wires(serving.deployment, unit, parts_.names,
+                      [&](std::string_view label) {
+                        return parts_.names.release_host(serving.release.project,
+                                                         serving.release.environment, label);
+                      })),
         .stats = stats(key)};
   if (!unit.is_routed()) return std::nullopt;
   return TrafficSplit::Arm{.target = parts_.crews.pool(key, unit.label), .stats = stats(key)};
@@ -61,7 +69,11 @@ Result<std::int64_t> EnvironmentRoutes::publish(std::string_view project,
     SLIPWAY_TRY(const std::optional<Serving> canary, load(project, environment, wanted.number));
     for (const Unit& unit : units_of(serving->deployment)) {
       if (!unit.label.empty() && !unit.is_routed()) continue;
-      const RouteTarget leads_to = target(*serving, unit, canary, wanted);
+      const RouteTarget leads_to =
+          with_path_rules(serving->deployment, unit, target(*serving, unit, canary, wanted),
+                          [&](std::string_view label) {
+                            return parts_.names.release_host(project, environment, label);
+                          });
       const auto add = [&](std::string host) {
         if (hosts.insert(host).second) changes.emplace_back(std::move(host), leads_to);
       };

@@ -38,6 +38,7 @@ std::optional<Wish> wish_of(const RequestHead& head) {
 
 struct Chosen {
   Fd fd;
+  std::shared_ptr<const std::string> content;  // instead of a file
   std::uint64_t size = 0;
   std::optional<Coding> coding;
 };
@@ -45,19 +46,21 @@ struct Chosen {
 // The best variant that is there, or the file itself.
 Result<Chosen> choose(Exchange& x, const std::shared_ptr<const SiteIndex>& site,
                       const SiteIndex::File& file, const Wish& wish, std::string_view type) {
+  if (file.content)
+    return Chosen{.fd = {}, .content = file.content, .size = file.size, .coding = std::nullopt};
   if (wish.range.empty() && is_compressible(type)) {
     for (const Coding coding : wish.codings) {
       if (!can_make(coding)) continue;
       const auto size = x.lane.variants.find(site, file, coding);
       if (!size) continue;
       if (auto fd = open_file(site->variant_path(file, coding), O_RDONLY))
-        return Chosen{.fd = *std::move(fd), .size = *size, .coding = coding};
+        return Chosen{.fd = *std::move(fd), .content = {}, .size = *size, .coding = coding};
       // Collected with its blob's neighbours: it will be made again.
       file.variants[static_cast<std::size_t>(coding)] = SiteIndex::variant_unknown;
     }
   }
   SLIPWAY_TRY(Fd fd, site->open_file(file));
-  return Chosen{.fd = std::move(fd), .size = file.size};
+  return Chosen{.fd = std::move(fd), .content = {}, .size = file.size, .coding = std::nullopt};
 }
 
 Task<void> send_file(Exchange& x, int status, std::string headers, const Chosen& chosen,
@@ -70,6 +73,9 @@ Task<void> send_file(Exchange& x, int status, std::string headers, const Chosen&
   bool sent = false;
   if (x.is_head || bytes == 0) {
     sent = co_await x.client.write({head});
+  } else if (chosen.content) {
+    sent = co_await x.client.write(
+        {head, std::string_view(*chosen.content).substr(part.first, bytes)});
   } else if (bytes <= read_at_once) {
     std::string content(bytes, '\0');
     const ssize_t n =

@@ -8,6 +8,7 @@ namespace slipway {
 namespace {
 
 constexpr int most_links = 8;
+constexpr std::size_t most_filled = 16u << 20;
 
 // Where a link at `path` with this target leads, inside the tree.
 std::optional<std::string> follow(std::string_view path, std::string_view target) {
@@ -69,14 +70,29 @@ std::string_view to_string(Coding coding) {
 }
 
 std::shared_ptr<const SiteIndex> SiteIndex::create(const Manifest& manifest,
-                                                   StaticFallback fallback,
-                                                   const BlobStore& blobs) {
+                                                   StaticFallback fallback, const BlobStore& blobs,
+                                                   const FilledWires& wires) {
   std::shared_ptr<SiteIndex> index(new SiteIndex(fallback, blobs));
   index->files_.reserve(manifest.entries.size());
   for (const ManifestEntry& entry : manifest.entries)
     if (const ManifestEntry* target = resolve(manifest, entry, blobs))
       index->files_.emplace_back(entry.path, target->digest, target->size);
+  index->fill(wires);
   return index;
+}
+
+// Few files, and small ones, hold addresses: what a bundler made of the sources.
+void SiteIndex::fill(const FilledWires& wires) {
+  if (wires.values.empty()) return;
+  for (File& file : files_) {
+    if (std::ranges::find(wires.files, file.path) == wires.files.end()) continue;
+    Result<std::string> text = blobs_.read(file.digest, most_filled);
+    if (!text) continue;
+    auto filled = std::make_shared<const std::string>(fill_wires(*std::move(text), wires));
+    file.digest = sha256(*filled);
+    file.size = filled->size();
+    file.content = std::move(filled);
+  }
 }
 
 const SiteIndex::File* SiteIndex::lookup(std::string_view path) const {
@@ -117,16 +133,17 @@ std::filesystem::path SiteIndex::variant_path(const File& file, Coding coding) c
 
 std::shared_ptr<const StaticSite> StaticSite::create(DeploymentId deployment, const Digest& site,
                                                      StaticFallback fallback,
-                                                     const BlobStore& blobs, Duration now) {
+                                                     const BlobStore& blobs, Duration now,
+                                                     FilledWires wires) {
   return std::shared_ptr<const StaticSite>(
-      new StaticSite(std::move(deployment), site, fallback, blobs, now));
+      new StaticSite(std::move(deployment), site, fallback, blobs, now, std::move(wires)));
 }
 
 Result<std::shared_ptr<const SiteIndex>> StaticSite::index() const {
   const std::lock_guard lock(mutex_);
   if (!index_) {
     SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest, blobs_.read_manifest(site_));
-    index_ = SiteIndex::create(*manifest, fallback_, blobs_);
+    index_ = SiteIndex::create(*manifest, fallback_, blobs_, wires_);
   }
   return index_;
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "model/deployment.h"
 #include "model/manifest.h"
+#include "model/wires.h"
 #include "store/blob_store.h"
 
 namespace slipway {
@@ -33,12 +34,15 @@ class SiteIndex {
   // paths: the store must outlive it.
   [[nodiscard]] static std::shared_ptr<const SiteIndex> create(const Manifest& manifest,
                                                                StaticFallback fallback,
-                                                               const BlobStore& blobs);
+                                                               const BlobStore& blobs,
+                                                               const FilledWires& wires = {});
 
   struct File {
     std::string path;
     Digest digest;
     std::uint64_t size = 0;
+    // Instead of the blob's bytes, where addresses were filled in; `digest` and `size` are its own.
+    std::shared_ptr<const std::string> content;
     // Bytes of the variant beside the blob, by coding; or one of the three below.
     mutable std::array<std::atomic<std::int64_t>, coding_count> variants{};
 
@@ -46,7 +50,10 @@ class SiteIndex {
     File(std::string file_path, const Digest& blob, std::uint64_t bytes)
         : path(std::move(file_path)), digest(blob), size(bytes) {}
     File(File&& other) noexcept
-        : path(std::move(other.path)), digest(other.digest), size(other.size) {}
+        : path(std::move(other.path)),
+          digest(other.digest),
+          size(other.size),
+          content(std::move(other.content)) {}
   };
   static constexpr std::int64_t variant_unknown = 0, variant_being_made = -1, variant_useless = -2;
 
@@ -65,6 +72,7 @@ class SiteIndex {
  private:
   SiteIndex(StaticFallback fallback, const BlobStore& blobs) : fallback_(fallback), blobs_(blobs) {}
   [[nodiscard]] const File* lookup(std::string_view path) const;
+  void fill(const FilledWires& wires);
 
   StaticFallback fallback_;
   const BlobStore& blobs_;
@@ -78,11 +86,9 @@ class StaticSite {
  public:
   // `site` is the blob of its manifest. Counts as asked for at `now` (monotonic). `blobs` must
   // outlive it.
-  [[nodiscard]] static std::shared_ptr<const StaticSite> create(DeploymentId deployment,
-                                                                const Digest& site,
-                                                                StaticFallback fallback,
-                                                                const BlobStore& blobs,
-                                                                Duration now);
+  [[nodiscard]] static std::shared_ptr<const StaticSite> create(
+      DeploymentId deployment, const Digest& site, StaticFallback fallback, const BlobStore& blobs,
+      Duration now, FilledWires wires = {});
   [[nodiscard]] const DeploymentId& deployment() const { return deployment_; }
 
   // Reads the manifest when it is not at hand: about a millisecond for a thousand files. Errors:
@@ -99,13 +105,15 @@ class StaticSite {
 
  private:
   StaticSite(DeploymentId deployment, const Digest& site, StaticFallback fallback,
-             const BlobStore& blobs, Duration now)
-      : deployment_(std::move(deployment)),
+             const BlobStore& blobs, Duration now, FilledWires wires)
+      : wires_(std::move(wires)),
+        deployment_(std::move(deployment)),
         site_(site),
         fallback_(fallback),
         blobs_(blobs),
         last_request_(now.count()) {}
 
+  const FilledWires wires_;
   const DeploymentId deployment_;
   const Digest site_;
   const StaticFallback fallback_;
