@@ -68,11 +68,19 @@ void procfile(const Root& root, Proposal& proposal) {
 }
 
 void netlify(const Root& root, Proposal& proposal) {
-  const json::value* document = root.has("netlify.toml") ? root.toml("netlify.toml") : nullptr;
+  std::string file = root.path("netlify.toml");
+  const Project& project = root.project();
+  // One above all with a base is about that folder.
+  if (!root.has("netlify.toml")) file = "netlify.toml";
+  const json::value* document = project.files().has(file) ? project.toml(file) : nullptr;
   if (document == nullptr) return;
-  const std::string file = root.path("netlify.toml");
-  const std::string_view text = root.text("netlify.toml");
+  const std::string_view base = string_at(*document, {"build", "base"});
+  if (resolve_path(directory_of(file), base.empty() ? "." : base).value_or("") != root.directory())
+    return;
+  const std::string_view text = project.files().text(file);
   Service& service = proposal.service;
+  if (!base.empty())
+    proposal.because(file, line_of(text, "base"), "netlify.toml base: " + std::string(base));
   std::string command = without_install(string_at(*document, {"context", "production", "command"}));
   if (command.empty()) command = without_install(string_at(*document, {"build", "command"}));
   if (service.is_static) {

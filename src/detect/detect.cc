@@ -16,6 +16,7 @@ namespace {
 
 using namespace detection;
 
+constexpr double alike = 0.15;    // no further apart than this
 constexpr double accepted = 0.5;  // below: no service, only a candidate
 constexpr double sure = 0.7;      // a root this sure is not looked past
 constexpr std::size_t max_roots = 60;
@@ -43,6 +44,17 @@ Verdict judge(const Root& root, const DetectOptions& options, const Listing& lis
     }
   stable_order(proposals, [](const Proposal& proposal) { return -proposal.service.confidence; });
   Verdict verdict;
+  // Two servers in two languages side by side: nobody knows which is meant.
+  const auto rivals = [&](const Service& other) {
+    const Service& taken = verdict.winner->service;
+    const auto serves = [](const Service& service) {
+      return service.kind == "web" && !service.is_static && service.start &&
+             service.provider != "dockerfile" && service.provider != "shell";
+    };
+    return options.framework.empty() && options.start.empty() && serves(taken) && serves(other) &&
+           taken.provider != other.provider && other.confidence >= sure &&
+           taken.confidence - other.confidence <= alike;
+  };
   for (Proposal& proposal : proposals) {
     const Service& service = proposal.service;
     const bool given = !options.start.empty() || !options.output.empty();
@@ -53,6 +65,18 @@ Verdict judge(const Root& root, const DetectOptions& options, const Listing& lis
         (service.confidence >= accepted || forced)) {
       verdict.winner = std::move(proposal);
       continue;
+    }
+    if (verdict.winner && rivals(service)) {
+      const auto called = [](const Service& each) {
+        return each.framework.empty() ? each.provider : each.framework;
+      };
+      const std::string taken = called(verdict.winner->service), other = called(service);
+      verdict.winner->questions.push_back({.id = "framework",
+                                           .text = "run " + taken + " or " + other + "?",
+                                           .choices = {taken, other},
+                                           .default_choice = taken,
+                                           .flag = "--framework " + other});
+      verdict.winner->service.confidence = std::min(verdict.winner->service.confidence, sure);
     }
     std::string reason = proposal.reason + "; ";
     if (!answers(options, service))

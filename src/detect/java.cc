@@ -84,6 +84,20 @@ std::string resolved(const XmlNode& project, std::string_view text) {
   return out;
 }
 
+// "demo.Main" when exactly one class below src/main/java has a main(); "" otherwise.
+std::string only_program(const Root& root) {
+  constexpr std::string_view top = "src/main/java/";
+  std::string found;
+  for (const SourceFacts* facts : root.sources(Language::java)) {
+    std::string path = root.relative(facts->path);
+    if (!facts->has_main || !path.starts_with(top) || !path.ends_with(".java")) continue;
+    if (!found.empty()) return {};
+    found = path.substr(top.size(), path.size() - top.size() - 5);
+    std::ranges::replace(found, '/', '.');
+  }
+  return found;
+}
+
 std::optional<Proposal> plan_maven(const Root& root, Proposal proposal) {
   Service& service = proposal.service;
   const std::optional<XmlNode> document = parse_xml(root.text("pom.xml"));
@@ -149,6 +163,14 @@ std::optional<Proposal> plan_maven(const Root& root, Proposal proposal) {
       name.empty() ? std::string("target/*.jar") : "target/" + name + (war ? ".war" : ".jar");
   if (service.framework == "quarkus") jar = "target/quarkus-app/quarkus-run.jar";
   start_jar(service, jar);
+  // A plain jar names no program: the only one that the sources have, with what it depends on.
+  if (service.framework.empty() && !runnable && !war && !name.empty())
+    if (const std::string program = only_program(root); !program.empty()) {
+      const bool needs = project->find("dependencies") != nullptr;
+      if (needs) *service.build += " dependency:copy-dependencies -DincludeScope=runtime";
+      service.start =
+          "java -cp " + (needs ? "'" + jar + ":target/dependency/*'" : jar) + " " + program;
+    }
   service.confidence = service.framework == "spring-boot" || service.framework == "quarkus" ||
                                service.framework == "micronaut"
                            ? 0.97

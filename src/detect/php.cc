@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "detect/detectors.h"
+#include "detect/listed.h"
 
 namespace slipway::detection {
 namespace {
@@ -17,6 +18,36 @@ bool needs_source(const json::value& composer) {
   for (const std::string_view hook : {"post-install-cmd", "post-autoload-dump", "pre-install-cmd"})
     if (find(composer, {"scripts", hook}) != nullptr) return true;
   return find(composer, {"repositories"}) != nullptr;
+}
+
+// The queue's worker where there are jobs, and the scheduler where something is scheduled.
+void plan_laravel_processes(const Root& root, bool horizon, Proposal& proposal) {
+  const auto first_below = [&](std::string_view folder) {
+    for (const std::string& file : root.files())
+      if (file.starts_with(folder) && file.ends_with(".php")) return file;
+    return std::string();
+  };
+  if (const std::string job = first_below("app/Jobs/"); horizon || !job.empty()) {
+    Service worker = process_of(proposal.service, "queue", "worker",
+                                horizon ? "php artisan horizon" : "php artisan queue:work");
+    worker.evidence = {{.file = root.path(job.empty() ? "composer.json" : job),
+                        .line = 0,
+                        .fact = horizon ? "Horizon works the queue" : "jobs for the queue"}};
+    proposal.others.push_back(std::move(worker));
+  }
+  for (const std::string_view file : {"routes/console.php", "app/Console/Kernel.php"}) {
+    const std::string_view text = root.text(file);
+    const bool schedules = text.find("Schedule::") != std::string_view::npos ||
+                           text.find("$schedule->") != std::string_view::npos ||
+                           text.find(")->daily(") != std::string_view::npos ||
+                           text.find(")->hourly(") != std::string_view::npos;
+    if (!schedules) continue;
+    Service cron = process_of(proposal.service, "schedule", "cron", "php artisan schedule:run");
+    cron.schedule = "* * * * *";
+    cron.evidence = {{.file = root.path(file), .line = 0, .fact = "schedules tasks"}};
+    proposal.others.push_back(std::move(cron));
+    break;
+  }
 }
 
 }  // namespace
@@ -85,6 +116,7 @@ std::optional<Proposal> detect_php(const Root& root) {
       }
     if (root.text("bootstrap/app.php").find("health: '/up'") != std::string_view::npos)
       service.health_path = "/up";
+    plan_laravel_processes(root, uses("laravel/horizon"), proposal);
   } else if (uses("symfony/framework-bundle")) {
     service.framework = "symfony";
     service.start = "APP_ENV=prod php -S 0.0.0.0:$PORT -t public";

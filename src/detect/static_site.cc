@@ -14,6 +14,10 @@ std::optional<Proposal> detect_static(const Root& root) {
                                         "_site", "htdocs", "html", "src", "docs"}) {
     const std::string page = join_path(folder, "index.html");
     if (!root.has(page)) continue;
+    // A project of its own, which is looked at as such; what a build wrote may hold a manifest,
+    // too.
+    const bool written = folder == "dist" || folder == "build" || folder == "out";
+    if (folder != "." && !written && root.has(join_path(folder, "package.json"))) continue;
     service.output_dir = folder;
     proposal.because(root.path(page), 0, "a page to serve as it is");
     // Made by a tool or for one: a page that loads TypeScript cannot be served as it is.

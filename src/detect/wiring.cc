@@ -282,7 +282,34 @@ class Wiring {
     }
   }
 
+  // rewrites of next.config: { source: '/api/:path*', destination:
+  // 'http://localhost:8000/api/:path*' }
+  void rewrites_of_next(Service& service, const std::string& file) {
+    const std::vector<Token> tokens = tokenize(project_.files().text(file), Language::javascript);
+    const auto plain = [](std::string_view path) { return path.substr(0, path.find("/:")); };
+    for (std::size_t i = 0; i + 2 < tokens.size(); ++i) {
+      if (!tokens[i].is("source") || !tokens[i + 1].is(":") || !tokens[i + 2].string()) continue;
+      for (std::size_t k = i + 3; k + 2 < tokens.size() && !tokens[k].is("}"); ++k) {
+        if (!tokens[k].is("destination") || !tokens[k + 1].is(":") || !tokens[k + 2].string())
+          continue;
+        const std::optional<LocalAddress> address = read_address(tokens[k + 2].text);
+        const std::string_view path = plain(tokens[i + 2].text);
+        const std::string_view there = address ? plain(address->path) : path;
+        // Anything else than the same path, or the path without its beginning, only Next can do.
+        if (address && (there == path || there.empty()))
+          add_proxy(service, path, tokens[k + 2].text, file, tokens[i].line, there.empty());
+        break;
+      }
+    }
+  }
+
   void proxies(Service& service) {
+    if (service.framework == "next")
+      for (const std::string_view extension : {".ts", ".js", ".mjs"})
+        if (const std::string file =
+                join_path(service.root, "next.config" + std::string(extension));
+            project_.files().has(file))
+          rewrites_of_next(service, file);
     if (!service.is_static || service.provider != "node") return;
     for (const std::string_view stem : {"vite.config", "vue.config", "rsbuild.config"})
       for (const std::string_view extension : {".ts", ".js", ".mjs", ".mts", ".cjs", ".cts"})

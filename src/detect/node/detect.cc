@@ -133,6 +133,55 @@ void plan_build(const Context& context, const Framework* framework) {
         package.execute("prisma generate") + (service.build ? " && " + *service.build : "");
 }
 
+// moon's own task, where no script builds: moon.yml, tasks.build.command.
+void plan_moon_build(const Context& context) {
+  const Root& root = *context.package.root;
+  Service& service = context.proposal.service;
+  if (!context.package.script("build").empty() || !root.has("moon.yml")) return;
+  const json::value* tasks = root.project().yaml(root.path("moon.yml"));
+  if (tasks == nullptr) return;
+  std::vector<std::string> words = strings_at(*tasks, {"tasks", "build", "command"});
+  for (std::string& word : strings_at(*tasks, {"tasks", "build", "args"}))
+    words.push_back(std::move(word));
+  if (words.empty()) return;
+  service.build = context.package.execute(join(words, " "));
+  context.proposal.because(root.path("moon.yml"), line_of(root.text("moon.yml"), "command"),
+                           "moon's task build");
+}
+
+// Rush installs and builds by scripts of its own; its packages are listed in rush.json.
+void plan_rush(const Context& context) {
+  const Root& root = *context.package.root;
+  const Project& project = root.project();
+  if (root.directory().empty() || !project.files().has("rush.json") ||
+      !project.files().has("common/scripts/install-run-rush.js"))
+    return;
+  const json::value* document = project.json("rush.json");
+  const json::value* projects = document == nullptr ? nullptr : find(*document, {"projects"});
+  if (projects == nullptr || !projects->is_array()) return;
+  for (const json::value& item : projects->as_array()) {
+    if (string_at(item, {"projectFolder"}) != root.directory()) continue;
+    Service& service = context.proposal.service;
+    std::string up = "..";
+    for (std::size_t i = depth_of(root.directory()); i > 0; --i) up += "/..";
+    const std::string rush = "(cd " + up + " && node common/scripts/install-run-rush.js ";
+    const std::string name(string_at(item, {"packageName"}));
+    for (const std::string_view manager : {"pnpm", "yarn", "npm"})
+      if (const std::string_view version = string_at(*document, {std::string(manager) + "Version"});
+          !version.empty()) {
+        service.package_manager = manager;
+        service.package_manager_version = version;
+        break;
+      }
+    service.install = rush + "install --to " + shell_quote(name) + ")";
+    service.install_inputs.clear();
+    if (service.build) service.build = rush + "build --to " + shell_quote(name) + ")";
+    context.proposal.because("rush.json", line_of(project.files().text("rush.json"), name),
+                             "a project of Rush");
+    return;
+  }
+}
+
 // In a workspace a build may need its siblings built first.
 void plan_workspace_build(const Context& context) {
   const Package& package = context.package;
@@ -428,7 +477,9 @@ std::optional<Proposal> detect_node(const Root& root) {
     proposal.because(root.path("public/index.html"), 0, "a page to serve after the build");
   }
   if (framework != nullptr && framework->plan != nullptr) framework->plan(context);
+  plan_moon_build(context);
   plan_workspace_build(context);
+  plan_rush(context);
   if (wants_bun(package, start) && !service.is_static) {
     service.runtime.name = "bun";
     if (service.runtime.source != "default" &&

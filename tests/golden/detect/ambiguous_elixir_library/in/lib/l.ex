@@ -1,0 +1,3 @@
+defmodule L do
+  def add(a, b), do: a + b
+end

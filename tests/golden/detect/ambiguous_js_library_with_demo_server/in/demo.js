@@ -1,0 +1,1 @@
+require('http').createServer((_, r) => r.end('demo')).listen(3000);

@@ -1,0 +1,1 @@
+console.log('sum', [1, 2, 3].reduce((a, b) => a + b));

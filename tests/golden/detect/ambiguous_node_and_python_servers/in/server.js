@@ -1,0 +1,1 @@
+require('http').createServer((_, r) => r.end('js')).listen(process.env.PORT);

@@ -1,0 +1,3 @@
+<?php
+namespace D;
+class A {}

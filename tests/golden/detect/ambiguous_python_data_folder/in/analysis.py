@@ -1,0 +1,2 @@
+import csv
+print(list(csv.reader(open('data.csv'))))

@@ -1,0 +1,4 @@
+import time, urllib.request
+while True:
+    urllib.request.urlopen('https://example.com')
+    time.sleep(60)

@@ -1,0 +1,2 @@
+require 'webrick'
+WEBrick::HTTPServer.new(Port: ENV['PORT'].to_i).start

@@ -1,0 +1,3 @@
+<?php
+use Illuminate\Support\Facades\Schedule;
+Schedule::command('reports:send')->daily();
