@@ -9,10 +9,6 @@ namespace slipway {
 
 namespace {
 
-std::string seconds(Duration time) {
-  return fmt::format("{} s", std::chrono::duration_cast<std::chrono::seconds>(time).count());
-}
-
 // One line of what was worse: "errors: 3.1 % of 412 requests failed, ... (e-value 812, trips at
 // 444)".
 std::string why_worse(const std::vector<MetricEvidence>& evidence) {
@@ -115,8 +111,8 @@ ReleaseWatch::Does ReleaseWatch::State::go_on(Duration now, const ReleaseSample&
   const Duration passed = now - began;
   const std::uint64_t requests = requests_of_part(candidate);
   if (passed < lasts) {
-    reason =
-        fmt::format("{}: {} of {}, {} requests", where, seconds(passed), seconds(lasts), requests);
+    reason = fmt::format("{}, for {}{}", where, format_duration(lasts),
+                         phase == Phase::canary ? " at least" : "");
     return Does::hold;
   }
   if (phase == Phase::watch) {
@@ -127,13 +123,19 @@ ReleaseWatch::Does ReleaseWatch::State::go_on(Duration now, const ReleaseSample&
   const std::uint64_t least = settings.judge.least_requests;
   if (says == ReleaseJudge::Look::Says::no_data || requests < least) {
     // No data never means go on.
-    reason = requests == 0 ? fmt::format("{}: no requests yet, held", where)
-                           : fmt::format("{}: too few requests to judge ({} of {} at least), held",
-                                         where, requests, std::max(least, requests + 1));
+    reason = requests == 0
+                 ? fmt::format("{}: no requests yet, held", where)
+                 : fmt::format("{}: too few requests to judge ({} are wanted), held", where, least);
     return Does::hold;
   }
   reason = fmt::format("{}: no worse after {} requests", where, requests);
   return Does::advance;
+}
+
+ReleaseWatch::Outcome ReleaseWatch::look_held(Duration now, Timestamp wall) {
+  State& s = *state_;
+  s.begin_part(now, s.sources.candidate());
+  return look(now, wall);
 }
 
 ReleaseWatch::Outcome ReleaseWatch::look(Duration now, Timestamp wall) {

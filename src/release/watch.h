@@ -70,13 +70,16 @@ class ReleaseWatch {
     // Complete, with all numbers, at each look: `at` is `wall`, `percent` the step's, and `says` is
     // advance (for done, too), hold or roll_back.
     CanaryVerdict verdict;
-    // One line for the rollout's reason: "canary at 5 %: no requests yet, held", "errors: 3.1 %
-    // of 412, before 0.4 % of 3,920 (e-value 812, trips at 400)".
+    // One line for the rollout's reason, the same from look to look while nothing changes: "canary
+    // at 5 %: no requests yet, held", "canary at 5 %: errors: 3.1 % of 412 requests failed, ...".
     std::string reason;
   };
   // `now`: Clock::monotonic(); `wall`: for the verdict. After advance of the last step (percent()
   // is 100) look() holds until switched(); after roll_back and done it repeats itself.
   [[nodiscard]] Outcome look(Duration now, Timestamp wall);
+  // The same while somebody else (a policy) keeps the canary from going on: hold or roll_back, and
+  // the time of the step that percent() names begins when this is called for the last time.
+  [[nodiscard]] Outcome look_held(Duration now, Timestamp wall);
 
  private:
   struct State;

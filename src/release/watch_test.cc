@@ -93,6 +93,25 @@ TEST(ReleaseWatch, HoldsAStepWithTooFewRequestsOfItsOwn) {
   EXPECT_NE(outcome.reason.find("too few requests"), std::string::npos) << outcome.reason;
 }
 
+TEST(ReleaseWatch, GoesOnJudgingWhileAPolicyHoldsAStepAndBeginsItsTimeAfterwards) {
+  World w;
+  w.watch.begin(Rollout{}, w.now);
+  EXPECT_EQ(w.run(60).does, Does::advance);
+  for (int i = 0; i < 100; ++i) {
+    w.second(10);
+    ASSERT_EQ(w.watch.look_held(w.now, w.wall).does, Does::hold);
+  }
+  EXPECT_EQ(w.watch.percent(), 50);
+  const Duration began = w.now;
+  EXPECT_EQ(w.run(100).does, Does::advance);
+  EXPECT_EQ(w.now - began, 30s);
+  World failing;
+  failing.watch.begin(Rollout{}, failing.now);
+  EXPECT_EQ(failing.run(60).does, Does::advance);
+  failing.candidate.sample().crash_loop = true;
+  EXPECT_EQ(failing.watch.look_held(failing.now, failing.wall).does, Does::roll_back);
+}
+
 TEST(ReleaseWatch, RollsBackAFailingCanaryWithItsNumbers) {
   World w;
   w.candidate.behaviour().errors = 0.3;
