@@ -11,6 +11,7 @@
 #include "build/caches.h"
 #include "build/cargo_times.h"
 #include "build/host_settings.h"
+#include "build/image_build.h"
 #include "build/recipe.h"
 #include "build/site.h"
 #include "build/step.h"
@@ -63,6 +64,7 @@ struct Builder::State {
   HostSettings settings;
   Toolchains toolchains;
   ProjectCaches caches;
+  BaseImages base_images;
 
   State(Paths p, BlobStore& b, LayerStore& l, StepRunner& r, const Clock& c,
         const EnvVars& host_env)
@@ -76,7 +78,9 @@ struct Builder::State {
             paths.toolchains,
             [host_env](std::string_view name) { return find_host_toolchains(name, host_env); },
             settings, runner),
-        caches(paths.cache, paths.scratch) {}
+        caches(paths.cache, paths.scratch),
+        base_images(paths.images.empty() ? paths.toolchains.parent_path() / "images"
+                                         : paths.images) {}
 };
 
 namespace {
@@ -495,6 +499,20 @@ Builder::~Builder() = default;
 Result<BuildOutcome> Builder::build(const BuildRequest& request, BuildObserver& observer,
                                     std::stop_token stop) {
   State& s = *state_;
+  if (request.service->provider == "dockerfile") {
+    std::vector<std::string> source_layers = request.source_layers;
+    if (source_layers.empty()) {
+      SLIPWAY_TRY(source_layers, s.layers.materialize(*request.source, "app", s.blobs));
+    }
+    const auto pin = s.layers.pin(source_layers);
+    return build_image({.tool = {s.settings, s.paths.scratch, s.runner},
+                        .bases = s.base_images,
+                        .caches = s.caches,
+                        .blobs = s.blobs,
+                        .layers = s.layers,
+                        .clock = s.clock},
+                       request, source_layers, observer, std::move(stop));
+  }
   return Run(request, observer, std::move(stop), s.toolchains, s.caches, s.settings, s.paths,
              s.blobs, s.layers, s.runner, s.clock)
       .build();
@@ -516,7 +534,9 @@ void Builder::prepare() {
 
 Result<std::uint64_t> Builder::collect_toolchains(
     const std::function<bool(std::string_view id)>& in_use, Duration unused_for) {
-  return state_->toolchains.collect(in_use, unused_for);
+  const std::uint64_t images = state_->base_images.collect(unused_for);
+  SLIPWAY_TRY(const std::uint64_t toolchains, state_->toolchains.collect(in_use, unused_for));
+  return images + toolchains;
 }
 
 Status Builder::remove_caches(std::string_view project) { return state_->caches.remove(project); }

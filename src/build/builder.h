@@ -64,6 +64,7 @@ class Builder {
     std::filesystem::path cache;       // per-project package manager and framework caches
     std::filesystem::path toolchains;  // fetched runtimes
     std::filesystem::path scratch;
+    std::filesystem::path images{};  // what Dockerfiles build on; "" for beside `toolchains`
   };
   // Everything must outlive the builder. `host_env` is the environment the server was started with:
   // where host toolchains, registry settings and the CA bundle are found.
@@ -81,9 +82,9 @@ class Builder {
   // Asks the host for its common toolchains, so that the first build need not wait for the answers.
   // Optional; blocks up to some seconds, so for a background thread.
   void prepare();
-  // Removes fetched toolchains that nothing resolved for `unused_for` and that `in_use` (an id as
-  // in Artifact::toolchains) denies; not while something is built that is recorded nowhere. The
-  // bytes freed.
+  // Removes base images that no build asked for, and fetched toolchains that nothing resolved for
+  // `unused_for` and that `in_use` (an id as in Artifact::toolchains) denies; not while something
+  // is built that is recorded nowhere. The bytes freed.
   [[nodiscard]] Result<std::uint64_t> collect_toolchains(
       const std::function<bool(std::string_view id)>& in_use, Duration unused_for);
   // Forgets the caches of a deleted project.

@@ -39,6 +39,7 @@ const std::vector<CacheRow>& cache_rows() {
       {"java", "gradle", {"GRADLE_USER_HOME"}, true},
       {"ruby", "bundle", {"BUNDLE_USER_CACHE"}, true},
       {"php", "composer", {"COMPOSER_CACHE_DIR"}, true},
+      {"buildah", "images", {}, true},
   };
   return rows;
 }

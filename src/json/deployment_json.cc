@@ -49,6 +49,42 @@ json::object overrides_json(const DeployOptions& options) {
           {"health", or_null(options.health)}};
 }
 
+json::value image_json(const std::optional<ImageRun>& image) {
+  if (!image) return nullptr;
+  json::array groups;
+  for (const std::uint32_t group : image->groups) groups.emplace_back(group);
+  return json::object{{"argv", to_array(image->argv)},
+                      {"uid", image->uid},
+                      {"gid", image->gid},
+                      {"groups", std::move(groups)},
+                      {"stop_signal", image->stop_signal},
+                      {"volumes", to_array(image->volumes)},
+                      {"bases", to_array(image->bases)}};
+}
+
+Result<ImageRun> image_from_json(const json::value& value) {
+  ImageRun out;
+  JsonReader reader(value, "image");
+  std::uint64_t uid = 0, gid = 0;
+  reader.read("argv", out.argv).read("uid", uid).read("gid", gid);
+  reader.read("stop_signal", out.stop_signal).read("volumes", out.volumes);
+  reader.read("bases", out.bases);
+  const auto id_of = [&](std::uint64_t id, const char* name) {
+    if (id > 65'535) reader.wrong(name, "an id of the sandbox's range");
+    return static_cast<std::uint32_t>(id);
+  };
+  out.uid = id_of(uid, "uid");
+  out.gid = id_of(gid, "gid");
+  reader.read_each("groups", out.groups, [](const json::value& group) -> Result<std::uint32_t> {
+    boost::system::error_code error;
+    const auto id = group.to_number<std::uint32_t>(error);
+    if (error || id > 65'535) return fail(Errc::invalid_argument, "image.groups holds no id");
+    return id;
+  });
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
 json::object artifact_json(const Artifact& artifact) {
   return {{"layers", to_array(artifact.layers)},
           {"release_layer", or_null(artifact.release_layer)},
@@ -58,6 +94,7 @@ json::object artifact_json(const Artifact& artifact) {
           {"wired", to_array(artifact.wired)},
           {"toolchains", to_array(artifact.toolchains)},
           {"built_with", to_array(artifact.built_with)},
+          {"image", image_json(artifact.image)},
           {"site", artifact.site ? json::value(artifact.site->str()) : json::value(nullptr)},
           {"fallback", artifact.fallback == StaticFallback::single_page_app ? "single_page_app"
                                                                             : "not_found_page"},
@@ -131,6 +168,9 @@ Result<Artifact> artifact_from_json(const json::value& value) {
   reader.read("wired", out.wired);
   reader.read("toolchains", out.toolchains).read("site", site).read("fallback", fallback);
   reader.read("port", out.port).read("health_path", out.health_path);
+  if (const json::value* image = reader.find("image"); image != nullptr && !image->is_null()) {
+    SLIPWAY_TRY(out.image, image_from_json(*image));
+  }
   if (fallback == "single_page_app") out.fallback = StaticFallback::single_page_app;
   if (site) {
     out.site = Digest::parse(*site);

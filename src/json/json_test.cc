@@ -49,6 +49,13 @@ Deployment sample() {
   d.artifact.site = sha256("site");
   d.artifact.env = {{"NODE_ENV", "production"}};
   d.artifact.port = 3000;
+  d.artifact.image = ImageRun{.argv = {"/bin/server", "--x"},
+                              .uid = 1000,
+                              .gid = 100,
+                              .groups = {7, 9},
+                              .stop_signal = 3,
+                              .volumes = {"/data"},
+                              .bases = {"docker.io/library/node:20@sha256:00"}};
   d.timings_ms = {{"total", 290}};
   d.steps = {
       {.name = "install", .state = "failed", .started_ms = 3, .took_ms = 200, .detail = "npm ci"}};

@@ -57,6 +57,17 @@ struct DeployOptions {
   bool operator==(const DeployOptions&) const = default;
 };
 
+// How a container image wants to be run. Its layers are its whole root file system.
+struct ImageRun {
+  std::vector<std::string> argv;  // what it starts, unless the artifact's `start` says otherwise
+  std::uint32_t uid = 0, gid = 0;
+  std::vector<std::uint32_t> groups;  // additional ones
+  int stop_signal = 15;
+  std::vector<std::string> volumes;  // directories that it declares to hold data
+  std::vector<std::string> bases;    // images it is built on: "docker.io/library/node:20@sha256:…"
+  bool operator==(const ImageRun&) const = default;
+};
+
 // What a deployment runs: layers, lowest first, and how to start. For a static site `site` alone
 // counts: the digest of the manifest of its published files.
 struct Artifact {
@@ -69,6 +80,7 @@ struct Artifact {
                                         // below /app
   std::vector<std::string> toolchains;  // resolved, e.g. "node@20.20.2"; mounted read-only
   std::vector<std::string> built_with;  // resolved, of the build; e.g. "go@1.22.5"
+  std::optional<ImageRun> image;        // of a Dockerfile; `start` is then for people to read
   std::optional<Digest> site;
   StaticFallback fallback = StaticFallback::not_found_page;
   std::optional<int> port;

@@ -82,6 +82,15 @@ Status set_string(const Fd& context, const char* key, const std::string& value) 
                          n > 0 ? std::string_view(text.data(), static_cast<std::size_t>(n)) : ""));
 }
 
+Status set_lowers(const Fd& context, const std::vector<std::string>& lowers) {
+  std::string joined;
+  for (const std::string& lower : lowers) joined += (joined.empty() ? "" : ":") + lower;
+  // One option holds 255 bytes. Newer kernels (6.5) take the layers one by one as well.
+  if (joined.size() <= 255) return set_string(context, "lowerdir", joined);
+  for (const std::string& lower : lowers) SLIPWAY_CHECK(set_string(context, "lowerdir+", lower));
+  return {};
+}
+
 Result<Fd> finish_new(const Fd& context, unsigned attributes, const char* name) {
   if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
     const int saved = errno;
@@ -150,9 +159,7 @@ Result<Fd> new_overlay(const std::vector<std::string>& lowers, const std::string
   const Fd context(::fsopen("overlay", FSOPEN_CLOEXEC));
   if (!context.valid()) return fail_errno(errno, "open overlay");
   SLIPWAY_CHECK(set_string(context, "source", "slipway"));
-  std::string joined;
-  for (const std::string& lower : lowers) joined += (joined.empty() ? "" : ":") + lower;
-  SLIPWAY_CHECK(set_string(context, "lowerdir", joined));
+  SLIPWAY_CHECK(set_lowers(context, lowers));
   SLIPWAY_CHECK(set_string(context, "upperdir", upper));
   SLIPWAY_CHECK(set_string(context, "workdir", work));
   return finish_new(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "overlay");
@@ -162,9 +169,7 @@ Result<Fd> new_overlay_view(const std::vector<std::string>& lowers) {
   const Fd context(::fsopen("overlay", FSOPEN_CLOEXEC));
   if (!context.valid()) return fail_errno(errno, "open overlay");
   SLIPWAY_CHECK(set_string(context, "source", "slipway"));
-  std::string joined;
-  for (const std::string& lower : lowers) joined += (joined.empty() ? "" : ":") + lower;
-  SLIPWAY_CHECK(set_string(context, "lowerdir", joined));
+  SLIPWAY_CHECK(set_lowers(context, lowers));
   return finish_new(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_RDONLY, "overlay");
 }
 
