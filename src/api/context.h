@@ -4,13 +4,17 @@
 #include <string>
 #include <string_view>
 
+#include "api/environment_work.h"
 #include "base/clock.h"
 #include "db/identity_store.h"
 #include "deploy/audit_log.h"
+#include "deploy/domains.h"
 #include "deploy/service.h"
 #include "http/message.h"
 #include "identity/speed_gate.h"
 #include "json/json.h"
+#include "release/alerts.h"
+#include "release/releases.h"
 
 namespace slipway {
 
@@ -23,6 +27,14 @@ struct ApiContext {
   AuditLog& audit;
   GovernanceService& governance;
   Environments& environments;
+  Releases& releases;
+  ReleaseStore& release_store;
+  Crews& crews;
+  EnvironmentWork& work;
+  const Volumes& volumes;
+  VolumeStore& volume_store;
+  Domains& domains;
+  Alerts& alerts;
   const Clock& clock;
   const Names& names;
   std::string server_url;

@@ -1,130 +1,34 @@
 #include "api/server.h"
 
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <sys/file.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/json/serialize.hpp>
 #include <csignal>
-#include <set>
 
 #include "api/dispatch.h"
 #include "api/metrics.h"
+#include "api/server_start.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "build/builder.h"
 #include "build/host_settings.h"
 #include "db/policy_sql.h"
 #include "db/stores.h"
 #include "deploy/audit_log.h"
+#include "deploy/domains.h"
 #include "deploy/fair_gate.h"
 #include "deploy/housekeeping.h"
 #include "deploy/opa.h"
+#include "deploy/preview_volumes.h"
 #include "deploy/service.h"
 #include "engine/sandbox.h"
+#include "release/alerts.h"
+#include "release/releases.h"
 #include "router/router.h"
 #include "sys/files.h"
 
 namespace slipway {
-namespace {
-
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
-
-Result<Fd> lock_data(const fs::path& data) {
-  SLIPWAY_TRY(Fd lock, open_file(data / "lock", O_RDWR | O_CREAT, 0600));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
-    return fail(Errc::conflict, fmt::format("another Slipway server uses {}", data.string()),
-                "stop it first, or give this one another directory with --data");
-  return lock;
-}
-
-// The server's token, made at the first start.
-Result<std::string> local_token(const fs::path& data) {
-  const fs::path file = data / "token";
-  if (auto token = read_file(file, 256); token && token->size() >= 32) return *std::move(token);
-  const std::string token = "slp_" + random_secret();
-  SLIPWAY_CHECK(write_file_atomic(file, token, 0600));
-  return token;
-}
-
-// The key that tokens are checked with, made at the first start. It never enters the database, so
-// that a copy of the database makes no tokens.
-Result<TokenKey> token_key(const fs::path& data) {
-  const fs::path file = data / "token.key";
-  if (const auto text = read_file(file, 256)) {
-    const auto digest = Digest::parse(trim(*text));
-    if (!digest)
-      return fail(Errc::corrupt, fmt::format("{} is not a key", file.string()),
-                  "restore it; or remove it, and every token that was given out ends");
-    return TokenKey{*digest};
-  } else if (text.error().code != Errc::not_found) {
-    return fail(text.error());
-  }
-  const TokenKey key{sha256(random_secret())};
-  SLIPWAY_CHECK(write_file_atomic(file, key.bytes.hex() + "\n", 0600));
-  return key;
-}
-
-// A port that can be listened on: `port`, or any free one for 0. It is part of every URL, so it
-// must be known before the first route is made, and the router may only listen once the routes are
-// there.
-Result<int> find_port(const std::string& address, int port) {
-  const std::string service = std::to_string(port);
-  addrinfo hints{.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
-                 .ai_socktype = SOCK_STREAM};
-  addrinfo* found = nullptr;
-  if (::getaddrinfo(address.c_str(), service.c_str(), &hints, &found) != 0)
-    return fail(Errc::invalid_argument, fmt::format("'{}' is not an address to listen on", address),
-                "give a numeric one, such as 127.0.0.1 or 0.0.0.0");
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
-  const Fd socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(socket.get(), found->ai_addr, found->ai_addrlen) != 0) {
-    const int code = errno;
-    if (code == EADDRINUSE)
-      return fail(Errc::conflict, fmt::format("port {} is in use", port),
-                  "choose another with --listen, such as :7071");
-    return fail_errno(code, fmt::format("listen on {}:{}", address, port));
-  }
-  sockaddr_storage bound{};
-  socklen_t length = sizeof bound;
-  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &length);
-  return ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
-                                           : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
-}
-
-// Members of the team, and of the one that reaches every team, who may approve.
-std::vector<std::string> approvers_of(IdentityStore& identity, const std::string& team) {
-  std::set<std::string> names;
-  for (const std::string& each : {std::string("default"), team})
-    for (const Member& member : identity.members(each))
-      if (role_permissions(member.role).contains(Permission::approve)) names.insert(member.name);
-  return {names.begin(), names.end()};
-}
-
-}  // namespace
-
-namespace {
-
-// Ten seconds' worth of requests and a minute's worth of deployments may come at once.
-SpeedLimits speed_limits(const Settings::Limits& limits) {
-  const auto a_second = [](std::uint32_t n) { return Rate{10.0 * n, Duration{1s} / n}; };
-  const auto a_minute = [](std::uint32_t n) {
-    return Rate{static_cast<double>(n), Duration{60s} / n};
-  };
-  return {.human_requests = a_second(limits.human_requests),
-          .agent_requests = a_second(limits.agent_requests),
-          .human_deploys = a_minute(limits.human_deploys),
-          .agent_deploys = a_minute(limits.agent_deploys),
-          .project_deploys = a_minute(limits.project_deploys)};
-}
-
-}  // namespace
 
 // In the order of construction; taken down in reverse.
 struct Server::Parts {
@@ -137,6 +41,8 @@ struct Server::Parts {
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<BlobStore> blobs;
   std::unique_ptr<LayerStore> layers;
+  std::unique_ptr<Volumes> volumes;
+  std::unique_ptr<PreviewVolumes> preview_volumes;
   std::unique_ptr<SandboxEngine> engine;
   std::unique_ptr<FairGate> gate;
   std::unique_ptr<GatedRunner> runner;
@@ -149,10 +55,17 @@ struct Server::Parts {
   std::unique_ptr<GovernanceService> governance;
   std::unique_ptr<SecretBox> secrets;
   std::unique_ptr<Environments> environments;
+  // Where the names of an environment lead, published anew. Set once there are routes of releases.
+  std::function<Status(std::string_view project, std::string_view environment)> publish_environment;
+  std::unique_ptr<Domains> domains;
+  std::unique_ptr<Alerts> alerts;
   std::unique_ptr<Fleet> fleet;
   std::unique_ptr<Schedules> schedules;
   std::unique_ptr<Pipeline> pipeline;
   std::unique_ptr<DeployService> service;
+  std::unique_ptr<Crews> crews;
+  std::unique_ptr<Releases> releases;
+  EnvironmentWork work;
   std::unique_ptr<Housekeeping> housekeeping;
   std::unique_ptr<SpeedGate> speed;
   std::unique_ptr<ApiContext> context;
@@ -163,6 +76,7 @@ struct Server::Parts {
 
   [[nodiscard]] Status open();
   [[nodiscard]] Status govern();
+  void make_releases();
   [[nodiscard]] Status recover() const;
   [[nodiscard]] Status listen();
   [[nodiscard]] Status announce() const;
@@ -190,6 +104,18 @@ Status Server::Parts::open() {
   blobs = std::make_unique<BlobStore>(std::move(opened_blobs));
   SLIPWAY_TRY(LayerStore opened_layers, LayerStore::open(store));
   layers = std::make_unique<LayerStore>(std::move(opened_layers));
+  volumes =
+      std::make_unique<Volumes>(Volumes::Parts{.settings = settings,
+                                               .clock = clock,
+                                               .layers = *layers,
+                                               .copy = confined_copier(environment.self_exe)});
+  SLIPWAY_CHECK(volumes->recover());
+  preview_volumes =
+      std::make_unique<PreviewVolumes>(PreviewVolumes::Parts{.settings = settings,
+                                                             .clock = clock,
+                                                             .volumes = *volumes,
+                                                             .repository = *stores.repository,
+                                                             .store = *stores.volumes});
   SLIPWAY_TRY(engine,
               SandboxEngine::open(
                   {.state_dir = settings.data / "engine",
@@ -228,6 +154,53 @@ Status Server::Parts::govern() {
   return {};
 }
 
+void Server::Parts::make_releases() {
+  alerts = std::make_unique<Alerts>(Alerts::Parts{.settings = settings,
+                                                  .clock = clock,
+                                                  .store = *stores.alerts,
+                                                  .box = *secrets,
+                                                  .server_url = url});
+  crews = std::make_unique<Crews>(
+      Crews::Parts{.settings = settings,
+                   .clock = clock,
+                   .engine = *engine,
+                   .repository = *stores.repository,
+                   .layers = *layers,
+                   .builder = *builder,
+                   .names = *names,
+                   .environments = *environments,
+                   .volumes = *volumes,
+                   .wanted = [this](std::string_view project, std::string_view environment_name) {
+                     const auto state = stores.releases->environment(project, environment_name);
+                     return state ? state->instances : 0;
+                   }});
+  releases = std::make_unique<Releases>(
+      Releases::Parts{.settings = settings,
+                      .clock = clock,
+                      .store = *stores.releases,
+                      .repository = *stores.repository,
+                      .crews = *crews,
+                      .table = table,
+                      .sites = *sites,
+                      .names = *names,
+                      .environments = *environments,
+                      .volumes = *volumes,
+                      .governance = *governance,
+                      .runner = *runner,
+                      .layers = *layers,
+                      .builder = *builder,
+                      .blobs = *blobs,
+                      .alert = [this](const ReleaseAlert& alert) { alerts->tell(alert); },
+                      .domains =
+                          [this](std::string_view project, std::string_view environment_name) {
+                            return domains->hosts(project, environment_name);
+                          }});
+  pipeline->on_ready([this](const Deployment& ready) { releases->promote_ready(ready); });
+  publish_environment = [this](std::string_view project, std::string_view environment_name) {
+    return releases->publish(project, environment_name);
+  };
+}
+
 Status Server::Parts::recover() const {
   SLIPWAY_TRY(const std::vector<Deployment> live,
               stores.repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
@@ -235,6 +208,7 @@ Status Server::Parts::recover() const {
   for (const Deployment& deployment : live) schedules->watch(deployment);
   if (Status published = routes->publish_all(); !published)
     log_error("a deployment cannot be served", {{"error", published.error().message}});
+  SLIPWAY_CHECK(releases->recover());
   // What was being made when the server ended is made again from its recorded source.
   SLIPWAY_TRY(const std::vector<Deployment> unfinished,
               stores.repository->in_states(
@@ -296,6 +270,17 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   p.names = std::make_unique<Names>(p.settings.domain, port);
   p.url = p.names->url(p.settings.domain);
   SLIPWAY_CHECK(p.govern());
+  SLIPWAY_TRY(TxtLookup lookup, make_txt_lookup(p.settings.domains.resolver));
+  p.domains = std::make_unique<Domains>(Domains::Parts{
+      .settings = p.settings,
+      .clock = p.clock,
+      .store = *p.stores.domains,
+      .governance = *p.governance,
+      .names = *p.names,
+      .lookup = std::move(lookup),
+      .publish = [&p](std::string_view project, std::string_view environment) -> Status {
+        return p.publish_environment ? p.publish_environment(project, environment) : Status();
+      }});
   p.fleet = std::make_unique<Fleet>(
       Fleet::Parts{.settings = p.settings,
                    .clock = p.clock,
@@ -304,7 +289,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                    .layers = *p.layers,
                    .builder = *p.builder,
                    .names = *p.names,
-                   .environments = *p.environments},
+                   .environments = *p.environments,
+                   .volumes = p.preview_volumes.get()},
       [&p](const Deployment& lost) {
         if (Status published = p.routes->retreat(by_system("fleet"), lost); !published)
           log_error("a lost deployment's routes were not changed",
@@ -319,6 +305,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                              .builder = *p.builder,
                                                              .names = *p.names,
                                                              .environments = *p.environments,
+                                                             .volumes = p.preview_volumes.get(),
                                                              .runner = *p.runner,
                                                              .fleet = *p.fleet});
   p.pipeline = std::make_unique<Pipeline>(Pipeline::Parts{.settings = p.settings,
@@ -334,6 +321,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                           .names = *p.names,
                                                           .governance = *p.governance,
                                                           .environments = *p.environments,
+                                                          .volumes = p.preview_volumes.get(),
                                                           .schedules = *p.schedules});
   p.service =
       std::make_unique<DeployService>(DeployService::Parts{.settings = p.settings,
@@ -348,6 +336,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                            .governance = *p.governance,
                                                            .environments = *p.environments,
                                                            .releases = *p.stores.releases});
+  p.make_releases();
   p.housekeeping =
       std::make_unique<Housekeeping>(Housekeeping::Parts{.settings = p.settings,
                                                          .clock = p.clock,
@@ -360,7 +349,12 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                          .service = *p.service,
                                                          .governance = *p.governance,
                                                          .releases = *p.stores.releases,
-                                                         .tick_releases = {}});
+                                                         .tick_releases =
+                                                             [&p] {
+                                                               p.crews->tick();
+                                                               p.releases->tick();
+                                                             },
+                                                         .volumes = p.preview_volumes.get()});
   p.speed = std::make_unique<SpeedGate>(p.clock, speed_limits(p.settings.limits));
   p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
                                                       .identity = *p.stores.identity,
@@ -369,6 +363,14 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                       .audit = *p.audit,
                                                       .governance = *p.governance,
                                                       .environments = *p.environments,
+                                                      .releases = *p.releases,
+                                                      .release_store = *p.stores.releases,
+                                                      .crews = *p.crews,
+                                                      .work = p.work,
+                                                      .volumes = *p.volumes,
+                                                      .volume_store = *p.stores.volumes,
+                                                      .domains = *p.domains,
+                                                      .alerts = *p.alerts,
                                                       .clock = p.clock,
                                                       .names = *p.names,
                                                       .server_url = p.url,
@@ -383,6 +385,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   SLIPWAY_CHECK(p.listen());
   p.housekeeping->start();
   p.schedules->start();
+  p.alerts->start();
+  p.domains->start();
   SLIPWAY_CHECK(p.announce());
   p.preparation = std::jthread([&p] { p.builder->prepare(); });
   log_info(
@@ -400,7 +404,11 @@ void Server::stop() {
   fs::remove(p.settings.data / "server.json", ignored);
   if (p.housekeeping) p.housekeeping->stop();
   if (p.schedules) p.schedules->stop();
+  if (p.alerts) p.alerts->stop();
+  if (p.domains) p.domains->stop();
   if (p.pipeline) p.pipeline->shut_down();
+  p.work.stop();
+  if (p.releases) p.releases->shut_down();
   if (p.router) p.router->stop(10s);
 }
 

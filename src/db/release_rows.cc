@@ -205,6 +205,8 @@ AuditEvent event_about(const AuditContext& by, const EnvironmentState& before,
   if (before.paused != after.paused) out.detail["paused"] = after.paused;
   if (before.frozen_until != after.frozen_until)
     out.detail["frozen_until"] = after.frozen_until ? to_rfc3339(*after.frozen_until) : "";
+  if (before.instances != after.instances)
+    out.detail["instances"] = std::to_string(after.instances);
   if (before.previous != after.previous) out.detail["previous"] = std::to_string(after.previous);
   return out;
 }

@@ -101,7 +101,7 @@ class ReleaseStore {
   [[nodiscard]] Result<Rollout> make_previous_current(const AuditContext& by, const RolloutId& id,
                                                       const std::function<Status(Rollout&)>& change,
                                                       const Beside& beside = {});
-  // Edits paused, frozen_until, previous. Audited as "environment.changed".
+  // Edits paused, instances, frozen_until, previous. Audited as "environment.changed".
   [[nodiscard]] Result<EnvironmentState> update_environment(
       const AuditContext& by, std::string_view project, std::string_view environment,
       const std::function<Status(EnvironmentState&)>& change);

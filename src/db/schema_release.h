@@ -4,9 +4,9 @@
 
 namespace slipway {
 
-// Releases, rollouts and where each environment stands. `record` is their JSON (json/release_json.h);
-// the columns beside it are what is searched for. `by_watch`: a rollout that Slipway took back by
-// itself after the switch.
+// Releases, rollouts and where each environment stands. `record` is their JSON
+// (json/release_json.h); the columns beside it are what is searched for. `by_watch`: a rollout that
+// Slipway took back by itself after the switch.
 inline constexpr std::string_view release_schema =
     R"(CREATE TABLE release_entry (
   project TEXT NOT NULL, environment TEXT NOT NULL, number INTEGER NOT NULL, deployment TEXT NOT NULL,

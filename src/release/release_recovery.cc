@@ -95,20 +95,6 @@ Status Releases::recover() {
                                                     {"environment", state.environment},
                                                     {"error", published.error().message}});
   }
-  // Instances that are missing are started beside what listens.
-  for (const EnvironmentState& state : states) {
-    if (state.current == 0) continue;
-    s.background([&s, state] {
-      const auto release = s.parts.store.release(state.project, state.environment, state.current);
-      if (!release) return;
-      const auto deployment = s.parts.repository.get(release->deployment);
-      if (!deployment) return;
-      if (Status started = s.parts.crews.start(*release, *deployment, {}); !started)
-        log_error("a release does not run completely", {{"project", state.project},
-                                                        {"environment", state.environment},
-                                                        {"error", started.error().message}});
-    });
-  }
   SLIPWAY_TRY(const std::vector<Rollout> open, s.parts.store.open_rollouts());
   for (const Rollout& rollout : open) {
     if (rollout.state != RolloutState::waiting) {

@@ -64,9 +64,7 @@ Status RolloutDriver::go() {
     SLIPWAY_CHECK(switch_over());
   }
   if (rollout_.kind == RolloutKind::rollback) {
-    if (Status complete = parts_.crews.start(to_, deployment_, stop_); !complete)
-      log_warn("a release that was rolled back to runs with fewer instances",
-               {{"rollout", rollout_.id.str()}, {"error", complete.error().message}});
+    start_again(rollout_.to);
   } else {
     SLIPWAY_CHECK(watch());
     if (over_) return {};  // taken back

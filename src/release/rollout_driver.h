@@ -87,6 +87,8 @@ class RolloutDriver {
   // Ends when the bake window does; canceled when it was taken back.
   [[nodiscard]] Status watch();
   [[nodiscard]] Result<bool> may_roll_back(const ReleaseWatch::Outcome& outcome);
+  // What was kept warm becomes whole: its workers, instances that were lost.
+  void start_again(std::int64_t number);
   [[nodiscard]] Status take_back(const AuditContext& by, std::string reason,
                                  const std::optional<CanaryVerdict>& verdict);
 

@@ -8,7 +8,6 @@
 #include "deploy/readiness.h"
 #include "deploy/units.h"
 #include "http/probe.h"
-#include "release/release_placement.h"
 #include "release/rollout_driver.h"
 #include "sys/files.h"
 
@@ -64,11 +63,7 @@ Status RolloutDriver::restore() {
   if (Status restored =
           parts_.volumes.restore(rollout_.project, rollout_.environment, *rollout_.restore);
       !restored) {
-    // What served goes on serving.
-    if (const auto old =
-            parts_.store.release(rollout_.project, rollout_.environment, rollout_.from))
-      if (const auto deployment = parts_.repository.get(old->deployment))
-        std::ignore = parts_.crews.start(*old, *deployment, stop_);
+    start_again(rollout_.from);  // what served goes on serving
     return restored;
   }
   return record([&](Rollout& change) -> Status {
@@ -148,9 +143,7 @@ Result<std::string> RolloutDriver::run_release_command(const Unit& unit,
   const std::string id = fmt::format("release-{}-{}", rollout_.id.tail(),
                                      unit.label.empty() ? "first" : slug(unit.label));
   const LayerStore::Pin pin = parts_.layers.pin({id});
-  Placement placement = release_placement(parts_.names, to_);
-  SLIPWAY_TRY(placement.volumes,
-              parts_.volumes.binds(rollout_.project, rollout_.environment, unit));
+  SLIPWAY_TRY(const Placement placement, parts_.crews.placement(to_, unit));
   SLIPWAY_TRY(SandboxSpec spec, instance_spec({.settings = parts_.settings,
                                                .repository = parts_.repository,
                                                .layers = parts_.layers,

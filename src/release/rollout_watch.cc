@@ -151,6 +151,11 @@ Status RolloutDriver::switch_over() {
     return fail(std::move(published).error());
   }
   const Duration took = parts_.clock.monotonic() - begun;
+  // Kept warm, it answers; its workers would work beside the new ones.
+  if (rollout_.from != 0 && rollout_.from != rollout_.to)
+    if (Status stopped = parts_.crews.stop_workers(old_key()); !stopped)
+      log_warn("a release's workers were not stopped",
+               {{"rollout", rollout_.id.str()}, {"error", stopped.error().message}});
   SLIPWAY_CHECK(record([&](Rollout& change) -> Status {
     change.switch_micros = *published;
     const auto ms = std::chrono::round<std::chrono::milliseconds>(took).count();
@@ -241,6 +246,17 @@ Result<bool> RolloutDriver::may_roll_back(const ReleaseWatch::Outcome& outcome) 
   return false;
 }
 
+void RolloutDriver::start_again(std::int64_t number) {
+  const auto release = parts_.store.release(rollout_.project, rollout_.environment, number);
+  const auto deployment = release ? parts_.repository.get(release->deployment)
+                                  : Result<Deployment>(fail(release.error()));
+  if (Status complete = deployment ? parts_.crews.start(*release, *deployment, {})
+                                   : Status(fail(deployment.error()));
+      !complete)
+    log_warn("a release that was gone back to does not run completely",
+             {{"rollout", rollout_.id.str()}, {"error", complete.error().message}});
+}
+
 Status RolloutDriver::take_back(const AuditContext& by, std::string reason,
                                 const std::optional<CanaryVerdict>& verdict) {
   if (rollout_.from == 0)
@@ -270,6 +286,7 @@ Status RolloutDriver::take_back(const AuditContext& by, std::string reason,
                                    {"back_to", rollout_.from},
                                    {"reason", rollout_.reason}});
   alert("release.rolled_back");
+  start_again(rollout_.from);
   std::ignore = parts_.crews.stop(key(), parts_.settings.releases.drain);
   shared_.routes.forget(key());
   const std::int64_t gone = rollout_.to;

@@ -7,7 +7,8 @@
 
 #include "api/dispatch.h"
 #include "api/routes.h"
-#include "deploy/testing/world.h"
+#include "release/alerts.h"
+#include "release/testing/release_world.h"
 
 namespace slipway::testing {
 
@@ -46,11 +47,24 @@ class ApiWorld {
   }
   Stores& stores() { return world.stores; }
 
-  World world;
+  ReleaseWorld world;
   SpeedGate speed{world.clock, {}};
   std::unique_ptr<AuditLog> audit =
       AuditLog::open(world.settings.data / "audit.key", *world.stores.audit, world.clock, {})
           .value();
+  Alerts alerts{{.settings = world.settings,
+                 .clock = world.clock,
+                 .store = *world.stores.alerts,
+                 .box = world.secret_box,
+                 .server_url = "http://localhost:7070"}};
+  Domains domains{{.settings = world.settings,
+                   .clock = world.clock,
+                   .store = *world.stores.domains,
+                   .governance = *world.governance,
+                   .names = world.names,
+                   .lookup = [](const std::string&) { return std::vector<std::string>(); },
+                   .publish = {}}};
+  EnvironmentWork work;
   ApiContext context{.service = world.service,
                      .identity = *world.stores.identity,
                      .repository = *world.stores.repository,
@@ -58,6 +72,14 @@ class ApiWorld {
                      .audit = *audit,
                      .governance = *world.governance,
                      .environments = world.environments,
+                     .releases = *world.releases,
+                     .release_store = *world.stores.releases,
+                     .crews = *world.crews,
+                     .work = work,
+                     .volumes = world.volumes,
+                     .volume_store = *world.stores.volumes,
+                     .domains = domains,
+                     .alerts = alerts,
                      .clock = world.clock,
                      .names = world.names,
                      .server_url = "http://localhost:7070",

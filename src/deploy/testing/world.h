@@ -22,7 +22,8 @@ using Files = std::vector<std::pair<std::string, std::string>>;
 
 class World {
  public:
-  World() { settings.data = directory.path(); }
+  // `policy`: the text of the policy set; "" for the one that ships with Slipway.
+  explicit World(const std::string& policy = {}) : World(Policy{policy}) {}
   ~World() { pipeline.shut_down(); }
 
   // Uploads the files as a client would, blobs first.
@@ -66,6 +67,28 @@ class World {
   }
   std::string host(const Deployment& deployment) const { return names.deployment_host(deployment); }
 
+  struct Policy {
+    std::string text;
+  };
+  explicit World(const Policy& wanted) : policy(wanted) { settings.data = directory.path(); }
+
+  Policy policy;
+  std::unique_ptr<GovernanceService> open_governance() {
+    if (!policy.text.empty())
+      stores.governance
+          ->activate(
+              {},
+              {.version = 1, .name = "test", .text = policy.text, .digest = sha256(policy.text)})
+          .value();
+    return GovernanceService::open({.settings = settings,
+                                    .clock = clock,
+                                    .store = *stores.governance,
+                                    .repository = *repository,
+                                    .names = names,
+                                    .evaluator = make_sql_rule_evaluator()})
+        .value();
+  }
+
   TempDir directory =
       TempDir::create(std::filesystem::temp_directory_path(), "slipway-world-").value();
   Settings settings;
@@ -86,14 +109,7 @@ class World {
                   clock,
                   {}};
   Names names{"localhost", 7070};
-  std::unique_ptr<GovernanceService> governance =
-      GovernanceService::open({.settings = settings,
-                               .clock = clock,
-                               .store = *stores.governance,
-                               .repository = *repository,
-                               .names = names,
-                               .evaluator = make_sql_rule_evaluator()})
-          .value();
+  std::unique_ptr<GovernanceService> governance = open_governance();
   RouteTable table;
   EventHub events;
   Fleet fleet{{.settings = settings,

@@ -1,0 +1,99 @@
+#include "api/server_start.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <memory>
+#include <set>
+
+#include "base/text.h"
+#include "sys/files.h"
+
+namespace slipway {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+Result<Fd> lock_data(const fs::path& data) {
+  SLIPWAY_TRY(Fd lock, open_file(data / "lock", O_RDWR | O_CREAT, 0600));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    return fail(Errc::conflict, fmt::format("another Slipway server uses {}", data.string()),
+                "stop it first, or give this one another directory with --data");
+  return lock;
+}
+
+Result<std::string> local_token(const fs::path& data) {
+  const fs::path file = data / "token";
+  if (auto token = read_file(file, 256); token && token->size() >= 32) return *std::move(token);
+  const std::string token = "slp_" + random_secret();
+  SLIPWAY_CHECK(write_file_atomic(file, token, 0600));
+  return token;
+}
+
+Result<TokenKey> token_key(const fs::path& data) {
+  const fs::path file = data / "token.key";
+  if (const auto text = read_file(file, 256)) {
+    const auto digest = Digest::parse(trim(*text));
+    if (!digest)
+      return fail(Errc::corrupt, fmt::format("{} is not a key", file.string()),
+                  "restore it; or remove it, and every token that was given out ends");
+    return TokenKey{*digest};
+  } else if (text.error().code != Errc::not_found) {
+    return fail(text.error());
+  }
+  const TokenKey key{sha256(random_secret())};
+  SLIPWAY_CHECK(write_file_atomic(file, key.bytes.hex() + "\n", 0600));
+  return key;
+}
+
+Result<int> find_port(const std::string& address, int port) {
+  const std::string service = std::to_string(port);
+  addrinfo hints{.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+                 .ai_socktype = SOCK_STREAM};
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(address.c_str(), service.c_str(), &hints, &found) != 0)
+    return fail(Errc::invalid_argument, fmt::format("'{}' is not an address to listen on", address),
+                "give a numeric one, such as 127.0.0.1 or 0.0.0.0");
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, ::freeaddrinfo);
+  const Fd socket(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::bind(socket.get(), found->ai_addr, found->ai_addrlen) != 0) {
+    const int code = errno;
+    if (code == EADDRINUSE)
+      return fail(Errc::conflict, fmt::format("port {} is in use", port),
+                  "choose another with --listen, such as :7071");
+    return fail_errno(code, fmt::format("listen on {}:{}", address, port));
+  }
+  sockaddr_storage bound{};
+  socklen_t length = sizeof bound;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &length);
+  return ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
+                                           : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
+}
+
+std::vector<std::string> approvers_of(IdentityStore& identity, const std::string& team) {
+  std::set<std::string> names;
+  for (const std::string& each : {std::string("default"), team})
+    for (const Member& member : identity.members(each))
+      if (role_permissions(member.role).contains(Permission::approve)) names.insert(member.name);
+  return {names.begin(), names.end()};
+}
+
+SpeedLimits speed_limits(const Settings::Limits& limits) {
+  const auto a_second = [](std::uint32_t n) { return Rate{10.0 * n, Duration{1s} / n}; };
+  const auto a_minute = [](std::uint32_t n) {
+    return Rate{static_cast<double>(n), Duration{60s} / n};
+  };
+  return {.human_requests = a_second(limits.human_requests),
+          .agent_requests = a_second(limits.agent_requests),
+          .human_deploys = a_minute(limits.human_deploys),
+          .agent_deploys = a_minute(limits.agent_deploys),
+          .project_deploys = a_minute(limits.project_deploys)};
+}
+
+}  // namespace slipway

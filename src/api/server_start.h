@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "db/identity_store.h"
+#include "deploy/settings.h"
+#include "identity/speed_gate.h"
+#include "sys/fd.h"
+
+// What the server finds or makes before its parts are put together; for server.cc alone.
+namespace slipway {
+
+// Held for as long as the server runs: one server a data directory. Errors: conflict.
+[[nodiscard]] Result<Fd> lock_data(const std::filesystem::path& data);
+// The server's token, made at the first start.
+[[nodiscard]] Result<std::string> local_token(const std::filesystem::path& data);
+// The key that tokens are checked with, made at the first start. It never enters the database, so
+// that a copy of the database makes no tokens.
+[[nodiscard]] Result<TokenKey> token_key(const std::filesystem::path& data);
+// A port that can be listened on: `port`, or any free one for 0. It is part of every URL, so it
+// must be known before the first route is made, and the router may only listen once the routes are
+// there.
+[[nodiscard]] Result<int> find_port(const std::string& address, int port);
+// Members of the team, and of the one that reaches every team, who may approve.
+[[nodiscard]] std::vector<std::string> approvers_of(IdentityStore& identity,
+                                                    const std::string& team);
+// Ten seconds' worth of requests and a minute's worth of deployments may come at once.
+[[nodiscard]] SpeedLimits speed_limits(const Settings::Limits& limits);
+
+}  // namespace slipway
