@@ -53,6 +53,7 @@ void InstanceLauncher::handle_exit(const std::string& sandbox, const SandboxExit
 Status InstanceLauncher::launch(const Subject& subject) {
   SLIPWAY_TRY(const SandboxSpec spec, instance_spec(parts_.spec, subject.deployment, subject.unit,
                                                     subject.sandbox, {}, subject.placement));
+  SLIPWAY_CHECK(make_directories(home(subject.sandbox)));
   watch(subject.sandbox, expected_port(spec.env, subject.unit));
   Status started =
       parts_.engine.start(spec, subject.log_directory, parts_.spec.settings.instances.log_bytes);

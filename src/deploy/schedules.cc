@@ -55,20 +55,38 @@ void Schedules::stop() {
   workers_.stop();
 }
 
+void Schedules::add(const std::string& owner, const Deployment& deployment, const Unit& unit) {
+  const auto schedule = CronSchedule::parse(unit.service->schedule);
+  if (!schedule) {
+    log_warn("a schedule was not understood",
+             {{"deployment", deployment.id.str()}, {"error", schedule.error().message}});
+    return;
+  }
+  if (const auto next = schedule->next_after(parts_.clock.now()))
+    due_.insert_or_assign(Job{owner, unit.label}, Due{*schedule, *next});
+}
+
 void Schedules::watch(const Deployment& deployment) {
   std::lock_guard lock(mutex_);
-  for (const Unit& unit : units_of(deployment)) {
-    if (!unit.runs || unit.kind() != "cron") continue;
-    const auto schedule = CronSchedule::parse(unit.service->schedule);
-    if (!schedule) {
-      log_warn("a schedule was not understood",
-               {{"deployment", deployment.id.str()}, {"error", schedule.error().message}});
-      continue;
-    }
-    if (const auto next = schedule->next_after(parts_.clock.now()))
-      due_.insert_or_assign(Job{deployment.id, unit.label}, Due{*schedule, *next});
-  }
+  for (const Unit& unit : units_of(deployment))
+    if (unit.runs && unit.kind() == "cron") add(deployment.id.str(), deployment, unit);
   changed_.notify_all();
+}
+
+void Schedules::watch(ServingRelease release) {
+  std::lock_guard lock(mutex_);
+  if (releases_.contains(release.name)) return;
+  const auto kept = std::make_shared<const ServingRelease>(std::move(release));
+  releases_.emplace(kept->name, kept);
+  for (const Unit& unit : units_of(*kept->deployment))
+    if (unit.kind() == "cron") add(kept->name, *kept->deployment, unit);
+  changed_.notify_all();
+}
+
+void Schedules::unwatch(const std::string& name) {
+  std::lock_guard lock(mutex_);
+  if (releases_.erase(name) == 0) return;
+  std::erase_if(due_, [&](const auto& each) { return each.first.first == name; });
 }
 
 void Schedules::tick() {
@@ -87,17 +105,22 @@ void Schedules::tick() {
 }
 
 void Schedules::run(const Job& job) {
-  const auto deployment = parts_.repository.get(job.first);
+  ReleasePtr release;
+  {
+    std::lock_guard lock(mutex_);
+    if (const auto at = releases_.find(job.first); at != releases_.end()) release = at->second;
+  }
+  const auto id = DeploymentId::parse(job.first);
+  const auto deployment = release ? Result<Deployment>(*release->deployment)
+                          : id    ? parts_.repository.get(*id)
+                                  : Result<Deployment>(fail(Errc::not_found, "it is over"));
   const auto unit = deployment ? find_unit(*deployment, job.second) : std::nullopt;
-  const bool live = unit && is_live(deployment->state);
+  const bool live = unit && (release || is_live(deployment->state));
   Status outcome;
-  if (live)
-    outcome = unit->artifact->start.empty() ? request(*deployment, *unit)
-                                            : run_command(*deployment, *unit);
+  if (live) outcome = run_unit(*deployment, *unit, release);
   if (!outcome && outcome.error().code != Errc::canceled)
-    log_warn("a scheduled run failed", {{"deployment", job.first.str()},
-                                        {"service", job.second},
-                                        {"error", outcome.error().message}});
+    log_warn("a scheduled run failed",
+             {{"of", job.first}, {"service", job.second}, {"error", outcome.error().message}});
   std::lock_guard lock(mutex_);
   running_.erase(job);
   if (live)
@@ -106,13 +129,28 @@ void Schedules::run(const Job& job) {
     due_.erase(job);
 }
 
-Status Schedules::run_command(const Deployment& deployment, const Unit& unit) {
-  const auto directory = parts_.fleet.log_directory(deployment.id, unit.label);
+Status Schedules::run_unit(const Deployment& deployment, const Unit& unit,
+                           const ReleasePtr& release) {
+  return unit.artifact->start.empty() ? request(deployment, unit, release)
+                                      : run_command(deployment, unit, release);
+}
+
+Status Schedules::run_command(const Deployment& deployment, const Unit& unit,
+                              const ReleasePtr& release) {
+  const auto directory = release ? release->log_directory(unit.label)
+                                 : parts_.fleet.log_directory(deployment.id, unit.label);
   std::error_code ignored;  // the run before stays readable
   std::filesystem::rename(directory / "current.log", directory / "1.log", ignored);
   SLIPWAY_TRY(const std::unique_ptr<BuildLog> log,
               BuildLog::create(directory, parts_.clock, parts_.settings.instances.log_bytes));
-  SLIPWAY_TRY(const Environments::Values configured, parts_.environments.values_for(deployment));
+  Placement placement;
+  if (release) {
+    SLIPWAY_TRY(placement, release->placement(unit));
+  }
+  SLIPWAY_TRY(const Environments::Values configured,
+              release ? parts_.environments.values_for(deployment.project, placement.environment,
+                                                       placement.config_version.value_or(0))
+                      : parts_.environments.values_for(deployment));
   log->hide(configured.secrets);
   RunObserver observer(*log);
   observer.note(fmt::format("run of {} ({})", sanitize_line(unit.name()), unit.service->schedule));
@@ -124,7 +162,7 @@ Status Schedules::run_command(const Deployment& deployment, const Unit& unit) {
                                                .builder = parts_.builder,
                                                .names = parts_.names,
                                                .environments = parts_.environments},
-                                              deployment, unit, sandbox));
+                                              deployment, unit, sandbox, {}, placement));
   const Status ran = run_step({.name = "run",
                                .command = unit.artifact->start,
                                .spec = std::move(spec),
@@ -136,17 +174,9 @@ Status Schedules::run_command(const Deployment& deployment, const Unit& unit) {
   return ran;
 }
 
-Status Schedules::request(const Deployment& deployment, const Unit& unit) {
-  const std::string& path = unit.service->cron_path;
-  if (path.empty()) return fail(Errc::failed_precondition, "it has neither a command nor a path");
-  const std::vector<Unit> units = units_of(deployment);
-  const auto target = std::ranges::find_if(units, [&](const Unit& other) {
-    return other.has_instance() && other.is_routed() &&
-           (unit.service->needs.empty() || other.name() == unit.service->needs.front());
-  });
-  if (target == units.end())
-    return fail(Errc::failed_precondition, "there is no service that could answer its request");
-  const std::shared_ptr<Backend> backend = parts_.fleet.backend(deployment.id, target->label);
+std::shared_ptr<const Backend::Endpoint> Schedules::preview_endpoint(const DeploymentId& id,
+                                                                     std::string_view label) {
+  const std::shared_ptr<Backend> backend = parts_.fleet.backend(id, label);
   if (!backend->endpoint()) {
     struct Settled {
       std::mutex mutex;
@@ -164,13 +194,31 @@ Status Schedules::request(const Deployment& deployment, const Unit& unit) {
     settled->changed.wait_for(lock, stop_.get_token(), parts_.settings.instances.start_timeout,
                               [&] { return settled->done; });
   }
-  const auto endpoint = backend->endpoint();
-  if (!endpoint) return fail(Errc::unavailable, "the service did not wake");
   backend->touch(parts_.clock.monotonic());
+  return backend->endpoint();
+}
+
+Status Schedules::request(const Deployment& deployment, const Unit& unit,
+                          const ReleasePtr& release) {
+  const std::string& path = unit.service->cron_path;
+  if (path.empty()) return fail(Errc::failed_precondition, "it has neither a command nor a path");
+  const std::vector<Unit> units = units_of(deployment);
+  const auto target = std::ranges::find_if(units, [&](const Unit& other) {
+    return other.has_instance() && other.is_routed() &&
+           (unit.service->needs.empty() || other.name() == unit.service->needs.front());
+  });
+  if (target == units.end())
+    return fail(Errc::failed_precondition, "there is no service that could answer its request");
+  const auto endpoint =
+      release ? release->endpoint(target->label) : preview_endpoint(deployment.id, target->label);
+  if (!endpoint) return fail(Errc::unavailable, "the service does not answer");
+  std::string host = parts_.names.unit_host(deployment, target->label);
+  if (release) {
+    SLIPWAY_TRY(const Placement placement, release->placement(*target));
+    if (placement.host) host = placement.host(target->label);
+  }
   SLIPWAY_TRY(Fd socket, endpoint->dialer->dial(endpoint->port, endpoint->ipv6));
-  SLIPWAY_TRY(const int status,
-              probe_http(std::move(socket), parts_.names.unit_host(deployment, target->label), path,
-                         request_time));
+  SLIPWAY_TRY(const int status, probe_http(std::move(socket), host, path, request_time));
   if (status >= 400)
     return fail(Errc::start_failed, fmt::format("{} answered with status {}", path, status));
   return {};

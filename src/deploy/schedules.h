@@ -45,6 +45,21 @@ class Schedules {
   // Takes up what a deployment that became ready schedules. Those that are no longer live are
   // forgotten by themselves.
   void watch(const Deployment& deployment);
+
+  // A release that serves: all its schedules run, whatever its preview was asked for, in its
+  // environment's place.
+  struct ServingRelease {
+    std::string name;  // of one release only, such as "shop/production/7"
+    std::shared_ptr<const Deployment> deployment;
+    std::function<Result<Placement>(const Unit& unit)> placement;
+    std::function<std::filesystem::path(std::string_view label)> log_directory;
+    // Where a service answers now; null when it does not.
+    std::function<std::shared_ptr<const Backend::Endpoint>(std::string_view label)> endpoint;
+  };
+  // Until unwatch(). One that is watched already is left as it is.
+  void watch(ServingRelease release);
+  // A run that is under way goes on. Unknown names are fine.
+  void unwatch(const std::string& name);
   // Begins what is due now; callable alone.
   void tick();
 
@@ -55,19 +70,31 @@ class Schedules {
   [[nodiscard]] Counts counts() const;
 
  private:
-  using Job = std::pair<DeploymentId, std::string>;  // and the unit's label
+  using Job = std::pair<std::string, std::string>;  // deployment or release, and the unit's label
   struct Due {
     CronSchedule schedule;
     Timestamp next;
   };
+  using ReleasePtr = std::shared_ptr<const ServingRelease>;
+  // With the mutex held.
+  void add(const std::string& owner, const Deployment& deployment, const Unit& unit);
   void run(const Job& job);
-  [[nodiscard]] Status run_command(const Deployment& deployment, const Unit& unit);
-  [[nodiscard]] Status request(const Deployment& deployment, const Unit& unit);
+  // `release` null: a preview's.
+  [[nodiscard]] Status run_unit(const Deployment& deployment, const Unit& unit,
+                                const ReleasePtr& release);
+  [[nodiscard]] Status run_command(const Deployment& deployment, const Unit& unit,
+                                   const ReleasePtr& release);
+  [[nodiscard]] Status request(const Deployment& deployment, const Unit& unit,
+                               const ReleasePtr& release);
+  // Wakes it when it sleeps.
+  [[nodiscard]] std::shared_ptr<const Backend::Endpoint> preview_endpoint(const DeploymentId& id,
+                                                                          std::string_view label);
 
   Parts parts_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::map<Job, Due> due_;
+  std::map<std::string, ReleasePtr> releases_;  // by name
   std::set<Job> running_;
   std::uint64_t succeeded_ = 0, failed_ = 0;
   std::stop_source stop_;

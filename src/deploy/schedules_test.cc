@@ -67,6 +67,40 @@ TEST(Schedules, WhatIsNoLongerLiveIsForgotten) {
   EXPECT_TRUE(w.engine.steps().empty());
 }
 
+TEST(Schedules, AServingReleaseRunsItsOwnInItsPlaceWhateverThePreviewWasAskedFor) {
+  World w;
+  const Deployment deployment = add_nightly(w, {});
+  const std::filesystem::path logs = w.directory.path() / "logs/release";
+  const auto release = [&](std::string name) {
+    return Schedules::ServingRelease{.name = std::move(name),
+                                     .deployment = std::make_shared<const Deployment>(deployment),
+                                     .placement = [](const Unit&) -> Result<Placement> {
+                                       return Placement{.environment = "production",
+                                                        .config_version = 0,
+                                                        .cgroup = "production",
+                                                        .uid_owner = "env:shop/production",
+                                                        .release = 7};
+                                     },
+                                     .log_directory = [&](std::string_view) { return logs; },
+                                     .endpoint = [](std::string_view) { return nullptr; }};
+  };
+  w.schedules.watch(release("shop/production/7"));
+  w.schedules.watch(release("shop/production/7"));
+  EXPECT_EQ(w.schedules.counts().watched, 1u);
+  w.clock.advance(std::chrono::minutes{10});
+  w.schedules.tick();
+  eventually([&] { return w.schedules.counts().succeeded == 1; });
+  ASSERT_EQ(w.engine.steps().size(), 1u);
+  EXPECT_EQ(w.engine.steps()[0].cgroup, "production");
+  EXPECT_EQ(w.engine.steps()[0].env.at("SLIPWAY_RELEASE"), "7");
+  EXPECT_TRUE(std::filesystem::exists(logs / "current.log"));
+  w.schedules.unwatch("shop/production/7");
+  EXPECT_EQ(w.schedules.counts().watched, 0u);
+  w.clock.advance(std::chrono::minutes{10});
+  w.schedules.tick();
+  EXPECT_EQ(w.schedules.counts().running, 0u);
+}
+
 TEST(Schedules, AFailedRunIsCountedAndLogged) {
   World w;
   w.engine.on_step([](const SandboxSpec&, const StepRunner::OutputSink& output,
