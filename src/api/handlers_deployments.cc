@@ -1,5 +1,6 @@
 #include <charconv>
 
+#include "api/release_answers.h"
 #include "api/routes.h"
 #include "base/text.h"
 #include "json/reader.h"
@@ -36,9 +37,13 @@ Result<ApiResponse> list_deployments(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(filter.before, query_number(request, "cursor", 0, INT64_MAX));
   SLIPWAY_TRY(const DeploymentPage page, context.service.list(filter));
   json::array deployments;
-  for (const Deployment& deployment : page.deployments)
-    if (authorize(context, call, deployment.project, deployment.alias))
-      deployments.push_back(deployment_json(context, deployment));
+  ServingPlaces serving(context);
+  for (const Deployment& deployment : page.deployments) {
+    if (!authorize(context, call, deployment.project, deployment.alias)) continue;
+    json::object out = deployment_json(context, deployment);
+    out["serves"] = serving.of(deployment);
+    deployments.push_back(std::move(out));
+  }
   return json_response(
       200, json::object{{"deployments", std::move(deployments)},
                         {"next_cursor", page.next > 0 ? json::value(std::to_string(page.next))
@@ -47,7 +52,9 @@ Result<ApiResponse> list_deployments(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> get_deployment(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call));
-  return json_response(200, deployment_json(context, deployment));
+  json::object out = deployment_json(context, deployment);
+  out["serves"] = ServingPlaces(context).of(deployment);
+  return json_response(200, out);
 }
 
 Result<ApiResponse> redeploy(const ApiContext& context, ApiCall& call) {

@@ -1,3 +1,4 @@
+#include "api/release_answers.h"
 #include "api/routes.h"
 #include "json/reader.h"
 
@@ -81,20 +82,20 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
        }});
 }
 
-}  // namespace
-
-Result<ApiResponse> list_environments(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
-  SLIPWAY_TRY(const std::vector<Configuration> all,
-              context.environments.list(call.path_value("project")));
-  json::array out;
-  for (const Configuration& each : all) {
-    json::object head = head_json(each);
-    head["variables"] = each.vars.size();
-    out.push_back(std::move(head));
-  }
-  return json_response(200, json::object{{"environments", std::move(out)}});
+// Where a release serves, the next one has the new configuration; the answer says which rollout
+// makes it, or why there is none. The configuration is kept either way.
+void add_release(const ApiContext& context, const AuditContext& by, const Configuration& now,
+                 bool wanted, json::object& out) {
+  out["rollout"] = nullptr;
+  if (!wanted || now.environment == preview_environment) return;
+  const auto rollout = context.releases.reconfigure(by, now.project, now.environment, now.version);
+  if (!rollout)
+    out["release_error"] = to_json(rollout.error());
+  else if (*rollout)
+    out["rollout"] = rollout_answer(context, **rollout);
 }
+
+}  // namespace
 
 Result<ApiResponse> show_env(const ApiContext& context, ApiCall& call) {
   const std::string& environment = call.path_value("environment");
@@ -108,10 +109,12 @@ Result<ApiResponse> show_env(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> change_env(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const json::value body, call.body_json());
   ConfigurationChange change;
+  bool release = true;
   JsonReader reader(body);
   reader.read_each("set", change.set, read_var)
       .read("remove", change.remove)
-      .read("note", change.note);
+      .read("note", change.note)
+      .read("release", release);
   SLIPWAY_CHECK(reader.status());
   const std::string& project = call.path_value("project");
   const std::string& environment = call.path_value("environment");
@@ -122,7 +125,9 @@ Result<ApiResponse> change_env(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(context.repository.ensure_project(by, project, context.clock.now()));
   SLIPWAY_TRY(const Configuration next,
               context.environments.change(by, project, environment, change));
-  return json_response(200, configuration_json(next));
+  json::object out = configuration_json(next);
+  add_release(context, by, next, release, out);
+  return json_response(200, out);
 }
 
 Result<ApiResponse> env_history(const ApiContext& context, ApiCall& call) {
@@ -145,8 +150,9 @@ Result<ApiResponse> env_history(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> roll_env_back(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const json::value body, call.body_json());
   std::int64_t version = -1;
+  bool release = true;
   JsonReader reader(body);
-  reader.require("version").read("version", version);
+  reader.require("version").read("version", version).read("release", release);
   SLIPWAY_CHECK(reader.status());
   const std::string& project = call.path_value("project");
   const std::string& environment = call.path_value("environment");
@@ -156,7 +162,9 @@ Result<ApiResponse> roll_env_back(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const AuditContext by, allow(context, call, draft.changes));
   SLIPWAY_TRY(const Configuration now,
               context.environments.roll_back(by, project, environment, version));
-  return json_response(200, configuration_json(now));
+  json::object out = configuration_json(now);
+  add_release(context, by, now, release, out);
+  return json_response(200, out);
 }
 
 Result<ApiResponse> rotate_secrets_key(const ApiContext& context, ApiCall& call) {

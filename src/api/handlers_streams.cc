@@ -64,8 +64,57 @@ struct LogQuestion {
   bool follow = false;
 };
 
+using Sources = std::vector<MergedLogReader::Source>;
+
+bool asked_for(const ApiRequest& request, const Unit& unit) {
+  const auto only = request.query_value("service");
+  return !only || only->empty() || *only == unit.name() || *only == unit.label;
+}
+
+// What a deployment's own instances write.
+Sources instance_sources(const ApiContext& context, const ApiRequest& request,
+                         const Deployment& deployment) {
+  Sources out;
+  const std::vector<Unit> units = units_of(deployment);
+  for (const Unit& unit : units)
+    if (asked_for(request, unit))
+      out.push_back({.service = units.size() > 1 ? std::string(unit.name()) : std::string(),
+                     .directory = context.service.log_directory(
+                         deployment.id, DeployService::LogKind::run, unit.label)});
+  return out;
+}
+
+// What the instances of a release write: "web@4", and "web@4.2" of the second one. The release is
+// part of the name, so that who follows an environment sees the next one's log from its beginning.
+Sources release_sources(const ApiContext& context, const ApiRequest& request,
+                        const Release& release, const Deployment& deployment) {
+  Sources out;
+  for (const Unit& unit : units_of(deployment)) {
+    if (!asked_for(request, unit)) continue;
+    std::size_t number = 0;
+    for (const std::filesystem::path& directory :
+         context.crews.log_directories(Crews::key_of(release), unit.label)) {
+      std::string name = fmt::format("{}@{}", unit.name(), release.number);
+      if (++number > 1) name += fmt::format(".{}", number);
+      out.push_back({.service = std::move(name), .directory = directory});
+    }
+  }
+  return out;
+}
+
+// How many logs the instances of a release write.
+std::size_t log_count(const ApiContext& context, const Release& release,
+                      const Deployment& deployment) {
+  std::size_t out = 0;
+  for (const Unit& unit : units_of(deployment))
+    out += context.crews.log_directories(Crews::key_of(release), unit.label).size();
+  return out;
+}
+
+// `running`: where what runs writes to; asked unless the build's log is wanted.
 Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& request,
-                                  const Deployment& deployment) {
+                                  const Deployment& deployment,
+                                  const std::function<Sources()>& running) {
   LogQuestion question;
   const std::string_view kind = request.query_value("kind").value_or("run");
   if (kind != "run" && kind != "build")
@@ -75,17 +124,11 @@ Result<LogQuestion> read_question(const ApiContext& context, const ApiRequest& r
         {.service = {},
          .directory = context.service.log_directory(deployment.id, DeployService::LogKind::build)}};
   } else {
-    const auto only = request.query_value("service");
-    const std::vector<Unit> units = units_of(deployment);
-    for (const Unit& unit : units)
-      if (!only || only->empty() || *only == unit.name() || *only == unit.label)
-        question.sources.push_back(
-            {.service = units.size() > 1 ? std::string(unit.name()) : std::string(),
-             .directory = context.service.log_directory(deployment.id, DeployService::LogKind::run,
-                                                        unit.label)});
+    question.sources = running();
     if (question.sources.empty())
       return fail(Errc::not_found,
-                  fmt::format("this deployment has no service '{}'", sanitize_line(*only)));
+                  fmt::format("this deployment has no service '{}'",
+                              sanitize_line(request.query_value("service").value_or(""))));
   }
   if (const auto since = request.query_value("since"); since && !since->empty()) {
     if (const auto ago = parse_duration(*since))
@@ -227,7 +270,9 @@ Result<ApiResponse> events(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> logs(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call));
-  SLIPWAY_TRY(LogQuestion question, read_question(context, call.request, deployment));
+  SLIPWAY_TRY(LogQuestion question, read_question(context, call.request, deployment, [&] {
+                return instance_sources(context, call.request, deployment);
+              }));
   const bool of_build = call.request.query_value("kind") == "build";
   ApiResponse response{
       .headers = {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-cache"}}};
@@ -237,6 +282,42 @@ Result<ApiResponse> logs(const ApiContext& context, ApiCall& call) {
       const auto now = context.service.find(id.str());
       if (!now) return true;
       return of_build ? is_settled(now->state) : is_settled(now->state) && !is_live(now->state);
+    });
+  };
+  return response;
+}
+
+// Of the release that serves. Followed, it ends when another one does, or with other instances: who
+// asks again with `after` goes on there.
+Result<ApiResponse> environment_logs(const ApiContext& context, ApiCall& call) {
+  const std::string& project = call.path_value("project");
+  const std::string& environment = call.path_value("environment");
+  SLIPWAY_CHECK(authorize(context, call, project, environment));
+  SLIPWAY_TRY(const EnvironmentState state,
+              context.release_store.environment(project, environment));
+  if (state.current == 0)
+    return fail(Errc::failed_precondition,
+                fmt::format("nothing serves in {} of {}", sanitize_line(environment),
+                            sanitize_line(project)),
+                "promote a deployment there first");
+  SLIPWAY_TRY(const Release release,
+              context.release_store.release(project, environment, state.current));
+  SLIPWAY_TRY(const Deployment deployment, context.repository.get(release.deployment));
+  const auto sources = [&context, release, deployment, &call] {
+    return release_sources(context, call.request, release, deployment);
+  };
+  SLIPWAY_TRY(LogQuestion question, read_question(context, call.request, deployment, sources));
+  SLIPWAY_TRY(const Environments::Values values,
+              context.environments.values_for(project, environment, release.config_version));
+  question.secrets.insert(question.secrets.end(), values.secrets.begin(), values.secrets.end());
+  ApiResponse response{
+      .headers = {{"Content-Type", "application/x-ndjson"}, {"Cache-Control", "no-cache"}}};
+  response.body = [&context, release, deployment, question = std::move(question),
+                   logs = log_count(context, release, deployment)](StreamWriter& out) {
+    stream_log(question, out, [&] {
+      const auto now = context.release_store.environment(release.project, release.environment);
+      return !now || now->current != release.number ||
+             log_count(context, release, deployment) != logs;
     });
   };
   return response;

@@ -49,12 +49,30 @@ namespace handlers {
 [[nodiscard]] Result<ApiResponse> list_projects(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> events(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> logs(const ApiContext&, ApiCall&);
-[[nodiscard]] Result<ApiResponse> list_environments(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> show_env(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> change_env(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> env_history(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> roll_env_back(const ApiContext&, ApiCall&);
+// handlers_alerts.cc
+[[nodiscard]] Result<ApiResponse> list_alerts(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> add_alert(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> remove_alert(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> test_alert(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> rotate_secrets_key(const ApiContext&, ApiCall&);
+// handlers_releases.cc
+[[nodiscard]] Result<ApiResponse> promote(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> roll_back(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_releases(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_rollouts(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> get_rollout(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> cancel_rollout(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> resume_environment(const ApiContext&, ApiCall&);
+// handlers_environments.cc
+[[nodiscard]] Result<ApiResponse> list_environments(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> show_environment(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> restart_environment(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> scale_environment(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> environment_logs(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> create_token(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> list_tokens(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> revoke_token(const ApiContext&, ApiCall&);
@@ -84,6 +102,19 @@ namespace handlers {
 [[nodiscard]] Result<ApiResponse> list_emergencies(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> declare_emergency(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> end_emergency(const ApiContext&, ApiCall&);
+// handlers_domains.cc
+[[nodiscard]] Result<ApiResponse> list_domains(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> add_domain(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> verify_domain(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> remove_domain(const ApiContext&, ApiCall&);
+// handlers_volumes.cc
+[[nodiscard]] Result<ApiResponse> list_volumes(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> remove_volumes(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> share_volumes(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> list_snapshots(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> make_snapshot(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> restore_snapshot(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> remove_snapshot(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> list_audit(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> get_audit_record(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> prove_audit_record(const ApiContext&, ApiCall&);

@@ -22,6 +22,7 @@
 #include "deploy/service.h"
 #include "engine/sandbox.h"
 #include "release/alerts.h"
+#include "release/release_schedules.h"
 #include "release/releases.h"
 #include "router/router.h"
 #include "sys/files.h"
@@ -65,6 +66,7 @@ struct Server::Parts {
   std::unique_ptr<DeployService> service;
   std::unique_ptr<Crews> crews;
   std::unique_ptr<Releases> releases;
+  std::unique_ptr<ReleaseSchedules> release_schedules;
   EnvironmentWork work;
   std::unique_ptr<Housekeeping> housekeeping;
   std::unique_ptr<SpeedGate> speed;
@@ -195,6 +197,11 @@ void Server::Parts::make_releases() {
                           [this](std::string_view project, std::string_view environment_name) {
                             return domains->hosts(project, environment_name);
                           }});
+  release_schedules = std::make_unique<ReleaseSchedules>(
+      ReleaseSchedules::Parts{.store = *stores.releases,
+                              .repository = *stores.repository,
+                              .crews = *crews,
+                              .schedules = *schedules});
   pipeline->on_ready([this](const Deployment& ready) { releases->promote_ready(ready); });
   publish_environment = [this](std::string_view project, std::string_view environment_name) {
     return releases->publish(project, environment_name);
@@ -353,6 +360,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                              [&p] {
                                                                p.crews->tick();
                                                                p.releases->tick();
+                                                               p.release_schedules->tick();
                                                              },
                                                          .volumes = p.preview_volumes.get()});
   p.speed = std::make_unique<SpeedGate>(p.clock, speed_limits(p.settings.limits));

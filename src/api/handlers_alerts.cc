@@ -1,0 +1,106 @@
+#include "api/routes.h"
+#include "json/reader.h"
+#include "model/environment.h"
+#include "release/alerts.h"
+
+namespace slipway::handlers {
+namespace {
+
+json::object alert_json(const AlertSubscription& alert) {
+  json::array events;
+  for (const std::string& event : alert.events) events.emplace_back(event);
+  return {
+      {"id", alert.id.str()},
+      {"project", alert.project},
+      {"environment",
+       alert.environment.empty() ? json::value(nullptr) : json::value(alert.environment)},
+      {"url", alert.url},
+      {"events", std::move(events)},
+      {"created_at", to_rfc3339(alert.created_at)},
+      {"actor", to_json(alert.actor)},
+      {"last_at", alert.last_at ? json::value(to_rfc3339(*alert.last_at)) : json::value(nullptr)},
+      {"last_result",
+       alert.last_result.empty() ? json::value(nullptr) : json::value(alert.last_result)}};
+}
+
+Result<AlertId> id_of(const ApiCall& call) {
+  const std::string& text = call.path_value("id");
+  const auto id = AlertId::parse(text);
+  if (!id)
+    return fail(Errc::not_found,
+                fmt::format("{} has no webhook {}", call.path_value("project"), text),
+                fmt::format("see: slipway alerts ls {}", call.path_value("project")));
+  return *id;
+}
+
+Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
+                           const std::string& environment, std::string_view change) {
+  const std::string& project = call.path_value("project");
+  SLIPWAY_CHECK(authorize(context, call, project, environment));
+  const bool preview =
+      !environment.empty() && environment != "production" && environment != "staging";
+  return context.governance.require({.point = DecisionPoint::config,
+                                     .by = call.by,
+                                     .project = project,
+                                     .environment = preview               ? "preview"
+                                                    : environment.empty() ? "production"
+                                                                          : environment,
+                                     .resource = "alerts/" + project,
+                                     .action = "env_write",
+                                     .more = [change](Facts& facts) {
+                                       facts.add("config_change", {{"kind", "setting"},
+                                                                   {"name", "alerts"},
+                                                                   {"subject", "setting:alerts"},
+                                                                   {"change", change},
+                                                                   {"live", 0},
+                                                                   {"undo_for", 365 * 24 * 3600}});
+                                     }});
+}
+
+}  // namespace
+
+Result<ApiResponse> list_alerts(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
+  SLIPWAY_TRY(const std::vector<AlertSubscription> all,
+              context.alerts.list(call.path_value("project")));
+  json::array out;
+  for (const AlertSubscription& each : all) out.push_back(alert_json(each));
+  return json_response(200, json::object{{"alerts", std::move(out)}});
+}
+
+Result<ApiResponse> add_alert(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  Alerts::Wanted wanted{.project = call.path_value("project")};
+  JsonReader reader(body);
+  reader.require("url").read("url", wanted.url).read("environment", wanted.environment);
+  reader.read("events", wanted.events);
+  SLIPWAY_CHECK(reader.status());
+  SLIPWAY_CHECK(check_names(wanted.project, preview_environment));
+  if (!wanted.environment.empty()) SLIPWAY_CHECK(check_environment_name(wanted.environment));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, wanted.environment, "added"));
+  SLIPWAY_CHECK(context.repository.ensure_project(by, wanted.project, context.clock.now()));
+  SLIPWAY_TRY(const Alerts::Added added, context.alerts.add(by, wanted));
+  json::object out = alert_json(added.subscription);
+  out["secret"] = added.secret;
+  return json_response(201, out);
+}
+
+Result<ApiResponse> remove_alert(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
+  SLIPWAY_TRY(const AlertId id, id_of(call));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, {}, "removed"));
+  SLIPWAY_TRY(const AlertSubscription removed,
+              context.alerts.remove(by, call.path_value("project"), id));
+  return json_response(200, alert_json(removed));
+}
+
+Result<ApiResponse> test_alert(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
+  SLIPWAY_TRY(const AlertId id, id_of(call));
+  SLIPWAY_TRY(const int status, context.alerts.test(call.path_value("project"), id));
+  return json_response(
+      200, json::object{
+               {"id", id.str()}, {"status", status}, {"delivered", status >= 200 && status < 300}});
+}
+
+}  // namespace slipway::handlers

@@ -1,0 +1,157 @@
+// Where environments stand, and the instances of what serves there.
+#include <algorithm>
+#include <map>
+
+#include "api/environment_work.h"
+#include "api/release_answers.h"
+#include "api/routes.h"
+#include "base/text.h"
+#include "json/reader.h"
+
+namespace slipway::handlers {
+namespace {
+
+constexpr std::int64_t most_instances = 100;
+
+// The newest configuration of an environment, without its values.
+void add_configuration(json::object& out, const Configuration& configuration) {
+  out["version"] = configuration.version;
+  out["variables"] = configuration.vars.size();
+  out["created_at"] = configuration.version == 0
+                          ? json::value(nullptr)
+                          : json::value(to_rfc3339(configuration.created_at));
+  out["actor"] = to_json(configuration.actor);
+  out["note"] = configuration.note;
+}
+
+Result<json::object> answer(const ApiContext& context, const std::string& project,
+                            const std::string& environment) {
+  SLIPWAY_TRY(const Releases::EnvironmentView view,
+              environment_view(context, project, environment));
+  SLIPWAY_TRY(const Configuration configuration, context.environments.show(project, environment));
+  json::object out = environment_answer(context, view);
+  add_configuration(out, configuration);
+  return out;
+}
+
+// What serves where the path says.
+struct Serving {
+  Release release;
+  Deployment deployment;
+};
+Result<Serving> serving(const ApiContext& context, const ApiCall& call) {
+  const std::string& project = call.path_value("project");
+  const std::string& environment = call.path_value("environment");
+  SLIPWAY_CHECK(authorize(context, call, project, environment));
+  SLIPWAY_CHECK(check_environment_name(environment));
+  SLIPWAY_TRY(const EnvironmentState state,
+              context.release_store.environment(project, environment));
+  if (state.current == 0)
+    return fail(
+        Error{.code = Errc::failed_precondition,
+              .message = fmt::format("nothing serves in {} of {}", environment, project),
+              .hint = "promote a deployment there first"}
+            .with_next(
+                fmt::format("slipway promote {}{}", project,
+                            environment == production_environment ? "" : " --to " + environment),
+                "for its newest deployment"));
+  Serving out;
+  SLIPWAY_TRY(out.release, context.release_store.release(project, environment, state.current));
+  SLIPWAY_TRY(out.deployment, context.repository.get(out.release.deployment));
+  return out;
+}
+
+AuditEvent event_of(const ApiCall& call, std::string_view event, const Release& release) {
+  return {.event = std::string(event),
+          .action = std::string(to_string(call.permission)),
+          .by = call.by,
+          .resource =
+              fmt::format("release/{}/{}/{}", release.project, release.environment, release.number),
+          .project = release.project,
+          .environment = release.environment,
+          .artifact = release.artifact.str()};
+}
+
+// Instances take their time; the answer says that it has begun.
+Result<ApiResponse> begin(const ApiContext& context, const Release& release, std::string_view what,
+                          std::function<Status(std::stop_token)> task) {
+  SLIPWAY_TRY([[maybe_unused]] const EnvironmentWork::Item item,
+              context.work.start(release.project, release.environment, what, std::move(task)));
+  SLIPWAY_TRY(const json::object now, answer(context, release.project, release.environment));
+  return json_response(202, now);
+}
+
+}  // namespace
+
+Result<ApiResponse> list_environments(const ApiContext& context, ApiCall& call) {
+  const std::string& project = call.path_value("project");
+  SLIPWAY_CHECK(authorize(context, call, project, {}));
+  SLIPWAY_TRY(const std::vector<Configuration> configurations, context.environments.list(project));
+  SLIPWAY_TRY(const std::vector<Releases::EnvironmentView> views,
+              context.releases.environments(project));
+  std::map<std::string, json::object> out;
+  for (const Releases::EnvironmentView& view : views) {
+    json::object& each = out[view.state.environment];
+    each = environment_answer(context, view);
+    add_configuration(each, Configuration{});
+  }
+  for (const Configuration& configuration : configurations) {
+    json::object& each = out[configuration.environment];
+    if (each.empty()) {
+      SLIPWAY_TRY(const Releases::EnvironmentView view,
+                  environment_view(context, project, configuration.environment));
+      each = environment_answer(context, view);
+    }
+    add_configuration(each, configuration);
+  }
+  json::array seen;
+  for (auto& [name, each] : out)
+    if (authorize(context, call, project, name)) seen.push_back(std::move(each));
+  return json_response(200, json::object{{"environments", std::move(seen)}});
+}
+
+Result<ApiResponse> show_environment(const ApiContext& context, ApiCall& call) {
+  const std::string& project = call.path_value("project");
+  const std::string& environment = call.path_value("environment");
+  SLIPWAY_CHECK(authorize(context, call, project, environment));
+  SLIPWAY_CHECK(check_environment_name(environment));
+  SLIPWAY_TRY(const json::object now, answer(context, project, environment));
+  return json_response(200, now);
+}
+
+Result<ApiResponse> restart_environment(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const Serving now, serving(context, call));
+  SLIPWAY_CHECK(context.audit.store().record(event_of(call, "release.restarted", now.release)));
+  return begin(context, now.release, "restart", [&context, now](std::stop_token stop) {
+    return context.crews.replace(now.release, now.deployment, std::move(stop));
+  });
+}
+
+Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  std::int64_t instances = 0;
+  JsonReader reader(body);
+  reader.require("instances").read("instances", instances);
+  if (instances < 1 || instances > most_instances)
+    reader.wrong("instances", fmt::format("a number from 1 to {}", most_instances));
+  SLIPWAY_TRY(const Serving now, serving(context, call));
+  SLIPWAY_CHECK(reader.status());
+  if (!has_instances(now.deployment))
+    return fail(Errc::failed_precondition,
+                fmt::format("{} has no instances: its files are served as they are",
+                            now.deployment.id.str()),
+                "static sites need no scaling");
+  const auto wanted = static_cast<std::uint32_t>(instances);
+  SLIPWAY_TRY(const EnvironmentState state,
+              context.release_store.update_environment(
+                  call.by, now.release.project, now.release.environment,
+                  [wanted](EnvironmentState& change) -> Status {
+                    change.instances = wanted;
+                    return {};
+                  }));
+  return begin(context, now.release, "scale", [&context, now, wanted](std::stop_token stop) {
+    return context.crews.scale(now.release, now.deployment, wanted, std::move(stop));
+  });
+}
+
+}  // namespace slipway::handlers
