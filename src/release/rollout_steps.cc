@@ -63,7 +63,9 @@ Status RolloutDriver::restore() {
   if (Status restored =
           parts_.volumes.restore(rollout_.project, rollout_.environment, *rollout_.restore);
       !restored) {
-    start_again(rollout_.from);  // what served goes on serving
+    // What served goes on serving.
+    start_again(rollout_.from);
+    std::ignore = shared_.routes.publish(rollout_.project, rollout_.environment);
     return restored;
   }
   return record([&](Rollout& change) -> Status {

@@ -7,7 +7,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -84,9 +86,10 @@ class ReleaseWorld : public World {
             .value()
             .id);
   }
-  Deployment node_app(const std::string& version, DeployOptions options = {}) {
-    if (options.start.empty()) options.start = "node server.js";
-    return deploy("shop", {{"server.js", "// " + version}}, std::move(options));
+  // Something with an instance; no toolchain is needed for it.
+  Deployment app_of(const std::string& version, DeployOptions options = {}) {
+    if (options.start.empty()) options.start = "./serve";
+    return deploy("shop", {{"serve", version}}, std::move(options));
   }
   Result<Rollout> promote(const Deployment& deployment, Releases::Promotion wanted = {}) {
     wanted.deployment = deployment.id;
@@ -110,17 +113,24 @@ class ReleaseWorld : public World {
   Rollout over(const RolloutId& id) {
     return until(id, [](const Rollout& seen) { return is_over(seen.state); });
   }
-  // Promoted, watched and done: what production serves.
-  Rollout live(const Deployment& deployment) {
-    const Rollout begun = promote(deployment).value();
-    until(begun.id, [](const Rollout& seen) {
-      return is_over(seen.state) || seen.state == RolloutState::watching;
+  // The same, with the bake window going by again and again: when it begins is the driver's.
+  Rollout baked(const RolloutId& id) {
+    return until(id, [&](const Rollout& seen) {
+      if (seen.state == RolloutState::watching) clock.advance(settings.releases.bake);
+      return is_over(seen.state);
     });
-    clock.advance(settings.releases.bake);
-    return over(begun.id);
   }
+  // Promoted, watched and done: what production serves.
+  Rollout live(const Deployment& deployment) { return baked(promote(deployment).value().id); }
   EnvironmentState production() {
     return stores.releases->environment("shop", "production").value();
+  }
+  // A record comes before what it says takes effect.
+  bool comes_to_show(const std::string& host, std::string_view what) const {
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (shows(host) != what && std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
+    return shows(host) == what;
   }
   // What a host shows: "app", "site", "split" for a canary, a page's kind, or "".
   std::string shows(const std::string& host) const {
@@ -138,9 +148,11 @@ class ReleaseWorld : public World {
     const auto split = std::get<std::shared_ptr<const TrafficSplit>>(table.find(host).value());
     return std::get<std::shared_ptr<const StaticSite>>(split->arms.back().target)->deployment();
   }
-  std::vector<std::string> alerts() const {
-    std::lock_guard lock(mutex_);
-    return alerts_;
+  // Waits until it has been told.
+  bool told(std::string_view event) const {
+    std::unique_lock lock(mutex_);
+    return told_.wait_for(lock, 30s,
+                          [&] { return std::ranges::find(alerts_, event) != alerts_.end(); });
   }
 
   FakeApp app;
@@ -180,12 +192,14 @@ class ReleaseWorld : public World {
                                                               [this](const ReleaseAlert& alert) {
                                                                 std::lock_guard lock(mutex_);
                                                                 alerts_.push_back(alert.event);
+                                                                told_.notify_all();
                                                               },
                                                           .domains = {}});
     pipeline.on_ready([this](const Deployment& ready) { releases->promote_ready(ready); });
   }
 
   mutable std::mutex mutex_;
+  mutable std::condition_variable told_;
   std::vector<std::string> alerts_;
 };
 
