@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/cli.h"
 #include "deploy/settings.h"
+#include "deploy/volume_copy.h"
 #include "engine/shim.h"
 #include "sys/files.h"
 
@@ -47,6 +48,8 @@ int serve(const ServeOptions& options, const CliEnvironment& env) {
 
 int main(int argc, char** argv) {
   if (argc > 1 && std::string_view(argv[1]) == shim_command) return shim_main(argc, argv);
+  if (argc > 1 && std::string_view(argv[1]) == volume_copy_command)
+    return volume_copy_main(argc, argv);
   CliEnvironment env = make_cli_environment(environ);
   env.serve = [&env](const ServeOptions& options) { return serve(options, env); };
   return run_cli(argc, argv, env);

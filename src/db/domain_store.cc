@@ -137,35 +137,4 @@ Result<Domain> DomainStore::remove(const AuditContext& by, std::string_view name
   return gone;
 }
 
-Result<std::string> DomainStore::volume_share(std::string_view project) {
-  auto session = database_.session();
-  SLIPWAY_TRY(Statement query, session.prepare("SELECT source FROM volume_share WHERE project=?"));
-  SLIPWAY_TRY(const bool row, query.bind(1, project).step());
-  return row ? query.text(0) : std::string();
-}
-
-Status DomainStore::set_volume_share(const AuditContext& by, std::string_view project,
-                                     std::string_view source, const Beside& beside) {
-  return database_.transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(
-        Statement change,
-        session.prepare(source.empty() ? "DELETE FROM volume_share WHERE project=?1"
-                                       : "INSERT INTO volume_share(project,source) VALUES(?1,?2)"
-                                         " ON CONFLICT(project) DO UPDATE SET source=?2"));
-    change.bind(1, project);
-    if (!source.empty()) change.bind(2, source);
-    SLIPWAY_CHECK(change.run());
-    SLIPWAY_CHECK(audit_.append(
-        session, {.event = source.empty() ? "volume.unshared" : "volume.shared",
-                  .action = "promote",
-                  .by = by,
-                  .resource = fmt::format("volume/{}/{}", project,
-                                          source.empty() ? "preview" : std::string(source)),
-                  .project = std::string(project),
-                  .environment = std::string(source.empty() ? "preview" : source),
-                  .detail = {{"from", std::string(source)}, {"with", "previews"}}}));
-    return beside ? beside(session) : Status();
-  });
-}
-
 }  // namespace slipway

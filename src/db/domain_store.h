@@ -14,7 +14,7 @@
 
 namespace slipway {
 
-// Domains of people's own, and what previews may copy. Every change is one transaction together
+// Domains of people's own. Every change is one transaction together
 // with its audit record and, when given, what belongs beside it. Thread-safe. What it is given must
 // outlive it.
 class DomainStore {
@@ -42,11 +42,6 @@ class DomainStore {
   // Errors: not_found.
   [[nodiscard]] Result<Domain> remove(const AuditContext& by, std::string_view name,
                                       std::string_view project, const Beside& beside = {});
-
-  // Which environment's volumes a project's previews may start with a copy of; "" for none.
-  [[nodiscard]] Result<std::string> volume_share(std::string_view project);
-  [[nodiscard]] Status set_volume_share(const AuditContext& by, std::string_view project,
-                                        std::string_view source, const Beside& beside = {});
 
  private:
   Database& database_;

@@ -12,6 +12,7 @@
 #include "db/identity_store.h"
 #include "db/release_store.h"
 #include "db/repository.h"
+#include "db/volume_store.h"
 
 namespace slipway {
 
@@ -26,6 +27,7 @@ struct Stores {
   std::unique_ptr<ReleaseStore> releases;
   std::unique_ptr<AlertStore> alerts;
   std::unique_ptr<DomainStore> domains;
+  std::unique_ptr<VolumeStore> volumes;
 
   // ":memory:" for tests. Without secrets they are random: no token of before works.
   [[nodiscard]] static Result<Stores> open(const std::filesystem::path& file, const Clock& clock,

@@ -15,7 +15,8 @@ Fleet::Fleet(Parts parts, LostHandler lost)
                           .layers = parts.layers,
                           .builder = parts.builder,
                           .names = parts.names,
-                          .environments = parts.environments},
+                          .environments = parts.environments,
+                          .previews = parts.volumes},
                  .clock = parts.clock,
                  .engine = parts.engine},
                 [this](const std::string& sandbox, const SandboxExit& exit) {

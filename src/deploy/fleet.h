@@ -45,6 +45,7 @@ class Fleet {
     const Builder& builder;
     const Names& names;
     const Environments& environments;
+    const PreviewVolumes* volumes = nullptr;  // none: instances keep nothing
   };
   // Told of a deployment that stopped being live by itself (crash loop), after it was recorded.
   using LostHandler = std::function<void(const Deployment&)>;
@@ -119,7 +120,7 @@ class Fleet {
   void wake_now(const EntryPtr& entry);
   void sleep_now(const EntryPtr& entry, std::string_view reason);
   void handle_exit(const std::string& sandbox, const SandboxExit& exit);
-  enum class Cause { ended, disk_full };
+  enum class Cause { ended, disk_full, volumes_full };
   void handle_crash(const EntryPtr& entry, const MemberPtr& member, const SandboxExit& exit,
                     Cause cause);
   void give_up(const EntryPtr& entry, const MemberPtr& member, const SandboxExit& exit, Cause cause,

@@ -145,7 +145,8 @@ void Fleet::handle_crash(const EntryPtr& entry, const MemberPtr& member, const S
                                            {"code", exit.code},
                                            {"recent", recent}});
   if (recent >= crash_limit) return give_up(entry, member, exit, cause, recent);
-  std::string reason = cause == Cause::disk_full ? "restarted: its disk was full"
+  std::string reason = cause == Cause::disk_full      ? "restarted: its disk was full"
+                       : cause == Cause::volumes_full ? "restarted: its volumes were full"
                        : exit.out_of_memory      ? "restarted: it ran out of memory"
                        : exit.signal > 0
                            ? fmt::format("restarted: it was ended by signal {}", exit.signal)
@@ -172,7 +173,7 @@ void Fleet::give_up(const EntryPtr& entry, const MemberPtr& member, const Sandbo
         Error error = explain_failure({.phase = "run",
                                        .command = unit ? unit->artifact->start : "",
                                        .exit = exit,
-                                       .disk_limit = cause == Cause::disk_full,
+                                       .disk_limit = cause != Cause::ended,
                                        .log = log},
                                       unit && unit->service ? *unit->service : Service{});
         error.code = Errc::start_failed;
@@ -289,7 +290,14 @@ void Fleet::check_disk(const EntryPtr& entry, const MemberPtr& member) {
     std::lock_guard lock(mutex_);
     sandbox = member->sandbox;
   }
-  if (sandbox.empty() || !launcher_.outgrew_disk(sandbox)) return;
+  if (sandbox.empty()) return;
+  if (parts_.volumes != nullptr)
+    if (const auto excess = parts_.volumes->excess(entry->id)) {
+      log_warn("an instance outgrew its volumes",
+               {{"deployment", entry->id.str()}, {"reason", *excess}});
+      return handle_crash(entry, member, {.code = 137, .signal = 9}, Cause::volumes_full);
+    }
+  if (!launcher_.outgrew_disk(sandbox)) return;
   log_warn("an instance outgrew its disk", {{"deployment", entry->id.str()}});
   handle_crash(entry, member, {.code = 137, .signal = 9}, Cause::disk_full);
 }

@@ -145,6 +145,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     SLIPWAY_TRY(const Manifest manifest, Manifest::parse(*text));
     for (const ManifestEntry& entry : manifest.entries) blobs.insert(entry.digest);
   }
+  if (parts_.volumes != nullptr) SLIPWAY_CHECK(parts_.volumes->collect());
   for (const DeploymentId& id : forgotten) {
     // A promotion may have come in between: then it is not forgotten.
     if (Status purged = parts_.repository.purge(by_system("housekeeping"), id); !purged) {

@@ -29,6 +29,19 @@ std::string filled(std::string_view pattern, const std::string& url, const std::
   return out;
 }
 
+// An image brings its whole root and says itself whom and what it runs. `command` "" is its own.
+void run_as_image(const ImageRun& image, std::string_view command, SandboxSpec& spec) {
+  spec.root.base = SandboxRoot::Base::layers;
+  if (command.empty()) {
+    spec.argv = image.argv;
+  } else {
+    spec.argv = {"/bin/sh", "-c", std::string(command)};
+  }
+  spec.user = {.uid = image.uid, .gid = image.gid, .groups = image.groups};
+  spec.powers = Powers::container;
+  spec.stop_signal = image.stop_signal;
+}
+
 }  // namespace
 
 std::string sibling_address(std::size_t index) {
@@ -90,6 +103,7 @@ Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& 
   spec.argv = {"/bin/sh", "-c",
                wire_script(run_wires(deployment, unit, parts.names, host_name)) +
                    (command.empty() ? start : std::string(command))};
+  if (artifact.image) run_as_image(*artifact.image, command, spec);
   spec.workdir = artifact.workdir.empty() ? "/app" : artifact.workdir;
   spec.env = artifact.env;
   spec.env.insert_or_assign("SLIPWAY_PROJECT", deployment.project);
@@ -125,6 +139,10 @@ Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& 
   spec.labels = {{"deployment", deployment.id.str()}, {"project", deployment.project}};
   if (!unit.label.empty()) spec.labels.emplace_back("service", unit.label);
   spec.labels.insert(spec.labels.end(), placement.labels.begin(), placement.labels.end());
+  if (parts.previews != nullptr && placement.environment == preview_environment) {
+    SLIPWAY_TRY(const std::vector<BindMount> volumes, parts.previews->binds(deployment, unit));
+    spec.root.binds.insert(spec.root.binds.end(), volumes.begin(), volumes.end());
+  }
   for (BindMount volume : placement.volumes) {
     volume.access = BindMount::Access::read_write;
     spec.root.binds.push_back(std::move(volume));

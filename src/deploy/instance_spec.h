@@ -12,6 +12,7 @@
 #include "db/repository.h"
 #include "deploy/environments.h"
 #include "deploy/names.h"
+#include "deploy/preview_volumes.h"
 #include "deploy/settings.h"
 #include "engine/engine.h"
 #include "store/layer_store.h"
@@ -26,6 +27,7 @@ struct InstanceParts {
   const Builder& builder;
   const Names& names;
   const Environments& environments;
+  const PreviewVolumes* previews = nullptr;  // none: previews keep nothing
 };
 
 // The host name of a unit, by its label.

@@ -44,6 +44,7 @@ class Pipeline {
     const Names& names;
     GovernanceService& governance;
     const Environments& environments;
+    const PreviewVolumes* volumes = nullptr;  // none: release commands keep nothing
     Schedules& schedules;
   };
   explicit Pipeline(Parts parts) : parts_(parts) {}

@@ -114,7 +114,8 @@ Status Pipeline::build_units(Making& making) {
   std::vector<std::string> source_layers;
   std::uint32_t uid_slot = 0;
   if (std::ranges::any_of(units, [](const Unit& unit) {
-        return unit.service->start || unit.service->install || unit.service->build;
+        return unit.service->start || unit.service->install || unit.service->build ||
+               unit.service->provider == "dockerfile";
       })) {
     SLIPWAY_TRY(const std::uint64_t free, free_bytes(parts_.settings.data));
     if (free < parts_.settings.gc.min_free_disk)
@@ -163,12 +164,8 @@ Status Pipeline::build_units(Making& making) {
   }
   for (const Unit& unit : units_of(deployment))
     if (unit.is_routed() && !unit.artifact->site && unit.artifact->start.empty()) {
-      const bool dockerfile = unit.service != nullptr && unit.service->provider == "dockerfile";
       Error error{.code = Errc::build_failed,
-                  .message = labelled(deployment, unit,
-                                      dockerfile ? "only its Dockerfile says how to run it, and "
-                                                   "Dockerfiles are not built yet"
-                                                 : "nothing says how to start it"),
+                  .message = labelled(deployment, unit, "nothing says how to start it"),
                   .hint = "say it with --start COMMAND",
                   .phase = "detect"};
       error.cause = "nothing_to_run";
@@ -229,7 +226,8 @@ Result<std::string> Pipeline::release(Making& making, const Unit& unit,
                                                .layers = parts_.layers,
                                                .builder = parts_.builder,
                                                .names = parts_.names,
-                                               .environments = parts_.environments},
+                                               .environments = parts_.environments,
+                                               .previews = parts_.volumes},
                                               deployment, unit, sandbox, command));
   SLIPWAY_TRY(auto draft, parts_.layers.begin(id));
   SLIPWAY_CHECK(make_directories(draft.path() / "app"));

@@ -31,6 +31,7 @@ class Schedules {
     const Builder& builder;
     const Names& names;
     const Environments& environments;
+    const PreviewVolumes* volumes = nullptr;  // none: runs keep nothing
     StepRunner& runner;
     Fleet& fleet;
   };

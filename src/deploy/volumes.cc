@@ -82,8 +82,10 @@ Status seed(const LayeredView& layers, const VolumePlace& place, const fs::path&
     Error told = error;
     told.message =
         fmt::format("the volume {} cannot be made: {}", sanitize_line(place.path), error.message);
-    if (error.code == Errc::invalid_argument)
+    if (error.code == Errc::invalid_argument) {
+      told.code = Errc::start_failed;  // the app's own doing
       told.hint = "a volume is no link: remove it from the project, or do not keep that path";
+    }
     return fail(std::move(told));
   };
   if (place.kind == VolumePlace::Kind::directory) {
@@ -162,9 +164,8 @@ Result<std::vector<BindMount>> Volumes::binds(std::string_view project, std::str
   const auto held = state_->lock_of(home);
   const std::lock_guard lock(*held);
   std::vector<fs::path> layers;
-  std::vector<std::string> ids = unit.artifact->layers;
-  if (!unit.artifact->release_layer.empty()) ids.push_back(unit.artifact->release_layer);
-  for (const std::string& id : ids) {
+  // Without the release layer: what a preview's release command left is that preview's alone.
+  for (const std::string& id : unit.artifact->layers) {
     const auto path = state_->parts.layers.find(id);
     if (!path) return fail(Errc::corrupt, fmt::format("layer {} is gone", id));
     layers.push_back(*path);
@@ -220,9 +221,16 @@ Status Volumes::inherit(std::string_view project, std::string_view preview,
   if (fs::exists(home / "live", error) || !fs::exists(source / "live", error)) return {};
   SLIPWAY_CHECK(make_directories(home, 0700));
   SLIPWAY_TRY(TempDir fresh, TempDir::create(home, ".new-"));
-  const auto copied = state_->parts.copy({.from = source / "live",
-                                          .to = fresh.path(),
-                                          .max_bytes = state_->parts.settings.volumes.copy_limit});
+  SLIPWAY_TRY(const std::uint64_t free, free_bytes(home));
+  const std::uint64_t spare = state_->parts.settings.gc.min_free_disk;
+  if (free <= spare)
+    return fail(Errc::disk_full,
+                fmt::format("{} are free, too little to copy volumes", format_bytes(free)),
+                "free some disk space (`slipway rm` old deployments), or lower gc.min_free_disk");
+  const auto copied = state_->parts.copy(
+      {.from = source / "live",
+       .to = fresh.path(),
+       .max_bytes = std::min(state_->parts.settings.volumes.copy_limit, free - spare)});
   if (!copied) {
     Error told = copied.error();
     told.message = fmt::format("the volumes of {} were not copied for this preview: {}",
@@ -234,6 +242,12 @@ Status Volumes::inherit(std::string_view project, std::string_view preview,
     return fail(std::move(told));
   }
   return state_->put(fresh, home / "live");
+}
+
+bool Volumes::exist(std::string_view project, std::string_view owner) const {
+  const auto home = state_->home(project, owner);
+  std::error_code error;
+  return home && fs::exists(*home / "live", error);
 }
 
 Result<std::vector<Volumes::Volume>> Volumes::list(std::string_view project,

@@ -41,7 +41,7 @@ class Volumes {
 
   // What to bind into an instance of `unit`, made when absent: what the layers hold at that place
   // is copied into a volume that is new. `owner`: the environment, or a preview's deployment id.
-  // Places that no volume can be at are left out (problems()). Errors: invalid_argument when the
+  // Places that no volume can be at are left out (problems()). Errors: start_failed when the
   // project's own files are in the way of one; disk_full, io.
   [[nodiscard]] Result<std::vector<BindMount>> binds(std::string_view project,
                                                      std::string_view owner,
@@ -55,6 +55,8 @@ class Volumes {
   [[nodiscard]] Status inherit(std::string_view project, std::string_view preview,
                                std::string_view from) const;
 
+  // Whether an owner has any volumes. Cheap.
+  [[nodiscard]] bool exist(std::string_view project, std::string_view owner) const;
   struct Volume {
     std::string name;
     std::uint64_t bytes = 0;  // of disk

@@ -60,7 +60,7 @@ Warning refused(std::string_view key, int line) {
           .message = "slipway.toml: " + std::string(key) + " is no setting and was ignored",
           .file = std::string(file_name),
           .line = line,
-          .fix = "settings are " + all_keys() + ", and [services.NAME]"};
+          .fix = "settings are " + all_keys() + ", volumes, and [services.NAME]"};
 }
 
 // Says what is wrong with a value; "" when nothing is.
@@ -156,9 +156,35 @@ Overrides read_overrides(const Project& project, const DetectOptions& flags) {
                             .fix = "correct " + std::string(key) + " in slipway.toml"});
     return false;
   };
+  // Paths inside the app, never the host's.
+  const auto accept_volumes = [&](const std::string& service, const json::value& item, int line) {
+    std::vector<std::string> paths;
+    bool good = item.is_array() && item.as_array().size() <= 20;
+    if (good)
+      for (const json::value& each : item.as_array()) {
+        const std::string path = each.is_string() ? scalar(each) : std::string();
+        good = good && problem("volumes", path).empty() && !path.empty() && path.size() <= 500 &&
+               path.find("..") == std::string::npos;
+        paths.push_back(path);
+      }
+    if (good) {
+      out.volumes[service] = std::move(paths);
+      out.lines[service + ".volumes"] = line;
+      return;
+    }
+    out.findings.push_back({.code = "bad_setting",
+                            .message = "slipway.toml: volumes is no list of paths inside the app",
+                            .file = std::string(file_name),
+                            .line = line,
+                            .fix = "such as volumes = [\"data\", \"/data\"]"});
+  };
   for (const auto& [name, item] : settings) {
     const std::string_view key = name;
     const int line = line_for(key);
+    if (key == "volumes") {
+      accept_volumes("", item, line);
+      continue;
+    }
     if (key == "services" && item.is_object()) {
       for (const auto& [service, table] : item.as_object()) {
         if (!table.is_object()) continue;
@@ -166,7 +192,9 @@ Overrides read_overrides(const Project& project, const DetectOptions& flags) {
         const int header = line_for("services." + service_name);
         for (const auto& [inner, value] : table.as_object()) {
           const std::string_view inner_key = inner;
-          if (std::ranges::find(service_keys, inner_key) == service_keys.end())
+          if (inner_key == "volumes")
+            accept_volumes(service_name, value, header);
+          else if (std::ranges::find(service_keys, inner_key) == service_keys.end())
             out.findings.push_back(refused(inner_key, header));
           else if (accept(inner_key, value, header))
             out.services[service_name][std::string(inner_key)] = scalar(value);
@@ -206,6 +234,18 @@ void apply_overrides(const Overrides& overrides, const DetectOptions& flags, Ser
       set(service, key, value, std::string(file_name));
       service.evidence.push_back(
           {.file = std::string(file_name), .line = line, .fact = key + ": " + value});
+    }
+  for (const std::string& name : {service.name, std::string(main ? "" : service.name)})
+    if (const auto said = overrides.volumes.find(name); said != overrides.volumes.end()) {
+      service.volumes = said->second;
+      std::erase_if(service.evidence, [](const Evidence& evidence) {
+        return evidence.fact.starts_with("volumes: ");
+      });
+      const int line = overrides.lines.at(name + ".volumes");
+      for (const std::string& path : said->second)
+        service.evidence.push_back(
+            {.file = std::string(file_name), .line = line, .fact = "volumes: " + path});
+      break;
     }
   if (!main) return;
   for (const Key& key : keys) {
