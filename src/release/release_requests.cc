@@ -144,7 +144,14 @@ Result<Rollout> Releases::State::begin(const AuditContext& by, Draft draft, Next
   }
   let_go(begun.replaced, begun.rollout);
   notify();
-  if (begun.rollout.state != RolloutState::waiting) submit(begun.rollout);
+  if (begun.rollout.state != RolloutState::waiting) {
+    submit(begun.rollout);
+  } else if (parts.alert) {
+    parts.alert({.event = "rollout.waiting",
+                 .rollout = begun.rollout,
+                 .url = parts.names.url(
+                     parts.names.release_host(begun.rollout.project, begun.rollout.environment))});
+  }
   return begun.rollout;
 }
 

@@ -51,6 +51,21 @@ Status RolloutDriver::canary() {
       SLIPWAY_TRY([[maybe_unused]] const auto micros,
                   shared_.routes.publish(rollout_.project, rollout_.environment));
     }
+    // What a policy holds is judged all the same.
+    ReleaseWatch::Outcome outcome =
+        held ? watch_->look_held(now, parts_.clock.now()) : watch_->look(now, parts_.clock.now());
+    if (outcome.does == ReleaseWatch::Does::roll_back) {
+      SLIPWAY_CHECK(record([&](Rollout& change) -> Status {
+        change.verdicts.push_back(outcome.verdict);
+        return {};
+      }));
+      Error error{.code = Errc::failed_precondition,
+                  .message = outcome.reason,
+                  .hint = "the release before serves everybody again",
+                  .phase = "canary",
+                  .cause = "worse"};
+      return fail(std::move(error));
+    }
     if (held) {
       if (now - *asked >= ask_again) {
         std::string decision;
@@ -70,19 +85,6 @@ Status RolloutDriver::canary() {
         if (may.error().code != Errc::denied_by_policy) return may;
       }
     } else {
-      ReleaseWatch::Outcome outcome = watch_->look(now, parts_.clock.now());
-      if (outcome.does == ReleaseWatch::Does::roll_back) {
-        SLIPWAY_CHECK(record([&](Rollout& change) -> Status {
-          change.verdicts.push_back(outcome.verdict);
-          return {};
-        }));
-        Error error{.code = Errc::failed_precondition,
-                    .message = outcome.reason,
-                    .hint = "the release before serves everybody again",
-                    .phase = "canary",
-                    .cause = "worse"};
-        return fail(std::move(error));
-      }
       if (outcome.does == ReleaseWatch::Does::advance) {
         held = std::move(outcome);
         asked = now - ask_again;  // at once

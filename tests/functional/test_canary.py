@@ -185,7 +185,6 @@ def test_a_canary_without_traffic_is_held_and_says_so(server, tmp_path):
     assert client.get(url).text == "v1"
 
 
-@pytest.mark.long
 def test_a_release_that_crashes_after_the_switch_is_rolled_back_by_itself(server, tmp_path):
     folder = tmp_path / "fragile"
     folder.mkdir()
@@ -231,3 +230,16 @@ def test_webhooks_reach_no_private_address_unless_the_server_allows_it(make_slip
         refused = server.cli("alerts", "add", "inner", url, "--json")
         assert refused.code == 77, str(refused)
     assert server.ok("alerts", "ls", "inner", "--json").json()["alerts"] == []
+
+
+def test_people_are_told_when_an_agents_promotion_waits_for_them(server, tmp_path):
+    server.ok("team", "add", "default", "ann", "--role", "approver")
+    deployment = deploy(server, tmp_path / "waiting", "v1")
+    with Receiver() as receiver:
+        server.ok("alerts", "add", "waiting", receiver.url)
+        agent = server.ok("token", "create", "--agent", "bot", "--ttl", "1h", "-q").out.strip()
+        asked = server.cli("promote", deployment["id"], "--json", environment={"SLIPWAY_TOKEN": agent})
+        assert asked.code == 4 and asked.json()["state"] == "waiting", str(asked)
+        headers, body = wait_until(lambda: receiver.of("rollout.waiting"), 30, "the alert")[0]
+        data = json.loads(body)["data"]
+        assert data["rollout"]["id"] == asked.json()["id"] and data["rollout"]["approval"].startswith("apr_")
