@@ -1,7 +1,7 @@
 """Production moves from release to release while it is used: mixed traffic whose every answer is checked."""
 import pytest
 
-from support import load
+from support import http, load
 from support.slipway import Slipway
 
 TIMES = 10
@@ -33,18 +33,14 @@ def prepared(slipway, tmp_path):
 def test_promotions_and_rollbacks_fail_no_request(releases):
     slipway, deployments, url = releases
     with load.Load(url, RATE) as traffic:
-        for number in range(TIMES):
+        for _ in range(TIMES):
             for release, command in (("two", ("promote", deployments["two"])), ("one", ("rollback", "mixed", "--to", "1"))):
-                name = f"{release} {number}"
                 moved = slipway.ok(*command, "--json").json()
                 assert moved["state"] in ("watching", "done")
-                traffic.phase(name)
+                for _ in range(5):  # whoever asks after the command is told by whom it is answered
+                    assert http.get(url + "/hello").headers["x-release"] == release
         phases, failed = traffic.finish()
     assert failed == 0, "\n".join(load.failures(phases))
     for kind in ("get", "pipelined", "fresh", "post", "download", "socket"):
         assert sum(phase["kinds"][kind] for phase in phases.values()) > 0, kind
-    served = {}
-    for phase in phases.values():
-        for release, count in phase["releases"].items():
-            served[release] = served.get(release, 0) + count
-    assert set(served) == {"one", "two"} and min(served.values()) > RATE
+    assert set(phases["start"]["releases"]) == {"one", "two"}
