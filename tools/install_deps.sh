@@ -6,7 +6,7 @@
 #   build     compilers, build tools and libraries
 #   run       what the server needs at run time, and the toolchains of the bundled example
 #   test      the unit and functional tests
-#   examples  the toolchains of every app under examples/
+#   examples  the toolchains of every app under examples/ and of the functional matrix
 #   bench     what the benchmarks compare with
 #
 # Idempotent; silent when nothing is missing. Needs root or sudo only when something is.
@@ -29,7 +29,10 @@ bench_packages=(wrk nginx-light haproxy docker.io chromium)
 # Toolchains: command, then the package that brings it when the command is not on PATH.
 run_tools=(node:nodejs npm:npm)
 example_tools=(node:nodejs npm:npm python3:python3 go:golang cargo:cargo-web java:default-jdk-headless
-  mvn:maven cc:gcc)
+  mvn:maven cc:gcc cmake:cmake make:make gradle:gradle ruby:ruby bundle:ruby-bundler php:php-cli
+  composer:composer hugo:hugo)
+# mix builds releases with parts of Erlang that elixir alone does not bring.
+elixir_packages=(elixir erlang-dev erlang-tools erlang-parsetools erlang-xmerl)
 
 groups=("$@")
 [ ${#groups[@]} -gt 0 ] || groups=(build run)
@@ -46,7 +49,11 @@ for group in "${groups[@]}"; do
     build) packages+=("${build_packages[@]}") ;;
     run) packages+=("${run_packages[@]}"); add_tools "${run_tools[@]}" ;;
     test) packages+=("${test_packages[@]}"); add_tools "${run_tools[@]}" ;;
-    examples) packages+=(python3-venv libc6-dev); add_tools "${example_tools[@]}" ;;
+    examples)
+      packages+=(python3-venv libc6-dev)
+      add_tools "${example_tools[@]}"
+      command -v elixir >/dev/null 2>&1 || packages+=("${elixir_packages[@]}")
+      ;;
     bench) packages+=("${bench_packages[@]}") ;;
     *) say "install_deps.sh: unknown group '$group' (build run test examples bench)"; exit 2 ;;
   esac

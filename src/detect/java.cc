@@ -163,19 +163,21 @@ std::optional<Proposal> plan_maven(const Root& root, Proposal proposal) {
       name.empty() ? std::string("target/*.jar") : "target/" + name + (war ? ".war" : ".jar");
   if (service.framework == "quarkus") jar = "target/quarkus-app/quarkus-run.jar";
   start_jar(service, jar);
+  const bool packs = service.framework == "spring-boot" || service.framework == "quarkus" ||
+                     service.framework == "micronaut";
   // A plain jar names no program: the only one that the sources have, with what it depends on.
-  if (service.framework.empty() && !runnable && !war && !name.empty())
+  if (!packs && !runnable && !war && !name.empty())
     if (const std::string program = only_program(root); !program.empty()) {
       const bool needs = project->find("dependencies") != nullptr;
       if (needs) *service.build += " dependency:copy-dependencies -DincludeScope=runtime";
       service.start =
           "java -cp " + (needs ? "'" + jar + ":target/dependency/*'" : jar) + " " + program;
     }
-  service.confidence = service.framework == "spring-boot" || service.framework == "quarkus" ||
-                               service.framework == "micronaut"
-                           ? 0.97
-                       : runnable ? 0.9
-                                  : 0.6;
+  const bool by_class = service.start->starts_with("java -cp ");
+  service.confidence = packs                                    ? 0.97
+                       : runnable                               ? 0.9
+                       : by_class && !service.framework.empty() ? 0.85
+                                                                : 0.6;
   proposal.reason = "pom.xml";
   return proposal;
 }

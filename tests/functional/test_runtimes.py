@@ -1,11 +1,12 @@
 """Small real apps of every kind that can run here, deployed from their real registries, a batch at a time against one
 server; and those that cannot, which must be planned right and fail with the exact reason."""
 import json
+import shutil
 import time
 
 import pytest
 
-from support import http
+from support import http, runtime_apps
 from support.slipway import write_app
 
 BATCH = 6
@@ -202,13 +203,18 @@ RUN = {
     "procfile": ({**node(HTTP % "'hello from web'"), "Procfile": "web: node server.js\nworker: node worker.js\n", "worker.js": "setInterval(() => {}, 1000);\n"}, "hello from web", "--with-workers"),
 }
 
-# name: (files, the plan's provider, words of the error)
+# What a host without these cannot run: the tool, the files, the plan's provider. Swift, Dart and Gleam are in no Debian.
 CANNOT = {
-    "ruby": ({"Gemfile": "source 'https://rubygems.org'\ngem 'sinatra'\n", "app.rb": "require 'sinatra'\nget('/') { 'hello' }\n"}, "ruby", "ruby"),
-    "php": ({"composer.json": '{"require": {"php": ">=8.1"}}', "index.php": "<?php echo 'hello';\n"}, "php", "php"),
-    "kotlin-gradle": ({"build.gradle.kts": 'plugins { kotlin("jvm") version "2.0.0"; application }\napplication { mainClass = "MainKt" }\n', "src/main/kotlin/Main.kt": "fun main() {}\n"}, "java", "gradle"),
-    "elixir": ({"mix.exs": "defmodule App.MixProject do\n  use Mix.Project\n  def project, do: [app: :app, version: \"0.1.0\", deps: [{:phoenix, \"~> 1.7\"}]]\nend\n"}, "elixir", "elixir"),
+    "swift": ({"Package.swift": "// swift-tools-version:5.9\nimport PackageDescription\nlet package = Package(name: \"App\", targets: [.executableTarget(name: \"App\")])\n",
+               "Sources/App/main.swift": "print(\"hello\")\n"}, "swift"),
+    "dart": ({"pubspec.yaml": "name: app\nenvironment:\n  sdk: ^3.0.0\ndependencies:\n  shelf: ^1.4.0\n", "bin/server.dart": "import 'package:shelf/shelf_io.dart' as io;\nvoid main() {}\n"}, "dart"),
+    "gleam": ({"gleam.toml": 'name = "app"\nversion = "1.0.0"\n\n[dependencies]\nwisp = ">= 1.0.0"\n', "src/app.gleam": "pub fn main() { Nil }\n"}, "gleam"),
+    "kotlin-gradle": ({"build.gradle.kts": 'plugins { kotlin("jvm") version "2.0.0"; application }\napplication { mainClass = "MainKt" }\n', "src/main/kotlin/Main.kt": "fun main() {}\n"}, "java"),
+    "ruby": ({"Gemfile": "source 'https://rubygems.org'\ngem 'sinatra'\n", "app.rb": "require 'sinatra'\nget('/') { 'hello' }\n"}, "ruby"),
+    "php": ({"composer.json": '{"require": {"php": ">=8.1"}}', "index.php": "<?php echo 'hello';\n"}, "php"),
+    "elixir": ({"mix.exs": "defmodule App.MixProject do\n  use Mix.Project\n  def project, do: [app: :app, version: \"0.1.0\", deps: [{:phoenix, \"~> 1.7\"}]]\nend\n"}, "elixir"),
 }
+RUN = {**RUN, **runtime_apps.RUN}
 
 
 def settle(slipway, names):
@@ -224,37 +230,44 @@ def settle(slipway, names):
     return done
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("first", range(0, len(RUN), BATCH))
-def test_everything_that_can_run_here_runs(slipway, tmp_path, first):
-    names = list(RUN)[first:first + BATCH]
-    for name in names:
-        files, _, *arguments = RUN[name]
-        slipway.ok("deploy", write_app(tmp_path / name, files), "--project", name, "--no-wait", *arguments)
+def run_all(slipway, folder, apps):
+    for name, (files, _, *arguments) in apps.items():
+        slipway.ok("deploy", write_app(folder / name, files), "--project", name, "--no-wait", *arguments)
     problems = {}
-    done = settle(slipway, names)
-    for name in names:
+    done = settle(slipway, list(apps))
+    for name, (_, text, *_) in apps.items():
         deployment = done.get(name)
         if not deployment or deployment["state"] != "ready":
             problems[name] = deployment and deployment["error"]
             continue
         page = http.get(deployment["url"], timeout=30)
-        if RUN[name][1] not in page.text:
+        if text not in page.text:
             problems[name] = f"{page.status} {page.text[:300]}"
-        print(f"{name:16} {deployment['timings_ms']['total']:7} ms  {' '.join(deployment['toolchains'])}")
+        print(f"{name:20} {deployment['timings_ms']['total']:7} ms  {' '.join(deployment['toolchains'])}")
         slipway.ok("rm", deployment["id"], "-y")
     assert not problems, json.dumps(problems, indent=1)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(0, len(RUN), BATCH))
+def test_everything_that_can_run_here_runs(slipway, tmp_path, first):
+    run_all(slipway, tmp_path, {name: RUN[name] for name in list(RUN)[first:first + BATCH]})
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", runtime_apps.HEAVY)
+def test_what_takes_minutes_runs_too(slipway, tmp_path, name):
+    run_all(slipway, tmp_path, {name: runtime_apps.HEAVY[name]})
+
+
 @pytest.mark.parametrize("name", CANNOT)
 def test_what_cannot_run_here_says_exactly_why(slipway, tmp_path, name):
-    import shutil
-    files, provider, words = CANNOT[name]
+    files, provider = CANNOT[name]
     tool = {"kotlin-gradle": "gradle"}.get(name, name)
     if shutil.which(tool):
         pytest.skip(f"{tool} is installed here, so it can run")
     failed = slipway.deploy_failing(write_app(tmp_path / name, files), "--project", f"cannot-{name}", code=4)
     assert failed["plan"]["services"][0]["provider"] == provider
     assert failed["error"]["cause"] == "missing_toolchain", failed["error"]
-    assert words in failed["error"]["message"].lower()
+    assert tool in failed["error"]["message"].lower()
     assert "install" in failed["error"]["hint"]
