@@ -69,6 +69,7 @@ Result<ApiResponse> list_alerts(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> add_alert(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
   SLIPWAY_TRY(const json::value body, call.body_json());
   Alerts::Wanted wanted{.project = call.path_value("project")};
   JsonReader reader(body);

@@ -29,7 +29,7 @@ struct JudgeSettings {
   // Fewer requests than this on the new release say nothing: hold.
   std::uint64_t least_requests = 20;
   // A release that is not worse by more than this share of errors is not rolled back.
-  double tolerance = 0.0;
+  double tolerance = 0.001;
   // The same for the share of requests that are slower than the old release's p95.
   double latency_tolerance = 0.01;
   // Requests of a new release that do not count for its latency: it fills caches, compiles.
