@@ -1,12 +1,11 @@
 """What apps keep: volumes of environments and of previews, snapshots, and who may have whose."""
 import json
-import pathlib
 import sqlite3
 
 import pytest
 
 from support import http
-from support.slipway import Slipway, write_app
+from support.slipway import Slipway, wait_until, write_app
 
 # Keeps rows in a file and in an SQLite database; the folder of the database holds code, too.
 APP = """
@@ -175,8 +174,8 @@ def test_paths_of_the_system_and_of_the_host_are_no_volumes(server, tmp_path):
     assert "data" in failed["error"]["message"] and "link" in json.dumps(failed["error"]), failed["error"]
 
 
+@pytest.mark.long
 def test_a_volume_that_is_too_large_is_told_and_stops_the_preview(server, tmp_path):
     filler = server.deploy(app(tmp_path / "filler"))
     get(filler["url"], "/fill?word=80")
-    from support.slipway import wait_until
     wait_until(lambda: "volumes" in (server.inspect(filler["id"])["state_reason"] or ""), 60, "the limit to be noticed")
