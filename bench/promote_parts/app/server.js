@@ -55,6 +55,7 @@ server.on('upgrade', (req, socket) => {
       input = input.subarray(6 + length);
     }
   });
+  socket.on('end', () => socket.end());
   socket.on('error', () => socket.destroy());
 });
 
