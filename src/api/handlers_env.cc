@@ -168,7 +168,9 @@ Result<ApiResponse> roll_env_back(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> rotate_secrets_key(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(const std::size_t values, context.environments.rotate_key(call.by));
+  SLIPWAY_TRY(const std::size_t values, context.environments.rotate_key(call.by, [&] {
+    return context.alerts.reseal(call.by);
+  }));
   return json_response(200, json::object{{"resealed", values}});
 }
 

@@ -74,6 +74,13 @@ double ReleaseJudge::threshold() const {
 }
 double ReleaseJudge::bound_alpha() const { return share_of_bounds * settings_.alpha / measures; }
 
+std::uint64_t ReleaseJudge::slow_from(const LatencyHistogram& before) const {
+  const auto floor =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, settings_.never_slow.count()));
+  return std::max(before.quantile(quantile),
+                  LatencyHistogram::upper_edge(LatencyHistogram::bucket(floor)));
+}
+
 void ReleaseJudge::remember(const ReleaseSample& before) {
   Memory memory{.sample = before};
   const TrafficSample& traffic = before.traffic;
@@ -85,7 +92,7 @@ void ReleaseJudge::remember(const ReleaseSample& before) {
     memory.errors = Memory::Errors::assumed;
   }
   if (const std::uint64_t all = traffic.latency.total(); all >= least_latencies) {
-    memory.slow_micros = traffic.latency.quantile(quantile);
+    memory.slow_micros = slow_from(traffic.latency);
     memory.slow_share =
         upper_tail(static_cast<double>(traffic.latency.slower_than(memory.slow_micros)),
                    static_cast<double>(all), bound_alpha());
@@ -166,7 +173,7 @@ void ReleaseJudge::count_latency(const Step& step) {
     const double share = remembered_->slow_share * settings_.drift + settings_.latency_tolerance;
     latency_.test.against(candidate, std::min(1.0, share));
   } else if (step.baseline && baseline_traffic_.latency.total() >= least_latencies) {
-    slow_micros_ = baseline_traffic_.latency.quantile(quantile);
+    slow_micros_ = slow_from(baseline_traffic_.latency);
     const EProcess::Counts candidate = counts(a.slower_than(slow_micros_), a.total());
     const EProcess::Counts baseline = counts(b.slower_than(slow_micros_), b.total());
     add(latency_.candidate, candidate);

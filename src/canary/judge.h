@@ -32,6 +32,8 @@ struct JudgeSettings {
   double tolerance = 0.001;
   // The same for the share of requests that are slower than the old release's p95.
   double latency_tolerance = 0.01;
+  // Answers faster than this are never slow, whatever the old release's p95 is.
+  Duration never_slow = std::chrono::milliseconds{10};
   // Requests of a new release that do not count for its latency: it fills caches, compiles.
   std::uint64_t warm_up_requests = 50;
   // Of a leak: more memory than the old release ever had, by this share of it.
@@ -105,6 +107,8 @@ class ReleaseJudge {
   [[nodiscard]] MetricEvidence memory_evidence();
   void add_trips(Duration now, const ReleaseSample& candidate,
                  const std::optional<ReleaseSample>& baseline, std::vector<MetricEvidence>& to);
+  // In microseconds: what takes longer is slow.
+  [[nodiscard]] std::uint64_t slow_from(const LatencyHistogram& before) const;
   [[nodiscard]] double threshold() const;
   [[nodiscard]] double bound_alpha() const;
 

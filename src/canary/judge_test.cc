@@ -132,6 +132,14 @@ TEST(ReleaseJudge, FindsSlowAnswersAgainstTheOldReleasesP95) {
   EXPECT_EQ(metric(look, "errors").says, "ok");
 }
 
+TEST(ReleaseJudge, TakesNoAnswerOfAFewMillisecondsForASlowOne) {
+  World w;
+  w.baseline.behaviour().median_ms = 0.5;
+  w.candidate.behaviour().median_ms = 2;
+  EXPECT_EQ(w.seconds_until_worse(300), std::nullopt);
+  EXPECT_EQ(metric(w.look(), "latency").says, "ok");
+}
+
 TEST(ReleaseJudge, DoesNotCountTheFirstRequestsOfANewReleaseAsSlow) {
   World w;
   w.look();

@@ -38,6 +38,16 @@ Result<AlertSubscription> subscription_of(const Statement& row) {
   return out;
 }
 
+Result<std::vector<AlertSubscription>> rows_of(Statement& query) {
+  std::vector<AlertSubscription> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    SLIPWAY_TRY(AlertSubscription subscription, subscription_of(query));
+    out.push_back(std::move(subscription));
+  }
+}
+
 Status append_audit(AuditStore& audit, Database::Session& session, std::string_view event,
                     const AuditContext& by, const AlertSubscription& subscription) {
   std::string events;
@@ -91,13 +101,7 @@ Result<std::vector<AlertSubscription>> AlertStore::list(std::string_view project
                                           "ORDER BY s.created_at, s.id",
                                           columns)));
   query.bind(1, project);
-  std::vector<AlertSubscription> out;
-  for (;;) {
-    SLIPWAY_TRY(const bool row, query.step());
-    if (!row) return out;
-    SLIPWAY_TRY(AlertSubscription subscription, subscription_of(query));
-    out.push_back(std::move(subscription));
-  }
+  return rows_of(query);
 }
 
 Result<AlertSubscription> AlertStore::get(std::string_view project, const AlertId& id) {
@@ -124,6 +128,32 @@ Result<AlertSubscription> AlertStore::remove(const AuditContext& by, std::string
     return append_audit(audit_, session, "alert.removed", by, subscription);
   }));
   return subscription;
+}
+
+Result<std::size_t> AlertStore::reseal(const AuditContext& by, const Reseal& reseal) {
+  std::size_t resealed = 0;
+  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+    std::vector<AlertSubscription> all;
+    {
+      SLIPWAY_TRY(Statement query,
+                  session.prepare(fmt::format("SELECT {} FROM alert_subscription s", columns)));
+      SLIPWAY_TRY(all, rows_of(query));
+    }
+    for (const AlertSubscription& each : all) {
+      SLIPWAY_TRY(const std::string sealed, reseal(each));
+      SLIPWAY_TRY(Statement write,
+                  session.prepare("UPDATE alert_subscription SET secret=? WHERE id=?"));
+      SLIPWAY_CHECK(write.bind(1, sealed).bind(2, each.id.str()).run());
+      ++resealed;
+    }
+    if (resealed == 0) return {};
+    return audit_.append(session, {.event = "alert.resealed",
+                                   .action = "secret_write",
+                                   .by = by,
+                                   .resource = "alert",
+                                   .detail = {{"values", std::to_string(resealed)}}});
+  }));
+  return resealed;
 }
 
 Status AlertStore::enqueue(const std::vector<AlertDelivery>& deliveries) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ class AlertStore {
   // With what waits for it. Errors: as get().
   [[nodiscard]] Result<AlertSubscription> remove(const AuditContext& by, std::string_view project,
                                                  const AlertId& id);
+
+  // Seals every secret again, all or none. For a change of the key.
+  using Reseal = std::function<Result<std::string>(const AlertSubscription& of)>;
+  [[nodiscard]] Result<std::size_t> reseal(const AuditContext& by, const Reseal& reseal);
 
   // All or none; durable when it returns.
   [[nodiscard]] Status enqueue(const std::vector<AlertDelivery>& deliveries);

@@ -177,16 +177,21 @@ Result<Configuration> Environments::roll_back(const AuditContext& by, std::strin
   return store(by, std::move(draft));
 }
 
-Result<std::size_t> Environments::rotate_key(const AuditContext& by) {
+Result<std::size_t> Environments::rotate_key(const AuditContext& by,
+                                             const std::function<Result<std::size_t>()>& others) {
   SLIPWAY_CHECK(parts_.box.add_key());
   SLIPWAY_TRY(
-      const std::size_t count,
+      std::size_t count,
       parts_.store.reseal(
           by, [this](const Configuration& of, const EnvironmentVar& var) -> Result<std::string> {
             const std::string context = context_of(of, var.name);
             SLIPWAY_TRY(const std::string value, parts_.box.unseal(var.value, context));
             return parts_.box.seal(value, context);
           }));
+  if (others) {
+    SLIPWAY_TRY(const std::size_t more, others());
+    count += more;
+  }
   SLIPWAY_CHECK(parts_.box.forget_old_keys());
   return count;
 }

@@ -67,8 +67,10 @@ class Environments {
                                                std::string_view environment, std::int64_t to) const;
   Result<Configuration> roll_back(const AuditContext& by, std::string_view project,
                                   std::string_view environment, std::int64_t to);
-  // Seals everything under a new key. Returns how many values that were.
-  Result<std::size_t> rotate_key(const AuditContext& by);
+  // Seals everything under a new key. Returns how many values that were. `others` seals again what
+  // else the box has sealed; the old keys are forgotten after it.
+  Result<std::size_t> rotate_key(const AuditContext& by,
+                                 const std::function<Result<std::size_t>()>& others = {});
 
   // -- for building and running; never for an answer
   struct Values {

@@ -135,6 +135,13 @@ Result<AlertSubscription> Alerts::remove(const AuditContext& by, std::string_vie
   return parts_.store.remove(by, project, id);
 }
 
+Result<std::size_t> Alerts::reseal(const AuditContext& by) {
+  return parts_.store.reseal(by, [this](const AlertSubscription& of) -> Result<std::string> {
+    SLIPWAY_TRY(const std::string secret, parts_.box.unseal(of.sealed_secret, context_of(of)));
+    return parts_.box.seal(secret, context_of(of));
+  });
+}
+
 Result<int> Alerts::test(std::string_view project, const AlertId& id) {
   SLIPWAY_TRY(const AlertSubscription to, parts_.store.get(project, id));
   const std::string body = body_of("alert.test", parts_.clock.now(),

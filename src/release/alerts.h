@@ -59,6 +59,8 @@ class Alerts {
   [[nodiscard]] Result<std::vector<AlertSubscription>> list(std::string_view project);
   [[nodiscard]] Result<AlertSubscription> remove(const AuditContext& by, std::string_view project,
                                                  const AlertId& id);
+  // Seals every secret with the box's newest key. How many there are.
+  [[nodiscard]] Result<std::size_t> reseal(const AuditContext& by);
   // Sends one message, "alert.test", at once and once. Its status; errors as of the request.
   [[nodiscard]] Result<int> test(std::string_view project, const AlertId& id);
 

@@ -231,6 +231,21 @@ TEST(Alerts, AreRemovedWithWhatWaitsAndKeepTheirSecretSealed) {
   EXPECT_TRUE(w.alerts->list("shop").value().empty());
 }
 
+TEST(Alerts, KeepTheirSecretWhenTheKeyThatSealsItChanges) {
+  World w;
+  const Alerts::Added added = w.add();
+  ASSERT_TRUE(w.box.add_key());
+  EXPECT_EQ(w.alerts->reseal({}).value(), 1U);
+  ASSERT_TRUE(w.box.forget_old_keys());
+  w.tell();
+  EXPECT_EQ(w.alerts->deliver_due().value(), 1U);
+  const std::string message = w.receiver.got().front();
+  EXPECT_EQ(header(message, "webhook-signature"),
+            Alerts::signature(note::base64_decode(added.secret.substr(6)).value(),
+                              header(message, "webhook-id"),
+                              std::stoll(header(message, "webhook-timestamp")), body(message)));
+}
+
 TEST(Alerts, AreDeliveredByTheirThreadsWithoutAnotherPush) {
   World w;
   w.add();
