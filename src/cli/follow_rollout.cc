@@ -49,7 +49,14 @@ class Shown {
     for (; verdicts_ < verdicts.size(); ++verdicts_)
       if (verdicts[verdicts_].is_object())
         progress_.note(render_verdict(verdicts[verdicts_].get_object()));
-    if (state_of(rollout) == RolloutState::waiting) progress_.wait_for(text_at(rollout, "reason"));
+    const std::string reason = text_at(rollout, "reason");
+    const RolloutState state = state_of(rollout);
+    if (state == RolloutState::waiting) progress_.wait_for(reason);
+    // A canary without traffic holds for as long as it takes: said once for each share.
+    if (state == RolloutState::canary && !reason.empty() && held_at_ != steps.size()) {
+      held_at_ = steps.size();
+      progress_.note(reason);
+    }
   }
 
  private:
@@ -68,7 +75,7 @@ class Shown {
 
   ProgressView& progress_;
   std::vector<std::string> known_;  // states of the steps
-  std::size_t verdicts_ = 0;
+  std::size_t verdicts_ = 0, held_at_ = 0;
 };
 
 }  // namespace
@@ -173,8 +180,10 @@ std::optional<Error> rollout_error(const json::object& rollout) {
                                      reason.empty() ? "" : ": " + reason)};
   if (const json::value* value = rollout.if_contains("error"); value && value->is_object())
     if (Result<Error> known = error_from_json(*value)) error = *std::move(known);
-  if (const std::int64_t from = number_at(rollout, "from"); from > 0 && error.hint.empty())
-    error.hint = fmt::format("release {} goes on serving", from);
+  if (const std::int64_t from = number_at(rollout, "from"); from > 0)
+    error.hint +=
+        fmt::format("{}release {} {}", error.hint.empty() ? "" : "; ", from,
+                    state == RolloutState::rolled_back ? "serves again" : "goes on serving");
   error.next.push_back({"slipway rollout " + id, "for its steps and verdicts"});
   if (state == RolloutState::denied)
     if (const std::string decision = text_at(rollout, "decision"); !decision.empty())
@@ -194,9 +203,8 @@ void print_rollout_summary(Context& context, const json::object& rollout) {
                      style.dim(sanitize_line(text_at(rollout, "deployment"))));
   if (!context.env.out_tty) add("url", sanitize_line(text_at(rollout, "url")));
   add("artifact", render_proof(object_at(rollout, "proof"), style));
-  if (number_at(rollout, "switch_micros") > 0)
-    add("switched", fmt::format("in {:.1f} ms",
-                                static_cast<double>(number_at(rollout, "switch_micros")) / 1000));
+  if (const std::int64_t micros = number_at(rollout, "switch_micros"); micros > 0)
+    add("switched", "in " + format_micros(micros));
   if (state_of(rollout) == RolloutState::watching) {
     const std::int64_t from = number_at(rollout, "from");
     add("watched", from > 0 ? fmt::format("if it does worse, release {} comes back by itself; see "

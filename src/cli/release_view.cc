@@ -10,7 +10,7 @@
 namespace slipway::cli {
 namespace {
 
-constexpr std::size_t label_width = 10;
+constexpr std::size_t label_width = 11;
 
 std::string safe(const json::object& object, std::string_view key) {
   return sanitize_line(text_at(object, key));
@@ -141,6 +141,11 @@ std::string env_line(const json::object& env, const Style& style) {
 
 }  // namespace
 
+std::string format_micros(std::int64_t micros) {
+  if (micros < 1000) return fmt::format("{} us", micros);
+  return fmt::format("{:.1f} ms", static_cast<double>(micros) / 1000);
+}
+
 std::string place_text(const json::object& rollout) {
   return fmt::format("{} of {}", safe(rollout, "environment"), safe(rollout, "project"));
 }
@@ -192,8 +197,8 @@ std::string render_rollout(const json::object& rollout, Timestamp now, const Sty
   add("message", safe(rollout, "message"));
   add("created", format_when(text_at(rollout, "created_at"), now));
   if (const std::string at = text_at(rollout, "switched_at"); !at.empty())
-    add("switched", fmt::format("{}, in {:.1f} ms", format_when(at, now),
-                                static_cast<double>(number_at(rollout, "switch_micros")) / 1000));
+    add("switched", fmt::format("{}, in {}", format_when(at, now),
+                                format_micros(number_at(rollout, "switch_micros"))));
   if (const std::string at = text_at(rollout, "ended_at"); !at.empty())
     add("ended", format_when(at, now));
   add("artifact", render_proof(object_at(rollout, "proof"), style));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,8 @@ namespace slipway::cli {
 // Text for people about releases, rollouts and environments, from the API's JSON. Raw values may be
 // handed over; all are made safe for a terminal here. Pure.
 
+// "12 us", "3.4 ms".
+[[nodiscard]] std::string format_micros(std::int64_t micros);
 // "production of shop".
 [[nodiscard]] std::string place_text(const json::object& rollout);
 // One line: "5 %: goes on (errors 0 of 120, before 3 of 2400; latency ok)".
