@@ -98,6 +98,11 @@ Status Pipeline::detect_units(Making& making) {
     if (const auto before = parts_.repository.get(deployment.base))
       apply_lessons(deployment.plan, *before);
   choose_units(deployment);
+  for (const Unit& unit : units_of(deployment))
+    for (const std::string& problem : Volumes::problems(unit))
+      deployment.findings.push_back({.code = "volume_refused",
+                                     .message = labelled(deployment, unit, problem),
+                                     .fix = "keep a folder of the app's own, such as data"});
   std::vector<std::string> what;
   for (const Unit& unit : units_of(deployment))
     what.push_back(labelled(

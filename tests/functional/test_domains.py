@@ -17,12 +17,14 @@ def dns():
 def server(tmp_path_factory, dns):
     made = Slipway(tmp_path_factory.mktemp("domains"),
                    {"domains": {"resolver": dns.address}, "releases": {"bake": "1s", "drain": "1s"}}).start()
-    for project in ("shop", "rival"):
-        folder = write_app(made.directory / project, {"index.html": f"<h1>{project}</h1>"})
-        made.ok("promote", made.deploy(folder)["id"], "-q")
-    yield made
-    made.stop()
-    made.sweep()
+    try:
+        for project in ("shop", "rival"):
+            folder = write_app(made.directory / project, {"index.html": f"<h1>{project}</h1>"})
+            made.ok("promote", made.deploy(folder)["id"], "-q")
+        yield made
+        made.stop()
+    finally:
+        made.sweep()
 
 
 def seen(server, host):

@@ -17,20 +17,22 @@ SECRET = "sk-live-51H8xQ2eZvKYlo2C"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     made = Slipway(tmp_path_factory.mktemp("production"), SETTINGS).start()
-    made.ok("env", "set", "-s", f"API_KEY={SECRET}", "--project", "shop", "--env", "production")
-    for environment in ("staging", "production"):
-        made.ok("env", "set", "PROBE_CRASH=", "--project", "shop", "--env", environment)
-    folder = copy_app(APPS / "probe", made.directory / "shop")
-    (folder / "slipway.toml").write_text('volumes = ["data"]\n')
-    made.preview = made.deploy(folder)
-    for environment in ("staging", "production"):
-        made.ok("promote", made.preview["id"], "--to", environment, "-q")
-    made.urls = {"preview": made.preview["url"],
-                 **{name: made.api("GET", f"/v1/projects/shop/environments/{name}").json()["url"]
-                    for name in ("staging", "production")}}
-    yield made
-    made.stop()
-    made.sweep()
+    try:
+        made.ok("env", "set", "-s", f"API_KEY={SECRET}", "--project", "shop", "--env", "production")
+        for environment in ("staging", "production"):
+            made.ok("env", "set", "PROBE_CRASH=", "--project", "shop", "--env", environment)
+        folder = copy_app(APPS / "probe", made.directory / "shop")
+        (folder / "slipway.toml").write_text('volumes = ["data"]\n')
+        made.preview = made.deploy(folder)
+        for environment in ("staging", "production"):
+            made.ok("promote", made.preview["id"], "--to", environment, "-q")
+        made.urls = {"preview": made.preview["url"],
+                     **{name: made.api("GET", f"/v1/projects/shop/environments/{name}").json()["url"]
+                        for name in ("staging", "production")}}
+        yield made
+        made.stop()
+    finally:
+        made.sweep()
 
 
 @pytest.fixture(autouse=True)
