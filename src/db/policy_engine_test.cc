@@ -307,7 +307,9 @@ TEST(Remedies, AreTheSmallestSetThatPasses) {
     EXPECT_TRUE(one.actor_may);
     commands.push_back(one.command);
   }
-  EXPECT_TRUE(std::ranges::find(commands, "slipway env set KEY=VALUE") != commands.end());
+  EXPECT_TRUE(
+      std::ranges::find(commands, "slipway env set KEY=VALUE --project shop --env production") !=
+      commands.end());
   ASSERT_EQ(decision.alternatives.size(), 1u);
   EXPECT_EQ(decision.alternatives[0].kind, RemedyKind::waive);
   EXPECT_EQ(decision.alternatives[0].command,

@@ -1,5 +1,6 @@
 #include "deploy/governance_facts.h"
 
+#include "deploy/units.h"
 #include "model/release.h"
 
 namespace slipway {
@@ -148,7 +149,7 @@ void add_plan(Facts& facts, const Deployment& d) {
     facts.add("env_var", {{"name", name},
                           {"subject", name},
                           {"required", about.first ? 1 : 0},
-                          {"is_set", d.options.env.contains(name) ? 1 : 0},
+                          {"is_set", d.options.env.contains(name) || is_provided(d, name) ? 1 : 0},
                           {"secret", about.second ? 1 : 0}});
 }
 

@@ -2,21 +2,12 @@
 
 #include "base/text.h"
 #include "deploy/readiness.h"
+#include "deploy/units.h"
 #include "deploy/wire_values.h"
 #include "sys/files.h"
 
 namespace slipway {
 namespace {
-
-std::string variable_of(std::string_view name) {
-  std::string out;
-  for (const char c : name)
-    out += std::isalnum(static_cast<unsigned char>(c)) != 0
-               ? static_cast<char>(std::toupper(static_cast<unsigned char>(c)))
-               : '_';
-  if (out.empty() || std::isdigit(static_cast<unsigned char>(out.front())) != 0) out = "_" + out;
-  return out + "_URL";
-}
 
 std::string filled(std::string_view pattern, const std::string& url, const std::string& host,
                    const std::string& port) {
@@ -59,7 +50,7 @@ EnvVars sibling_variables(const Deployment& deployment, const Unit& unit, const 
   if (when == "run")
     for (const Unit& other : units)
       if (other.label != unit.label && other.is_routed())
-        out[variable_of(other.name())] = names.url(host_name(other.label));
+        out[address_variable(other.name())] = names.url(host_name(other.label));
   if (unit.service == nullptr) return out;
   for (const Wire& wire : unit.service->wires) {
     if (when == "build" && wire.when != "build") continue;

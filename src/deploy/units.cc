@@ -80,4 +80,36 @@ std::string labelled(const Deployment& deployment, const Unit& unit, std::string
   return fmt::format("{}: {}", sanitize_line(unit.name()), text);
 }
 
+std::string address_variable(std::string_view name) {
+  std::string out;
+  for (const char c : name)
+    out += std::isalnum(static_cast<unsigned char>(c)) != 0
+               ? static_cast<char>(std::toupper(static_cast<unsigned char>(c)))
+               : '_';
+  if (out.empty() || std::isdigit(static_cast<unsigned char>(out.front())) != 0) out = "_" + out;
+  return out + "_URL";
+}
+
+bool is_provided(const Deployment& deployment, std::string_view variable) {
+  const std::vector<Unit> units = units_of(deployment);
+  const auto leads_to_another = [&](const Unit& unit) {
+    return std::ranges::any_of(units, [&](const Unit& other) {
+      return other.label != unit.label && other.is_routed() &&
+             address_variable(other.name()) == variable;
+    });
+  };
+  bool read = false;
+  for (const Unit& unit : units) {
+    if (unit.service == nullptr) continue;
+    const Service& service = *unit.service;
+    if (std::ranges::find(service.env, variable, &EnvNeed::name) == service.env.end()) continue;
+    read = true;
+    const bool wired =
+        std::ranges::find(service.wires, variable, &Wire::env) != service.wires.end();
+    if (!wired && !unit.artifact->env.contains(std::string(variable)) && !leads_to_another(unit))
+      return false;
+  }
+  return read;
+}
+
 }  // namespace slipway

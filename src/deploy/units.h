@@ -21,6 +21,13 @@ void choose_units(Deployment& deployment);
 // The artifact of a unit, to be filled. Never null for a label of units_of().
 [[nodiscard]] Artifact& artifact_of(Deployment& deployment, std::string_view label);
 
+// The variable that tells a unit where another service is: "API_URL" for "api".
+[[nodiscard]] std::string address_variable(std::string_view service);
+
+// Whether every instance that reads the variable is given it by Slipway: what the artifact sets,
+// and what leads to the other services.
+[[nodiscard]] bool is_provided(const Deployment& deployment, std::string_view variable);
+
 // "api: npm ci" when there are several services, else the text itself.
 [[nodiscard]] std::string labelled(const Deployment& deployment, const Unit& unit,
                                    std::string_view text);

@@ -77,6 +77,22 @@ TEST(Units, EachIsToldWhereTheOthersAre) {
             (EnvVars{{"WEB_URL", "http://shop-abcdefghij.localhost:7070"}}));
 }
 
+TEST(Units, WhatSlipwayProvidesNobodyHasToSet) {
+  Service web = service("web", "web", {"api"});
+  web.env = {{.name = "BACKEND"}, {.name = "API_URL"}, {.name = "NODE_ENV"}, {.name = "SECRET"}};
+  web.wires = {{.env = "BACKEND", .service = "api"}};
+  Service api = service("api", "web");
+  api.env = {{.name = "BACKEND"}};
+  Deployment d = planned({web, service("api", "web")});
+  artifact_of(d, "").env = {{"NODE_ENV", "production"}};
+  EXPECT_TRUE(is_provided(d, "BACKEND"));
+  EXPECT_TRUE(is_provided(d, "API_URL"));
+  EXPECT_TRUE(is_provided(d, "NODE_ENV"));
+  EXPECT_FALSE(is_provided(d, "SECRET"));
+  EXPECT_FALSE(is_provided(d, "NOBODY_READS_IT"));
+  EXPECT_FALSE(is_provided(planned({web, api}), "BACKEND")) << "the api reads it, too";
+}
+
 TEST(Units, ALongNameStillFitsIntoAHost) {
   const Deployment d = planned({service("web", "web")});
   const Names names("localhost", 7070);

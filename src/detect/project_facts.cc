@@ -40,7 +40,7 @@ bool is_given(std::string_view name) {
                              std::string_view("VERCEL_URL"),
                              std::string_view("VERCEL_ENV"),
                              std::string_view("NETLIFY")};
-  return std::ranges::find(given, name) != given.end();
+  return name.starts_with("SLIPWAY_") || std::ranges::find(given, name) != given.end();
 }
 
 bool contains_any(std::string_view text, std::initializer_list<std::string_view> parts) {

@@ -45,7 +45,7 @@ struct FactTable {
   std::span<const FactColumn> columns;
   FactCure cure = FactCure::none;
   std::string_view cure_column;   // see FactCure
-  std::string_view cure_command;  // with {column} of the row: "slipway env set {name}=VALUE"
+  std::string_view cure_command;  // with {column} of the row, {project}, {environment}
 };
 
 [[nodiscard]] std::span<const FactTable> fact_tables();

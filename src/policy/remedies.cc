@@ -35,14 +35,17 @@ std::string format_money(std::int64_t micros) {
   return fmt::format("{}.{:02}", cents / 100, cents % 100);
 }
 
-// Each {column} of a command replaced by the row's value, as one word of a shell.
-std::string fill_command(std::string_view command, const FactTable& table, const FactRow& row) {
+// Each {column} of a command replaced by the row's value, as one word of a shell; {project} and
+// {environment} by the request's.
+std::string fill_command(std::string_view command, const FactTable& table, const FactRow& row,
+                         const Facts& facts) {
   std::vector<std::pair<std::string, FactValue>> cells;
-  for (std::size_t i = 0; i < row.size(); ++i) {
-    const std::string text = to_text(row[i]);
-    const bool in_comment = command.contains('#');
-    cells.emplace_back(std::string(table.columns[i].name), in_comment ? text : shell_quote(text));
-  }
+  const auto add = [&](std::string_view name, const std::string& text) {
+    cells.emplace_back(std::string(name), command.contains('#') ? text : shell_quote(text));
+  };
+  for (std::size_t i = 0; i < row.size(); ++i) add(table.columns[i].name, to_text(row[i]));
+  for (const std::string_view name : {"project", "environment"})
+    if (!find_column(table, name)) add(name, facts.text("request", name));
   return fill_message(command, cells);
 }
 
@@ -104,7 +107,7 @@ class Ways {
       const FactRow& row = facts_.rows(table.name)[i];
       Remedy one = remedy(RemedyKind::fix, row_text(table, row, "subject"));
       one.description = fmt::format("remove the cause: {} {}", table.name, one.subject);
-      one.command = fill_command(table.cure_command, table, row);
+      one.command = fill_command(table.cure_command, table, row, facts_);
       if (const std::string fix = row_text(table, row, "fix"); !fix.empty())
         one.description = sanitize_line(fix);
       const auto same = [&](const Remedy& other) { return other.command == one.command; };
@@ -161,7 +164,7 @@ class Ways {
                                   row_number(table, row, "needed");
       if (row_number(table, row, "limit_amount") >= enough) continue;
       Remedy one = remedy(RemedyKind::raise_budget, row_text(table, row, "subject"));
-      one.command = fill_command(table.cure_command, table, row);
+      one.command = fill_command(table.cure_command, table, row, facts_);
       if (const auto place = one.command.find("AMOUNT"); place != std::string::npos)
         one.command.replace(place, 6, format_money(enough));
       one.description = fmt::format("raise the budget {} to {}", one.subject, format_money(enough));

@@ -1,6 +1,7 @@
 #include "release/releases.h"
 
 #include "base/log.h"
+#include "deploy/units.h"
 #include "release/releases_state.h"
 
 namespace slipway {
@@ -138,7 +139,8 @@ Result<Releases::Preview> Releases::preview(const AuditContext& by, const Promot
     if (!among(now, name)) out.env_removed.push_back(name);
   for (const Service& service : draft.deployment.plan.services)
     for (const EnvNeed& need : service.env)
-      if (need.required && !among(now, need.name) && !among(out.env_missing, need.name))
+      if (need.required && !among(now, need.name) && !among(out.env_missing, need.name) &&
+          !is_provided(draft.deployment, need.name))
         out.env_missing.push_back(need.name);
   if (out.serving) out.plan_changes = plan_changes(*out.serving, draft.deployment);
   out.instances = instances_of(draft.deployment, s.parts.settings);
