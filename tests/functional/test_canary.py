@@ -247,3 +247,22 @@ def test_people_are_told_when_an_agents_promotion_waits_for_them(server, tmp_pat
         headers, body = wait_until(lambda: receiver.of("rollout.waiting"), 30, "the alert")[0]
         data = json.loads(body)["data"]
         assert data["rollout"]["id"] == asked.json()["id"] and data["rollout"]["approval"].startswith("apr_")
+
+
+def test_a_canary_goes_on_from_its_record_when_the_server_was_killed(server, tmp_path):
+    url = first_release(server, tmp_path / "killed")
+    with Traffic(url):
+        canary = begin(server, deploy(server, tmp_path / "killed", "v2"), "--canary", "20,50,80", "--step", "2s")
+        wait_until(lambda: shown(server, canary)["verdicts"], 30, "the first step's end", every=0.1)
+        server.kill()
+    server.start()
+    before = shown(server, canary)
+    assert before["state"] == "canary" and before["verdicts"][0]["says"] == "advance", before
+    url = f"http://killed.localhost:{server.port}"
+    with Traffic(url) as traffic:
+        ended = settled(server, canary, "watching", "done", "failed")
+        assert ended["state"] in ("watching", "done"), ended
+    assert [(each["percent"], each["says"]) for each in ended["verdicts"][:3]] == \
+        [(20, "advance"), (50, "advance"), (80, "advance")]
+    assert {status for status, _ in traffic.answers} == {200}, traffic.answers
+    assert client.get(url).text == "v2"
