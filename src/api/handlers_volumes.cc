@@ -84,10 +84,13 @@ Result<ApiResponse> list_volumes(const ApiContext& context, ApiCall& call) {
       volumes.push_back(json::object{{"name", each.name}, {"bytes", each.bytes}});
     std::size_t snapshots = 0;
     if (const auto kept = context.volumes.snapshots(project, owner)) snapshots = kept->size();
-    owners.push_back(json::object{{"owner", owner},
-                                  {"environment", preview ? preview_environment : owner},
-                                  {"volumes", std::move(volumes)},
-                                  {"snapshots", snapshots}});
+    const auto problem = context.volumes.excess(project, owner);
+    owners.push_back(
+        json::object{{"owner", owner},
+                     {"environment", preview ? preview_environment : owner},
+                     {"volumes", std::move(volumes)},
+                     {"snapshots", snapshots},
+                     {"problem", problem ? json::value(*problem) : json::value(nullptr)}});
   }
   if (owners.empty()) SLIPWAY_CHECK(authorize(context, call, project, {}));
   SLIPWAY_TRY(const std::string shared, context.volume_store.share(project));

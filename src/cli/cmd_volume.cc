@@ -40,6 +40,9 @@ Result<int> list(Context& context, ApiClient& api, const VolumeArguments& argume
     if (!value.is_object()) continue;
     const json::object& owner = value.get_object();
     if (arguments.environment && text_at(owner, "environment") != *arguments.environment) continue;
+    if (const std::string problem = text_at(owner, "problem"); !problem.empty())
+      context.console.err(
+          fmt::format("{}: {}\n", sanitize_line(text_at(owner, "owner")), sanitize_line(problem)));
     for (const json::value& each : array_at(owner, "volumes"))
       if (each.is_object())
         rows.push_back(

@@ -46,7 +46,13 @@ Status PreviewVolumes::collect() const {
     std::vector<Deployment> idle;
     for (const std::string& owner : parts_.volumes.owners(project)) {
       const auto id = DeploymentId::parse(owner);
-      if (!id) continue;
+      if (!id) {
+        // What serves is not ended for it; people are told.
+        if (const auto excess = parts_.volumes.excess(project, owner))
+          log_warn("an environment's volumes are too large",
+                   {{"project", project}, {"environment", owner}, {"reason", *excess}});
+        continue;
+      }
       const auto deployment = parts_.repository.get(*id);
       if (!deployment && deployment.error().code == Errc::not_found) {
         SLIPWAY_CHECK(parts_.volumes.remove(project, owner));

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "db/volume_store.h"
 #include "db/repository.h"
+#include "db/volume_store.h"
 #include "deploy/settings.h"
 #include "deploy/volumes.h"
 
@@ -33,7 +33,7 @@ class PreviewVolumes {
                                                      const Unit& unit) const;
   [[nodiscard]] std::optional<std::string> excess(const DeploymentId& id) const;
   // Removes those of previews that are gone. The last of a series stays for another previews.ttl
-  // after it expired, for the next one to go on with.
+  // after it expired, for the next one to go on with. Tells of environments beyond the limit.
   [[nodiscard]] Status collect() const;
 
  private:
