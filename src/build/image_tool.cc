@@ -64,6 +64,11 @@ Result<ImageToolOutcome> run_image_tool(const ImageTool& tool, const ImageToolRu
   spec.root.binds.push_back({.source = directory / "containers", .target = "/etc/containers"});
   spec.root.binds.push_back(
       {.source = out.answers, .target = answers_inside, .access = BindMount::Access::read_write});
+  // Where it wants to keep short names of images; without it finds none.
+  SLIPWAY_CHECK(make_directories(directory / "names"));
+  spec.root.binds.push_back({.source = directory / "names",
+                             .target = "/var/cache/containers",
+                             .access = BindMount::Access::read_write});
   spec.root.binds.push_back({.source = run.storage,
                              .target = std::string(image_storage_inside),
                              .access = BindMount::Access::read_write});
