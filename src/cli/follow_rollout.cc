@@ -41,19 +41,19 @@ class Shown {
   explicit Shown(ProgressView& progress) : progress_(progress) {}
 
   void take(const json::object& rollout) {
-    const json::array& steps = array_at(rollout, "steps");
-    known_.resize(std::max(known_.size(), steps.size()));
-    for (std::size_t i = 0; i < steps.size(); ++i)
-      if (steps[i].is_object()) take_step(steps[i].get_object(), known_[i]);
     const json::array& verdicts = array_at(rollout, "verdicts");
     for (; verdicts_ < verdicts.size(); ++verdicts_)
       if (verdicts[verdicts_].is_object())
         progress_.note(render_verdict(verdicts[verdicts_].get_object()));
+    const json::array& steps = array_at(rollout, "steps");
+    known_.resize(std::max(known_.size(), steps.size()));
+    for (std::size_t i = 0; i < steps.size(); ++i)
+      if (steps[i].is_object()) take_step(steps[i].get_object(), known_[i]);
     const std::string reason = text_at(rollout, "reason");
     const RolloutState state = state_of(rollout);
     if (state == RolloutState::waiting) progress_.wait_for(reason);
     // A canary without traffic holds for as long as it takes: said once for each share.
-    if (state == RolloutState::canary && !reason.empty() && held_at_ != steps.size()) {
+    if (state == RolloutState::canary && reason.contains("held") && held_at_ != steps.size()) {
       held_at_ = steps.size();
       progress_.note(reason);
     }
@@ -205,17 +205,19 @@ void print_rollout_summary(Context& context, const json::object& rollout) {
   add("artifact", render_proof(object_at(rollout, "proof"), style));
   if (const std::int64_t micros = number_at(rollout, "switch_micros"); micros > 0)
     add("switched", "in " + format_micros(micros));
-  if (state_of(rollout) == RolloutState::watching) {
-    const std::int64_t from = number_at(rollout, "from");
-    add("watched", from > 0 ? fmt::format("if it does worse, release {} comes back by itself; see "
-                                          "slipway rollout {}",
-                                          from, sanitize_line(text_at(rollout, "id")))
-                            : "");
-    if (from > 0)
-      add("undo", fmt::format("slipway rollback {}{}", sanitize_line(text_at(rollout, "project")),
-                              text_at(rollout, "environment") == production_environment
-                                  ? ""
-                                  : " --env " + sanitize_line(text_at(rollout, "environment"))));
+  const std::string project = sanitize_line(text_at(rollout, "project"));
+  const std::string environment = text_at(rollout, "environment");
+  const std::string place = environment == production_environment
+                                ? project
+                                : project + " --env " + sanitize_line(environment);
+  const std::int64_t from = number_at(rollout, "from");
+  if (text_at(rollout, "kind") == to_string(RolloutKind::rollback)) {
+    add("paused",
+        fmt::format("deploys promote by themselves again after: slipway resume {}", place));
+  } else if (from > 0) {
+    if (state_of(rollout) == RolloutState::watching)
+      add("watched", fmt::format("if it does worse, release {} comes back by itself", from));
+    add("undo", "slipway rollback " + place);
   }
   context.console.err(out);
 }

@@ -65,6 +65,26 @@ std::string verdict_word(std::string_view says) {
   return sanitize_line(says);
 }
 
+std::string verdict_head(const json::object& verdict) {
+  const std::int64_t percent = number_at(verdict, "percent");
+  return fmt::format("{}{}", percent > 0 ? fmt::format("{} %: ", percent) : "",
+                     verdict_word(text_at(verdict, "says")));
+}
+
+// Each measure in a line of its own.
+std::string verdict_block(const json::object& verdict, const Style& style) {
+  std::string out = fmt::format("  {}\n", verdict_head(verdict));
+  for (const json::value& value : array_at(verdict, "evidence")) {
+    if (!value.is_object()) continue;
+    const bool worse = text_at(value.get_object(), "says") == "worse";
+    const std::string text = evidence_text(value.get_object());
+    out +=
+        fmt::format("    {} {}\n", style.dim(pad(safe(value.get_object(), "metric"), label_width)),
+                    worse ? style.red(text) : text);
+  }
+  return out;
+}
+
 std::string release_span(const json::object& rollout) {
   const std::int64_t from = number_at(rollout, "from"), to = number_at(rollout, "to");
   if (to == 0) return "";
@@ -161,11 +181,14 @@ std::string serves_text(const json::object& deployment) {
 
 std::string render_verdict(const json::object& verdict) {
   std::vector<std::string> parts;
-  for (const json::value& value : array_at(verdict, "evidence"))
-    if (value.is_object()) parts.push_back(evidence_text(value.get_object()));
-  const std::int64_t percent = number_at(verdict, "percent");
-  return fmt::format("{}{}{}", percent > 0 ? fmt::format("{} %: ", percent) : "",
-                     verdict_word(text_at(verdict, "says")),
+  for (const json::value& value : array_at(verdict, "evidence")) {
+    if (!value.is_object()) continue;
+    const json::object& evidence = value.get_object();
+    const std::string metric = text_at(evidence, "metric");
+    if (metric == "errors" || metric == "latency" || text_at(evidence, "says") == "worse")
+      parts.push_back(evidence_text(evidence));
+  }
+  return fmt::format("{}{}", verdict_head(verdict),
                      parts.empty() ? "" : " (" + join(parts, "; ") + ")");
 }
 
@@ -210,7 +233,7 @@ std::string render_rollout(const json::object& rollout, Timestamp now, const Sty
   if (const json::array& verdicts = array_at(rollout, "verdicts"); !verdicts.empty()) {
     out += fmt::format("\n{}\n", style.bold("Verdicts"));
     for (const json::value& verdict : verdicts)
-      if (verdict.is_object()) out += fmt::format("  {}\n", render_verdict(verdict.get_object()));
+      if (verdict.is_object()) out += verdict_block(verdict.get_object(), style);
   }
   if (const json::value* error = rollout.if_contains("error"); error && error->is_object())
     if (const Result<Error> known = error_from_json(*error))

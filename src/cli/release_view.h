@@ -17,7 +17,8 @@ namespace slipway::cli {
 [[nodiscard]] std::string format_micros(std::int64_t micros);
 // "production of shop".
 [[nodiscard]] std::string place_text(const json::object& rollout);
-// One line: "5 %: goes on (errors 0 of 120, before 3 of 2400; latency ok)".
+// One line, with the errors, the latency and whatever is worse: "5 %: goes on (errors 0 of 120,
+// before 3 of 2400)".
 [[nodiscard]] std::string render_verdict(const json::object& verdict);
 // One digest where the deployment's and the release's are the same, both where they are not; ""
 // when neither is known.

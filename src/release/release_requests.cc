@@ -167,7 +167,7 @@ Result<Rollout> Releases::promote(const AuditContext& by, const Promotion& wante
         fmt::format("slipway resume {}{}", state.project,
                     state.environment == production_environment
                         ? std::string()
-                        : " --environment " + state.environment));
+                        : " --env " + state.environment));
   SLIPWAY_TRY(const MoveQuestion question,
               MoveQuestion::about(s.parts, draft.release, draft.deployment));
   const std::vector<int> canary = draft.rollout.canary;
