@@ -1,0 +1,68 @@
+#include "api/environment_work.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <future>
+
+namespace slipway {
+namespace {
+
+// Until what runs there is over.
+EnvironmentWork::Item ended(const EnvironmentWork& work) {
+  for (;;) {
+    const auto item = work.last("shop", "production");
+    if (!item->running) return *item;
+    std::this_thread::yield();
+  }
+}
+
+TEST(EnvironmentWork, OneAtATimeInEachEnvironment) {
+  EnvironmentWork work;
+  std::promise<void> release;
+  const auto wait = [held = release.get_future().share()](const std::stop_token&) -> Status {
+    held.wait();
+    return {};
+  };
+  const auto first = work.start("shop", "production", "restart", wait);
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(first->running);
+  EXPECT_EQ(work.start("shop", "production", "scale", wait).error().code, Errc::conflict);
+  EXPECT_TRUE(work.start("shop", "staging", "scale", wait));
+  EXPECT_EQ(work.last("shop", "production")->id, first->id);
+  release.set_value();
+  EXPECT_FALSE(ended(work).error);
+  const auto second = work.start("shop", "production", "scale", wait);
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->id, first->id);
+}
+
+TEST(EnvironmentWork, RemembersWhyItFailed) {
+  EnvironmentWork work;
+  EXPECT_FALSE(work.last("shop", "production"));
+  ASSERT_TRUE(work.start("shop", "production", "restart", [](const std::stop_token&) -> Status {
+    return fail(Errc::start_failed, "no answer");
+  }));
+  const EnvironmentWork::Item item = ended(work);
+  EXPECT_EQ(item.what, "restart");
+  ASSERT_TRUE(item.error);
+  EXPECT_EQ(item.error->message, "no answer");
+}
+
+TEST(EnvironmentWork, StoppingEndsWhatRunsAndTakesNoMore) {
+  EnvironmentWork work;
+  ASSERT_TRUE(
+      work.start("shop", "production", "restart", [](const std::stop_token& stop) -> Status {
+        std::mutex mutex;
+        std::condition_variable_any never;
+        std::unique_lock lock(mutex);
+        never.wait(lock, stop, [] { return false; });
+        return fail(Errc::canceled, "stopped");
+      }));
+  work.stop();
+  EXPECT_EQ(work.last("shop", "production")->error->code, Errc::canceled);
+  EXPECT_EQ(work.start("shop", "production", "restart", {}).error().code, Errc::unavailable);
+}
+
+}  // namespace
+}  // namespace slipway
