@@ -14,7 +14,7 @@ namespace slipway::detection {
 struct Overrides {
   DetectOptions whole;
   std::map<std::string, std::map<std::string, std::string>>
-      services;                      // [services.NAME] key -> value
+      services;  // [services.NAME] key -> value
   // Directories to keep, of a service's name; "" is the chosen one.
   std::map<std::string, std::vector<std::string>> volumes;
   std::map<std::string, int> lines;  // key, or "NAME.key" -> line of slipway.toml
