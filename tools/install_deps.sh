@@ -23,7 +23,8 @@ build_packages=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
 )
 run_packages=(ca-certificates crun runc nftables iproute2 tini golang-github-containers-common)
-test_packages=(python3 python3-venv python3-pytest python3-pytest-xdist jq shellcheck xz-utils)
+test_packages=(python3 python3-venv python3-pytest python3-pytest-xdist jq shellcheck xz-utils
+  buildah busybox-static)
 bench_packages=(wrk nginx-light haproxy docker.io chromium)
 
 # Toolchains: command, then the package that brings it when the command is not on PATH.
