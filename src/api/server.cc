@@ -122,7 +122,8 @@ Status Server::Parts::open() {
               SandboxEngine::open(
                   {.state_dir = settings.data / "engine",
                    .self_exe = environment.self_exe,
-                   .registry_hosts = registry_hosts(read_host_settings(environment.host_env))},
+                   .registry_hosts = registry_hosts(read_host_settings(environment.host_env)),
+                   .production_memory_percent = settings.releases.memory_percent},
                   clock));
   const std::uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
   gate = std::make_unique<FairGate>(settings.builds.concurrency > 0 ? settings.builds.concurrency

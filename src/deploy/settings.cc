@@ -150,6 +150,8 @@ const std::vector<Key>& keys() {
          if (value) settings.alerts.addresses = *value ? Addresses::any : Addresses::public_only;
          return value.has_value();
        }},
+      {"releases.memory_percent", "a number from 0 (nothing is kept) to 90",
+       number([](Settings& s) -> auto& { return s.releases.memory_percent; }, 0, 90)},
       {"gc.interval", a_duration, duration([](Settings& s) -> auto& { return s.gc.interval; })},
       {"gc.keep_removed", a_duration,
        duration([](Settings& s) -> auto& { return s.gc.keep_removed; })},

@@ -53,7 +53,8 @@ struct Settings {
     Duration bake = std::chrono::minutes{10};  // watched, with the release before kept warm
     std::uint32_t keep = 10;                   // releases that can be rolled back to
     Duration canary_step = std::chrono::seconds{60};
-    std::uint32_t max_rollbacks = 2;  // by itself, an hour; then an environment is frozen
+    std::uint32_t max_rollbacks = 2;    // by itself, an hour; then an environment is frozen
+    std::uint32_t memory_percent = 20;  // of the machine's, that builds and previews never get
   } releases;
 
   struct Volumes {

@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "engine/reserves.h"
 #include "engine/test_support.h"
 #include "sys/cgroup.h"
 
@@ -33,7 +34,7 @@ class RealSubject final : public Subject {
   }
   void end(const SandboxSpec& spec) override {
     // The process that handles SIGTERM by itself, from outside and without the engine's knowledge.
-    const std::string group = "slipway/" + spec.cgroup + "/" + spec.id;
+    const std::string group = sandbox_group(spec.cgroup, spec.id);
     const auto tree = CgroupTree::open().value();
     (void)eventually(
         [&] { return text_of(logs() / spec.id / "current.log").find("up") != std::string::npos; });

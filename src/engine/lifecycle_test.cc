@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/text.h"
+#include "engine/reserves.h"
 #include "engine/shim_job.h"
 #include "engine/test_support.h"
 #include "sys/cgroup.h"
@@ -57,7 +58,7 @@ class Lifecycle : public ::testing::Test {
   [[nodiscard]] std::string leftovers(const SandboxSpec& spec) {
     std::string out;
     const auto tree = CgroupTree::open();
-    if (tree && tree->exists("slipway/" + spec.cgroup + "/" + spec.id)) out += "cgroup ";
+    if (tree && tree->exists(sandbox_group(spec.cgroup, spec.id))) out += "cgroup ";
     if (fs::exists(bench().path() / "state/sandboxes" / spec.id)) out += "state ";
     if (fs::exists(bench().path() / "state/runtime" / spec.id)) out += "runtime ";
     if (fs::exists(spec.root.upper.string() + ".work")) out += "work ";

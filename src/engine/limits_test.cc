@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "engine/reserves.h"
 #include "engine/test_support.h"
 #include "sys/cgroup.h"
 #include "sys/netns.h"
@@ -33,7 +34,7 @@ class Limits : public ::testing::Test {
   const std::string& output() { return output_; }
   // No process of the sandbox is left, nor its group.
   bool gone(const SandboxSpec& spec) {
-    return !CgroupTree::open().value().exists("slipway/" + spec.cgroup + "/" + spec.id);
+    return !CgroupTree::open().value().exists(sandbox_group(spec.cgroup, spec.id));
   }
 
  private:
@@ -131,9 +132,25 @@ TEST_F(Limits, KindsOfSandboxesHaveSharesOfTheCpu) {
                                    : mount / "cpu/slipway" / kind / "cpu.shares");
     return text ? std::stoi(*text) : 0;
   };
-  EXPECT_GT(share("builds"), 0);
-  EXPECT_GT(share("previews"), share("builds"));
-  EXPECT_GT(share("production"), share("previews"));
+  EXPECT_GT(share("shared/builds"), 0);
+  EXPECT_GT(share("shared/previews"), share("shared/builds"));
+  EXPECT_GT(share("production"), 4 * share("shared"));
+}
+
+TEST_F(Limits, BuildsAndPreviewsTogetherLeaveMemoryToProduction) {
+  const CgroupTree tree = CgroupTree::open().value();
+  const std::filesystem::path mount = "/sys/fs/cgroup";
+  const auto text = read_file(tree.layout() == CgroupLayout::v2
+                                  ? mount / "slipway/shared/memory.max"
+                                  : mount / "memory/slipway/shared/memory.limit_in_bytes");
+  ASSERT_TRUE(text) << text.error().message;
+  const auto limit = std::stoull(*text);
+  const auto total = static_cast<unsigned long long>(::sysconf(_SC_PHYS_PAGES)) *
+                     static_cast<unsigned long long>(::sysconf(_SC_PAGESIZE));
+  EXPECT_LE(limit, total / 100 * 81);
+  EXPECT_GE(limit, total / 100 * 79);
+  EXPECT_EQ(sandbox_group("builds", "x"), "slipway/shared/builds/x");
+  EXPECT_EQ(sandbox_group("production", "x"), "slipway/production/x");
 }
 
 TEST_F(Limits, RcLimitsAreSet) {

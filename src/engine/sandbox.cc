@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "engine/oci_config.h"
+#include "engine/reserves.h"
 #include "engine/sandbox_state.h"
 #include "sys/files.h"
 #include "sys/netns.h"
@@ -341,29 +342,13 @@ void SandboxEngine::State::report_ended() {
   }
 }
 
-namespace {
-
-// What each kind of sandbox gets of the CPU when there is not enough for all, whatever their
-// numbers: production before previews before builds.
-struct CpuShare {
-  const char* group;
-  std::uint32_t weight;
-};
-constexpr CpuShare cpu_shares[] = {
-    {"slipway/production", 1000}, {"slipway/previews", 100}, {"slipway/builds", 50}};
-
-}  // namespace
-
 SandboxEngine::SandboxEngine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 SandboxEngine::~SandboxEngine() = default;
 
 Result<std::unique_ptr<SandboxEngine>> SandboxEngine::open(SandboxSettings settings,
                                                            const Clock& clock) {
   SLIPWAY_TRY(CgroupTree cgroups, CgroupTree::open(settings.cgroup_mount));
-  for (const auto& [group, weight] : cpu_shares)
-    if (Status set = cgroups.set_cpu_weight(group, weight); !set)
-      log_warn("a share of the CPU was not set",
-               {{"group", group}, {"error", set.error().message}});
+  reserve_for_production(cgroups, settings.production_memory_percent);
   auto state = std::make_unique<State>(std::move(settings), clock, std::move(cgroups));
   SLIPWAY_CHECK(state->open());
   return std::unique_ptr<SandboxEngine>(new SandboxEngine(std::move(state)));

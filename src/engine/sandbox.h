@@ -27,6 +27,8 @@ struct SandboxSettings {
   std::filesystem::path run_dir = "/run/slipway";  // which server has which block
   std::uint32_t id_base = 1'000'000;               // host uid of slot 0's root
   std::filesystem::path seccomp_list = "/usr/share/containers/seccomp.json";
+  // Of the machine's memory; builds and previews together never get it (engine/reserves.h).
+  std::uint32_t production_memory_percent = 20;
   std::filesystem::path cgroup_mount = "/sys/fs/cgroup";
 };
 

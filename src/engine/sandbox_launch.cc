@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "engine/oci_config.h"
+#include "engine/reserves.h"
 #include "engine/sandbox_state.h"
 #include "engine/shim.h"
 #include "sys/files.h"
@@ -101,7 +102,7 @@ Result<SandboxMeta> SandboxEngine::State::prepare(const SandboxSpec& spec, ShimJ
   SandboxMeta meta;
   meta.kind = kind;
   meta.id = spec.id;
-  meta.cgroup = fmt::format("slipway/{}/{}", spec.cgroup, spec.id);
+  meta.cgroup = sandbox_group(spec.cgroup, spec.id);
   meta.work = spec.root.upper.string() + ".work";
   meta.labels = spec.labels;
   meta.stop_signal = spec.stop_signal;

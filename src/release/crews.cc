@@ -239,9 +239,9 @@ Status Crews::stop(const Key& key, Duration drain) {
   }
   state_->retire(crew, members, drain, {});
   std::lock_guard lock(state_->mutex);
-  // A pool that somebody still leads to stays his; the next start makes another crew.
-  if (const auto at = state_->crews.find(key); at != state_->crews.end() && at->second == crew)
-    state_->crews.erase(at);
+  // The pools stay: routes may lead to them, and a later start fills them again.
+  crew->plan = nullptr;
+  crew->restarts = crew->out_of_memory = 0;
   return {};
 }
 

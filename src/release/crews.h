@@ -67,7 +67,8 @@ class Crews {
   // once. Workers run whatever the preview was asked for; schedules are Schedules'.
   [[nodiscard]] Status start(const Release& release, const Deployment& deployment,
                              std::stop_token stop);
-  // The instances of a routed unit; made empty at the first call.
+  // The instances of a routed unit; made empty at the first call. The same one for as long as the
+  // server runs, also over stop() and start().
   [[nodiscard]] std::shared_ptr<BackendPool> pool(const Key& key, std::string_view label);
   // Lets open requests end for `drain` at the most (WebSockets too), then stops all. Ends a start()
   // of it that is under way. Unknown: fine. Routes must not lead to it any more.

@@ -63,6 +63,10 @@ void Crews::State::check(const CrewPtr& crew, const CrewMemberPtr& member) {
     std::lock_guard lock(mutex);
     plan = crew->plan;
     sandbox = member->sandbox;
+    if (!plan) {  // it was stopped
+      member->checking = false;
+      return;
+    }
   }
   const auto unit = find_unit(plan->deployment, member->label);
   const std::string path = unit ? unit->artifact->health_path : "/";

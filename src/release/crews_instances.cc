@@ -78,6 +78,7 @@ Result<Backend::Endpoint> Crews::State::with_subject(
     plan = crew->plan;
     sandbox = member->sandbox;
   }
+  if (!plan) return fail(Errc::canceled, "the release was stopped");
   const auto unit = find_unit(plan->deployment, member->label);
   if (!unit) return fail(Errc::internal, "the release has no service " + member->label);
   SLIPWAY_TRY(Placement placement, this->placement(plan->release, *unit));

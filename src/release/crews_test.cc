@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "deploy/testing/world.h"
@@ -122,7 +124,9 @@ class CrewsTest : public ::testing::Test {
       if (condition()) return true;
       w.clock.advance(1s);
       crews->tick();
-      std::this_thread::sleep_for(1ms);
+      // Not faster than what it waits for: the time to get ready passes, too.
+      std::unique_lock lock(beat_mutex);
+      beat.wait_for(lock, 2ms);
       return false;
     });
   }
@@ -138,6 +142,8 @@ class CrewsTest : public ::testing::Test {
   std::shared_ptr<BackendPool> pool() { return crews->pool(key(), ""); }
   Status start() { return crews->start(release, deployment, {}); }
 
+  std::mutex beat_mutex;
+  std::condition_variable beat;
   TinyApp app;
   World w;
   Volumes volumes{{.settings = w.settings, .clock = w.clock, .layers = w.layers}};
@@ -294,6 +300,19 @@ TEST_F(CrewsTest, StoppingLetsOpenRequestsEnd) {
   EXPECT_TRUE(crews->instances(key()).empty());
 }
 
+TEST_F(CrewsTest, AStoppedOneStartsAgainBehindTheSamePool) {
+  ASSERT_TRUE(start());
+  const auto before = pool();
+  ASSERT_TRUE(crews->stop(key(), 1s));
+  EXPECT_TRUE(before->backends().empty());
+  EXPECT_EQ(crews->sample(key()).instances, 0u);
+  ASSERT_TRUE(start());
+  EXPECT_EQ(pool(), before);
+  EXPECT_EQ(before->backends().size(), 3u);
+  w.engine.exit(w.engine.running().front(), {.code = 1});
+  as_time_passes([&] { return in_state("ready") == 3; });
+}
+
 TEST_F(CrewsTest, DrainingEndsAtItsDeadline) {
   ASSERT_TRUE(start());
   const auto held = pool()->enter(w.clock.monotonic());
@@ -378,16 +397,18 @@ TEST_F(CrewsTest, ARestartOfTheServerStartsWhatIsMissingAndStopsWhatIsOver) {
 
 TEST_F(CrewsTest, FleetAndCrewsLeaveEachOthersInstancesAlone) {
   ASSERT_TRUE(start());
+  ASSERT_TRUE(w.fleet.adopt({}));
   const Deployment preview = deployed("npm start");
   ASSERT_TRUE(w.repository->add({}, preview, {}));
   ASSERT_TRUE(w.fleet.start(preview, {}));
-  ASSERT_TRUE(w.fleet.adopt({preview}));
   make();
   ASSERT_TRUE(crews->adopt({{.release = release, .deployment = deployment}}));
   EXPECT_EQ(in_state("ready"), 3u);
   // Both hear of every end.
   for (const SandboxInfo& info : w.engine.list().value()) w.engine.exit(info.id, {.code = 1});
-  as_time_passes([&] { return w.engine.running().size() == 4; });
+  w.clock.advance(1s);
+  crews->tick();
+  eventually([&] { return w.engine.running().size() == 4; });
 }
 
 TEST_F(CrewsTest, EachInstanceHasALogOfItsOwn) {

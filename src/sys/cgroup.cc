@@ -71,6 +71,11 @@ void collect_processes(const fs::path& path, std::vector<int>& out) {
   for (const fs::path& below : subdirectories(path)) collect_processes(below, out);
 }
 
+Status put(const fs::path& file, const std::string& text) {
+  SLIPWAY_TRY(const Fd fd, open_file(file, O_WRONLY));
+  return write_all(fd.get(), text);
+}
+
 }  // namespace
 
 Result<CgroupTree> CgroupTree::open(fs::path mount) {
@@ -166,25 +171,56 @@ Status CgroupTree::remove(const std::string& group) const {
   return {};
 }
 
-Status CgroupTree::set_cpu_weight(const std::string& group, std::uint32_t weight) const {
-  if (!has("cpu")) return fail(Errc::failed_precondition, "no CPU control groups are here");
-  const auto put = [](const fs::path& file, const std::string& text) -> Status {
-    SLIPWAY_TRY(const Fd fd, open_file(file, O_WRONLY));
-    return write_all(fd.get(), text);
-  };
-  const fs::path path = directory("cpu", group);
+Result<fs::path> CgroupTree::controlled(std::string_view controller,
+                                        const std::string& group) const {
+  if (!has(controller))
+    return fail(Errc::failed_precondition,
+                fmt::format("no control groups for {} are here", controller));
+  fs::path path = directory(controller, group);
   SLIPWAY_CHECK(make_directories(path));
-  weight = std::clamp(weight, 1u, 10'000u);
-  // 100 of the one scale is 1024 of the other.
-  if (layout_ != CgroupLayout::v2)
-    return put(path / "cpu.shares",
-               std::to_string(std::max<std::uint64_t>(2, std::uint64_t{weight} * 1024 / 100)));
+  if (layout_ != CgroupLayout::v2) return path;
   // A group has a controller's files when those above pass the controller on.
   for (fs::path above = mount_; const fs::path& part : fs::path(group)) {
-    SLIPWAY_CHECK(put(above / "cgroup.subtree_control", "+cpu"));
+    SLIPWAY_CHECK(put(above / "cgroup.subtree_control", fmt::format("+{}", controller)));
     above /= part;
   }
-  return put(path / "cpu.weight", std::to_string(weight));
+  return path;
+}
+
+Status CgroupTree::set_cpu_weight(const std::string& group, std::uint32_t weight) const {
+  SLIPWAY_TRY(const fs::path path, controlled("cpu", group));
+  weight = std::clamp(weight, 1u, 10'000u);
+  if (layout_ == CgroupLayout::v2) return put(path / "cpu.weight", std::to_string(weight));
+  // 100 of the one scale is 1024 of the other.
+  return put(path / "cpu.shares",
+             std::to_string(std::max<std::uint64_t>(2, std::uint64_t{weight} * 1024 / 100)));
+}
+
+Status CgroupTree::set_io_weight(const std::string& group, std::uint32_t weight) const {
+  const bool v2 = layout_ == CgroupLayout::v2;
+  SLIPWAY_TRY(const fs::path path, controlled(v2 ? "io" : "blkio", group));
+  if (v2)
+    return put(path / "io.weight", fmt::format("default {}", std::clamp(weight, 1u, 10'000u)));
+  std::error_code ignored;
+  for (const char* file : {"blkio.bfq.weight", "blkio.weight"})
+    if (fs::exists(path / file, ignored))
+      return put(path / file, std::to_string(std::clamp(weight, 10u, 1000u)));
+  return fail(Errc::failed_precondition, "no scheduler of disks here knows weights");
+}
+
+Status CgroupTree::set_memory_limit(const std::string& group, std::uint64_t bytes) const {
+  SLIPWAY_TRY(const fs::path path, controlled("memory", group));
+  const bool v2 = layout_ == CgroupLayout::v2;
+  return put(path / (v2 ? "memory.max" : "memory.limit_in_bytes"), bytes > 0 ? std::to_string(bytes)
+                                                                   : v2      ? "max"
+                                                                             : "-1");
+}
+
+Status CgroupTree::protect_memory(const std::string& group, std::uint64_t bytes) const {
+  if (layout_ != CgroupLayout::v2)
+    return fail(Errc::failed_precondition, "control groups of version 1 protect no memory");
+  SLIPWAY_TRY(const fs::path path, controlled("memory", group));
+  return put(path / "memory.min", std::to_string(bytes));
 }
 
 void CgroupTree::adopt(const std::string& group, int pid) const {

@@ -45,6 +45,15 @@ class CgroupTree {
   // enough for all: 1 to 10,000, 100 is ordinary. Errors: failed_precondition when no CPU
   // controller is there; io.
   [[nodiscard]] Status set_cpu_weight(const std::string& group, std::uint32_t weight) const;
+  // Likewise for time of disks, where the kernel weighs it: v2's io controller, or BFQ or CFQ below
+  // v1's. Errors: failed_precondition when nothing does; io.
+  [[nodiscard]] Status set_io_weight(const std::string& group, std::uint32_t weight) const;
+  // Makes the group; all of it together may use `bytes` of memory. 0: no limit. Errors:
+  // failed_precondition, io (busy when more is used now).
+  [[nodiscard]] Status set_memory_limit(const std::string& group, std::uint64_t bytes) const;
+  // Makes the group; up to `bytes` of its memory are never taken from it for others. Only v2 can:
+  // failed_precondition.
+  [[nodiscard]] Status protect_memory(const std::string& group, std::uint64_t bytes) const;
   // Makes the group and moves process `pid` there, where systemd looks (v2, else name=systemd), so
   // that the process is not taken for a part of the service that started it. Best effort.
   void adopt(const std::string& group, int pid) const;
@@ -52,6 +61,9 @@ class CgroupTree {
  private:
   CgroupTree(std::filesystem::path mount, CgroupLayout layout)
       : mount_(std::move(mount)), layout_(layout) {}
+  // Makes the group in the controller's hierarchy, its files in it.
+  [[nodiscard]] Result<std::filesystem::path> controlled(std::string_view controller,
+                                                         const std::string& group) const;
   [[nodiscard]] std::filesystem::path directory(std::string_view controller,
                                                 const std::string& group) const;
   // Of v1 those with controllers or a name: the v2 tree of a hybrid host is not used.
