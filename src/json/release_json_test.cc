@@ -99,8 +99,8 @@ TEST(ReleaseJson, ReleasesAndEnvironmentsComeBackAsTheyWere) {
                                .previous = 2,
                                .active = RolloutId::random(),
                                .paused = "p",
-                               .instances = 3,
-                               .frozen_until = Timestamp{5s}};
+                               .frozen_until = Timestamp{5s},
+                               .instances = 3};
   EXPECT_EQ(environment_state_from_json(to_json(state)).value(), state);
 }
 
