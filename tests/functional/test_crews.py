@@ -61,8 +61,8 @@ def processes(sandbox):
 
 
 @contextlib.contextmanager
-def traffic(server):
-    """Requests without a pause; none may fail."""
+def traffic(server, lost=0):
+    """Requests without a pause; no more than `lost` may fail."""
     bad, done, over = [], [0], threading.Event()
 
     def ask():
@@ -87,7 +87,7 @@ def traffic(server):
         over.set()
         for thread in threads:
             thread.join()
-    assert not bad, f"{len(bad)} of {done[0]} requests failed: {bad[:5]}"
+    assert len(bad) <= lost, f"{len(bad)} of {done[0]} requests failed: {bad[:5]}"
 
 
 def test_all_instances_of_a_release_take_their_share(server):
@@ -95,9 +95,11 @@ def test_all_instances_of_a_release_take_their_share(server):
     assert len({http.get(url(server)).text for _ in range(30)}) == 3
 
 
-def test_a_killed_instance_costs_no_request_and_comes_back(server):
+def test_a_killed_instance_costs_no_request_but_those_inside_it_and_comes_back(server):
     before = wait_until(lambda: ready(server), what="three instances")
-    with traffic(server):
+    # Whether a request that it had been given took effect is not known: it is not given to another. Four are
+    # under way at the most.
+    with traffic(server, lost=4):
         for pid in processes(before[0]["instance"]):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
