@@ -198,10 +198,7 @@ TEST_F(AuthorizationTest, KillingAnAgentRemovesItsPreviewsAndLeavesProduction) {
   };
   const DeploymentId preview = deploy(agent, "beta"), production = deploy(agent, "delta"),
                      other = deploy(ann, "gamma");
-  ASSERT_TRUE(w.stores().repository->update({}, production, [](Deployment& change) -> Status {
-    change.alias = "production";
-    return {};
-  }));
+  EXPECT_EQ(w.world.live(w.stores().repository->get(production).value()).state, RolloutState::done);
   const ApiResponse killed = w.call(ann, "POST", "/v1/agents/coder/kill");
   ASSERT_EQ(killed.status, 200);
   EXPECT_EQ(json_of(killed).at("removed").as_array().size(), 1u);

@@ -10,14 +10,11 @@ namespace {
 
 constexpr std::chrono::hours agent_token_life{7 * 24};
 
-bool by_agent(const Deployment& deployment, std::string_view name) {
+bool by_agent(const Actor& actor, std::string_view name) {
   const std::string link = fmt::format("agent:{}", name);
-  return std::ranges::find(deployment.actor.chain, link) != deployment.actor.chain.end() ||
-         (deployment.actor.kind == "agent" && deployment.actor.name == name);
+  return std::ranges::find(actor.chain, link) != actor.chain.end() ||
+         (actor.kind == "agent" && actor.name == name);
 }
-
-// Law 4: what serves production stays, whoever put it there.
-bool is_production(const Deployment& deployment) { return deployment.alias == "production"; }
 
 Status permits_members_of(const ApiCall& call, std::string_view team) {
   SLIPWAY_CHECK(permits(call.principal, Permission::team_manage));
@@ -123,24 +120,35 @@ Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
   const std::string& name = call.path_value("name");
   SLIPWAY_CHECK(context.identity.kill_agent(call.by, name));
   json::array removed, kept, stuck;
+  const auto failed = [&](const std::string& id, const Error& error) {
+    stuck.push_back(json::object{{"id", id}, {"error", to_json(error)}});
+    log_error("what a killed agent made was not ended", {{"id", id}, {"error", error.message}});
+  };
+  // What it moves and has not switched to yet is taken back.
+  SLIPWAY_TRY(const std::vector<Rollout> open, context.release_store.open_rollouts());
+  for (const Rollout& rollout : open) {
+    if (!by_agent(rollout.actor, name) || rollout.state == RolloutState::watching) continue;
+    const auto ended = context.releases.cancel(call.by, rollout.id, "its agent was killed");
+    if (!ended && ended.error().code != Errc::failed_precondition)
+      failed(rollout.id.str(), ended.error());
+  }
   SLIPWAY_TRY(const std::vector<Deployment> found,
               context.repository.in_states({DeploymentState::queued, DeploymentState::building,
                                             DeploymentState::starting, DeploymentState::ready,
                                             DeploymentState::sleeping}));
   for (const Deployment& deployment : found) {
-    if (!by_agent(deployment, name)) continue;
+    if (!by_agent(deployment.actor, name)) continue;
     const json::value id(deployment.id.str());
-    if (is_production(deployment)) {
+    // Law 4: what serves stays, whoever put it there.
+    SLIPWAY_TRY(const std::vector<Release> serving, context.release_store.serving(deployment.id));
+    if (!serving.empty()) {
       kept.push_back(id);
       continue;
     }
-    if (const auto gone = context.service.remove(call.by, deployment); gone) {
+    if (const auto gone = context.service.remove(call.by, deployment); gone)
       removed.push_back(id);
-    } else {
-      stuck.push_back(json::object{{"id", id}, {"error", to_json(gone.error())}});
-      log_error("a killed agent's deployment was not removed",
-                {{"deployment", deployment.id.str()}, {"error", gone.error().message}});
-    }
+    else
+      failed(deployment.id.str(), gone.error());
   }
   return json_response(200, json::object{{"agent", name},
                                          {"removed", std::move(removed)},

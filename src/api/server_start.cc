@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <set>
+#include <thread>
 
 #include "base/text.h"
 #include "sys/files.h"
@@ -20,7 +21,12 @@ namespace fs = std::filesystem;
 
 Result<Fd> lock_data(const fs::path& data) {
   SLIPWAY_TRY(Fd lock, open_file(data / "lock", O_RDWR | O_CREAT, 0600));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+  // One that was killed may leave a child behind for a moment, which has the lock until it ends.
+  constexpr int attempts = 40;
+  int attempt = 0;
+  while (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 && ++attempt < attempts)
+    std::this_thread::sleep_for(50ms);
+  if (attempt == attempts)
     return fail(Errc::conflict, fmt::format("another Slipway server uses {}", data.string()),
                 "stop it first, or give this one another directory with --data");
   return lock;
