@@ -223,6 +223,12 @@ std::shared_ptr<BackendPool> Crews::pool(const Key& key, std::string_view label)
   return state_->pool(*state_->crew(key), label);
 }
 
+void Crews::leave() {
+  std::lock_guard lock(state_->mutex);
+  state_->leaving = true;
+  state_->changed.notify_all();
+}
+
 Status Crews::stop(const Key& key, Duration drain) {
   const CrewPtr crew = state_->find(key);
   if (!crew) return {};

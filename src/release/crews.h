@@ -84,6 +84,10 @@ class Crews {
   [[nodiscard]] Status replace(const Release& release, const Deployment& deployment,
                                std::stop_token stop);
 
+  // The server ends: nobody waits any longer for open requests to end; what was draining goes on
+  // and is stopped at the next start.
+  void leave();
+
   // Once, before the router starts: goes on with instances of these that outlived the server, and
   // stops those of any other release. Those that had been ready are in service when it returns;
   // what is missing is started in the background.

@@ -223,7 +223,8 @@ void Crews::State::retire(const CrewPtr& crew, const std::vector<CrewMemberPtr>&
   const auto retire_one = [&](const CrewMemberPtr& member) {
     {
       std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return !member->busy; });
+      changed.wait(lock, [&] { return !member->busy || leaving; });
+      if (leaving) return;
       member->busy = true;
       member->phase = Phase::draining;
     }
@@ -232,8 +233,10 @@ void Crews::State::retire(const CrewPtr& crew, const std::vector<CrewMemberPtr>&
       pool(*crew, member->label)->remove(member->backend.get());
       const Deadline deadline = Deadline::after(parts.clock, drain);
       while (member->backend->open_requests() > 0 && !deadline.passed(parts.clock) &&
-             member->backend->state() == Backend::State::ready && !stop.stop_requested())
+             member->backend->state() == Backend::State::ready && !stop.stop_requested() &&
+             !leaving)
         std::this_thread::sleep_for(drain_look);
+      if (leaving) return;
     }
     stop_sandbox(*member);
     drop(*crew, *member);

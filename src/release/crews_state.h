@@ -2,6 +2,7 @@
 
 // Private to the crews' own files.
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <memory>
@@ -67,6 +68,8 @@ using CrewPtr = std::shared_ptr<Crew>;
 
 struct Crews::State {
   explicit State(Parts given);
+
+  std::atomic<bool> leaving = false;  // the server ends
 
   // crews.cc
   [[nodiscard]] CrewPtr crew(const Key& key);

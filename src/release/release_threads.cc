@@ -38,6 +38,7 @@ void Releases::State::submit(const Rollout& rollout) {
   drive_of->id = rollout.id;
   drive_of->project = rollout.project;
   drive_of->environment = rollout.environment;
+  drive_of->to = rollout.to;
   {
     std::lock_guard lock(mutex);
     if (stopping || drives.contains(rollout.id)) return;
@@ -54,13 +55,15 @@ void Releases::State::submit(const Rollout& rollout) {
 void Releases::State::drive(const std::shared_ptr<Drive>& drive_of) {
   const std::stop_token stop = drive_of->stop.get_token();
   {
-    // The one before it, which gave way, ends first.
+    // The one before it, which gave way, ends first; but for letting go of a release that this one
+    // does not need.
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] {
       return stopping || std::ranges::none_of(drives, [&](const auto& each) {
                const Drive& other = *each.second;
                return other.id != drive_of->id && other.project == drive_of->project &&
-                      other.environment == drive_of->environment;
+                      other.environment == drive_of->environment &&
+                      (!other.leaving || *other.leaving == drive_of->to);
              });
     });
     if (stopping) return;
@@ -70,7 +73,13 @@ void Releases::State::drive(const std::shared_ptr<Drive>& drive_of) {
   RolloutDriver driver({.parts = parts,
                         .routes = routes,
                         .ticker = ticker,
-                        .changed = [this](const RolloutId&) { notify(); }},
+                        .changed = [this](const RolloutId&) { notify(); },
+                        .leaving =
+                            [this, drive_of](std::int64_t release) {
+                              std::lock_guard lock(mutex);
+                              drive_of->leaving = release;
+                              changed.notify_all();
+                            }},
                        *std::move(rollout), stop, [this, drive_of] {
                          std::lock_guard lock(mutex);
                          return drive_of->ending;
@@ -84,7 +93,8 @@ bool Releases::State::end(const RolloutId& id, const RolloutDriver::Ending& endi
   if (at == drives.end()) return false;
   at->second->ending = ending;
   at->second->stop.request_stop();
-  changed.wait(lock, [&] { return !drives.contains(id); });
+  const std::shared_ptr<Drive> drive_of = at->second;
+  changed.wait(lock, [&] { return !drives.contains(id) || drive_of->leaving; });
   return true;
 }
 

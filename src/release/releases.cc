@@ -18,6 +18,7 @@ Releases::~Releases() { shut_down(); }
 
 void Releases::shut_down() {
   State& s = *state_;
+  s.parts.crews.leave();
   std::unique_lock lock(s.mutex);
   s.stopping = true;
   // As their records say; taken up again at the next start.

@@ -25,8 +25,11 @@ struct Releases::State {
   struct Drive {
     RolloutId id;
     std::string project, environment;
+    std::int64_t to = 0;
     std::stop_source stop;
-    RolloutDriver::Ending ending;  // under the mutex
+    // Under the mutex.
+    RolloutDriver::Ending ending;
+    std::optional<std::int64_t> leaving;  // the release that it only lets end yet
   };
 
   // -- release_threads.cc
@@ -35,7 +38,8 @@ struct Releases::State {
   void drive(const std::shared_ptr<Drive>& drive);
   // In the background; waited for by shut_down().
   void background(std::function<void()> work);
-  // Asks the drive to end, and waits until it has. False when nobody drives it.
+  // Asks the drive to end, and waits until it has, or only lets open requests end. False when
+  // nobody drives it.
   bool end(const RolloutId& id, const RolloutDriver::Ending& ending);
   // Those that gave way to `next`: their drives end, what was kept warm for them alone stops, their
   // approvals are withdrawn.
@@ -48,6 +52,10 @@ struct Releases::State {
     Release release;
     Deployment deployment;
   };
+  // Where a rollback from release `number` goes to when nobody says.
+  [[nodiscard]] Result<std::optional<Release>> before(std::string_view project,
+                                                      std::string_view environment,
+                                                      std::int64_t number) const;
   [[nodiscard]] Result<Draft> draft(const AuditContext& by, const Promotion& wanted) const;
   [[nodiscard]] Status check_environment(std::string_view project,
                                          std::string_view environment) const;

@@ -114,6 +114,18 @@ TEST(RollingBack, GoesToTheReleaseBeforeAndPausesDeploysThatPromoteThemselves) {
   EXPECT_TRUE(w.promote(w.preview("four"), {.automatic = true}));
 }
 
+TEST(RollingBack, PassesOverWhatWasRolledBackBefore) {
+  ReleaseWorld w;
+  const Deployment one = w.preview("one");
+  w.live(one);
+  w.live(w.preview("two"));
+  w.over(w.releases->roll_back(w.ann, "shop", "production", {}, "two is bad")->id);
+  w.live(w.preview("three"));
+  const Rollout back = w.over(w.releases->roll_back(w.ann, "shop", "production", {}, "")->id);
+  EXPECT_EQ(back.to, 1);
+  EXPECT_EQ(w.site_of("shop.localhost"), one.id);
+}
+
 TEST(RollingBack, WhileWatchedFlipsToTheWarmRelease) {
   ReleaseWorld w;
   w.live(w.app_of("1"));

@@ -75,6 +75,7 @@ Status RolloutDriver::go() {
 Status RolloutDriver::drain() {
   if (rollout_.from != 0 && rollout_.from != rollout_.to) {
     SLIPWAY_CHECK(begin_step("drain", fmt::format("release {}", rollout_.from)));
+    shared_.leaving(rollout_.from);
     if (Status stopped = parts_.crews.stop(old_key(), parts_.settings.releases.drain); !stopped)
       log_warn("a release's instances were not stopped",
                {{"rollout", rollout_.id.str()}, {"error", stopped.error().message}});
@@ -146,6 +147,7 @@ void RolloutDriver::end(const Error& why) {
   const auto state = parts_.store.environment(rollout_.project, rollout_.environment);
   const bool in_use = state && (state->current == rollout_.to || state->previous == rollout_.to);
   if (!in_use) {
+    shared_.leaving(rollout_.to);
     std::ignore = parts_.crews.stop(key(), parts_.settings.releases.drain);
     shared_.routes.forget(key());
   }

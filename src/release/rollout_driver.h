@@ -49,6 +49,8 @@ class RolloutDriver {
     Ticker& ticker;
     // The record changed: whoever waits for it looks again.
     std::function<void(const RolloutId&)> changed;
+    // All that is left to do is to let this release's open requests end: others may go on.
+    std::function<void(std::int64_t release)> leaving;
   };
   // `ending` is asked once the stop is requested.
   RolloutDriver(Shared shared, Rollout rollout, std::stop_token stop,

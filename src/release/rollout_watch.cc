@@ -289,6 +289,7 @@ Status RolloutDriver::take_back(const AuditContext& by, std::string reason,
                                    {"reason", rollout_.reason}});
   alert("release.rolled_back");
   start_again(rollout_.from);
+  shared_.leaving(rollout_.to);
   std::ignore = parts_.crews.stop(key(), parts_.settings.releases.drain);
   shared_.routes.forget(key());
   const std::int64_t gone = rollout_.to;
