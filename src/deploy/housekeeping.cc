@@ -1,5 +1,6 @@
 #include "deploy/housekeeping.h"
 
+#include <set>
 #include <unordered_set>
 
 #include "base/log.h"
@@ -8,10 +9,24 @@
 namespace slipway {
 
 using namespace std::chrono_literals;
+namespace fs = std::filesystem;
 
 namespace {
 
 constexpr Duration flush_interval = 30s, drop_interval = 10s;
+
+// <project>/<environment>/<number> of each release that has logs.
+std::vector<fs::path> release_logs_in(const fs::path& root) {
+  std::vector<fs::path> out;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(root, error), end; !error && at != end;
+       at.increment(error)) {
+    if (at.depth() < 2) continue;
+    at.disable_recursion_pending();
+    out.push_back(at->path().lexically_relative(root));
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -102,9 +117,15 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
   std::vector<DeploymentId> forgotten;
   // What a release may have to run again stays, whatever became of its preview.
   std::unordered_set<DeploymentId> released;
+  const fs::path log_root = parts_.settings.data / "logs" / "releases";
+  // Looked at first: a release that begins meanwhile is not among them.
+  const std::vector<fs::path> logs = release_logs_in(log_root);
+  std::set<fs::path> kept_logs;
   SLIPWAY_TRY(const std::vector<Release> releases, parts_.releases.kept());
   for (const Release& release : releases) {
     released.insert(release.deployment);
+    kept_logs.insert(fs::path(release.project) / release.environment /
+                     std::to_string(release.number));
     for (const auto& [label, layer] : release.release_layers) layers.insert(layer);
   }
   SLIPWAY_CHECK(parts_.repository.each([&](const Deployment& deployment) {
@@ -146,6 +167,8 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     for (const ManifestEntry& entry : manifest.entries) blobs.insert(entry.digest);
   }
   if (parts_.volumes != nullptr) SLIPWAY_CHECK(parts_.volumes->collect());
+  for (const fs::path& log : logs)
+    if (!kept_logs.contains(log)) SLIPWAY_CHECK(remove_tree(log_root / log));
   for (const DeploymentId& id : forgotten) {
     // A promotion may have come in between: then it is not forgotten.
     if (Status purged = parts_.repository.purge(by_system("housekeeping"), id); !purged) {

@@ -344,6 +344,16 @@ TEST(Keeping, AReleaseOutlivesItsPreview) {
   EXPECT_EQ(w.site_of("shop.localhost"), preview.id);
 }
 
+TEST(Keeping, LogsGoWithTheReleasesThatAreNotKept) {
+  ReleaseWorld w;
+  w.live(w.preview("one"));
+  const auto logs = w.settings.data / "logs" / "releases" / "shop" / "production";
+  for (const char* number : {"1", "7"}) ASSERT_TRUE(make_directories(logs / number / "run"));
+  ASSERT_TRUE(w.housekeeping.collect_garbage());
+  EXPECT_TRUE(std::filesystem::exists(logs / "1" / "run"));
+  EXPECT_FALSE(std::filesystem::exists(logs / "7"));
+}
+
 TEST(Recovering, WhatWasRecordedServesAndWhatWasUnderWayGoesOn) {
   ReleaseWorld w;
   w.live(w.app_of("1"));
