@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <set>
 
 #include "detect/source.h"
@@ -143,6 +144,24 @@ class Scanner {
 
 void scan_javascript(const std::vector<Token>& tokens, SourceFacts& facts) {
   Scanner(tokens, facts).run();
+  // `${process.env.API_URL}/users`: what a template inserts is code.
+  for (const Token& token : tokens) {
+    if (!token.string()) continue;
+    for (std::size_t from = token.text.find("${"); from != std::string_view::npos;
+         from = token.text.find("${", from + 2)) {
+      const std::string_view inner =
+          token.text.substr(from + 2, token.text.find('}', from) - from - 2);
+      if (inner.find("env") == std::string_view::npos) continue;
+      const std::vector<Token> inserted = tokenize(inner, Language::javascript);
+      SourceFacts within;
+      Scanner(inserted, within).run();
+      for (EnvRead& read : within.env) {
+        read.line =
+            token.line + static_cast<int>(std::ranges::count(token.text.substr(0, from), '\n'));
+        facts.env.push_back(std::move(read));
+      }
+    }
+  }
   // `if (req.url === '/health')`
   for (std::size_t i = 3; i < tokens.size(); ++i)
     if (tokens[i].string() && tokens[i].text.starts_with('/') && tokens[i - 1].is("=") &&

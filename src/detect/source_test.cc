@@ -25,6 +25,22 @@ TEST(JavaScriptFacts, FindsImportsButNotThoseInCommentsStringsAndTypes) {
   EXPECT_THAT(modules(facts), ElementsAre("a", "b", "c", "d", "./e"));
 }
 
+TEST(JavaScriptFacts, ReadsVariablesThatTemplatesInsert) {
+  const SourceFacts facts =
+      scan_source("a.js",
+                  "fetch(`\n${import.meta.env.VITE_API_URL}/users/${id}`);\n"
+                  "const u = `${process.env.HOST || 'localhost'}:${ process.env['PORT'] }`;\n"
+                  "const open = `${process.env.`;\n");
+  ASSERT_EQ(facts.env.size(), 3u);
+  EXPECT_EQ(facts.env[0].name, "VITE_API_URL");
+  EXPECT_EQ(facts.env[0].line, 2);
+  EXPECT_TRUE(facts.env[0].required);
+  EXPECT_EQ(facts.env[1].name, "HOST");
+  EXPECT_EQ(facts.env[1].default_value, "localhost");
+  EXPECT_EQ(facts.env[2].name, "PORT");
+  EXPECT_TRUE(facts.reads_port);
+}
+
 TEST(JavaScriptFacts, AnApostropheInAPageIsNoString) {
   const SourceFacts facts = scan_source("a.jsx", "const a = <p>Don't {process.env.KEY}</p>;\n");
   ASSERT_EQ(facts.env.size(), 1u);

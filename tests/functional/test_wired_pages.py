@@ -5,7 +5,7 @@ import re
 import pytest
 
 from support import http
-from support.slipway import write_app
+from support.slipway import Slipway, write_app
 
 API = """const http = require('http');
 http.createServer((request, response) => {
@@ -13,6 +13,18 @@ http.createServer((request, response) => {
   request.on('data', (part) => body += part).on('end', () => response.end(`${request.method} ${request.url} ${body}`));
 }).listen(process.env.PORT || 3001);
 """
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    made = Slipway(tmp_path_factory.mktemp("wired")).start()
+    yield made
+    made.stop()  # production goes on without it
+    made.sweep()
+
+
+def production(server, project):
+    return server.info["url"].replace("localhost", f"{project}.localhost")
 
 
 def page_and_api(folder):
@@ -33,9 +45,9 @@ def bundle(url):
 
 
 @pytest.mark.long
-def test_a_page_reaches_its_api_by_path_and_by_address(slipway, tmp_path):
+def test_a_page_reaches_its_api_by_path_and_by_address(server, tmp_path):
     folder = page_and_api(tmp_path / "wired")
-    first = slipway.deploy(folder, "--project", "wired")
+    first = server.deploy(folder, "--project", "wired")
     for url in (first["url"], first["alias_url"]):
         assert http.get(url).text.find("<title>page") >= 0
         assert http.get(url + "/api/hello?x=1").text == "GET /api/hello?x=1 "
@@ -45,7 +57,7 @@ def test_a_page_reaches_its_api_by_path_and_by_address(slipway, tmp_path):
     api = next(service["url"] for service in first["services"] if service["name"] == "api")
     script = bundle(first["url"])
     assert api in script.text and ".invalid" not in script.text
-    second = slipway.deploy(folder, "--project", "wired")
+    second = server.deploy(folder, "--project", "wired")
     assert second["cache"]["build"] == "hit", "the build does not depend on where it will be served"
     other = next(service["url"] for service in second["services"] if service["name"] == "api")
     assert other != api
@@ -53,3 +65,34 @@ def test_a_page_reaches_its_api_by_path_and_by_address(slipway, tmp_path):
     assert other in again.text and api not in again.text
     assert api in bundle(first["url"]).text
     assert again.headers["etag"] != script.headers["etag"]
+    server.ok("promote", second["id"])
+    live = production(server, "wired")
+    assert http.get(live + "/api/hello").text == "GET /api/hello "
+    assert "api--production--wired.localhost" in bundle(live).text
+
+
+def rendered_page_and_api(folder):
+    """A server whose build bakes a public variable into what it serves, as the server frameworks do."""
+    return write_app(folder, {
+        "web/package.json": json.dumps({"name": "web", "scripts": {"build": "node build.js", "start": "node server.js"}}),
+        "web/build.js": "const fs = require('fs');\nfs.mkdirSync('out');\n"
+                        "fs.writeFileSync('out/it\\'s.js', `fetch(\"${process.env.VITE_API_URL}/hello\"); /* ${JSON.stringify(process.env.VITE_API_URL).replaceAll('/', '\\\\/')} */`);\n",
+        "web/config.js": "exports.api = `${process.env.VITE_API_URL}/hello`;\n",
+        "web/server.js": "const fs = require('fs');\nrequire('http').createServer((_, r) => r.end(fs.readFileSync('out/it\\'s.js'))).listen(process.env.PORT);\n",
+        "api/package.json": json.dumps({"name": "api", "scripts": {"start": "node server.js"}}), "api/server.js": API})
+
+
+def test_addresses_in_what_a_server_was_built_to_serve_are_filled_in_where_it_starts(server, tmp_path):
+    folder = rendered_page_and_api(tmp_path / "rendered")
+    first = server.deploy(folder, "--project", "rendered")
+    api = {service["name"]: service["url"] for service in first["services"]}["api"]
+    escaped = api.replace("/", "\\/")
+    assert http.get(first["url"]).text == f'fetch("{api}/hello"); /* "{escaped}" */'
+    second = server.deploy(folder, "--project", "rendered")
+    assert second["cache"]["build"] == "hit"
+    other = {service["name"]: service["url"] for service in second["services"]}["api"]
+    assert other in http.get(second["url"]).text and other != api
+    server.ok("promote", second["id"])
+    page = http.get(production(server, "rendered")).text
+    assert ".invalid" not in page and "api--production--rendered.localhost" in page, page
+    assert http.get(page.split('"')[1]).text == "GET /hello "
