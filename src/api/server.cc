@@ -198,11 +198,11 @@ void Server::Parts::make_releases() {
                           [this](std::string_view project, std::string_view environment_name) {
                             return domains->hosts(project, environment_name);
                           }});
-  release_schedules = std::make_unique<ReleaseSchedules>(
-      ReleaseSchedules::Parts{.store = *stores.releases,
-                              .repository = *stores.repository,
-                              .crews = *crews,
-                              .schedules = *schedules});
+  release_schedules =
+      std::make_unique<ReleaseSchedules>(ReleaseSchedules::Parts{.store = *stores.releases,
+                                                                 .repository = *stores.repository,
+                                                                 .crews = *crews,
+                                                                 .schedules = *schedules});
   pipeline->on_ready([this](const Deployment& ready) { releases->promote_ready(ready); });
   publish_environment = [this](std::string_view project, std::string_view environment_name) {
     return releases->publish(project, environment_name);
@@ -210,6 +210,7 @@ void Server::Parts::make_releases() {
 }
 
 Status Server::Parts::recover() const {
+  SLIPWAY_CHECK(remove_left_over_instances(settings.data, *engine));
   SLIPWAY_TRY(const std::vector<Deployment> live,
               stores.repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
   SLIPWAY_CHECK(fleet->adopt(live));

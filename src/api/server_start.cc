@@ -82,6 +82,19 @@ Result<int> find_port(const std::string& address, int port) {
                                            : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
 }
 
+Status remove_left_over_instances(const fs::path& data, Engine& engine) {
+  SLIPWAY_TRY(const std::vector<SandboxInfo> known, engine.list());
+  std::set<std::string> ids;
+  for (const SandboxInfo& info : known) ids.insert(info.id);
+  std::error_code problem;
+  std::vector<fs::path> left;
+  for (const fs::directory_entry& entry : fs::directory_iterator(data / "instances", problem))
+    if (!ids.contains(entry.path().filename().string())) left.push_back(entry.path());
+  if (problem) return fail_errno(problem.value(), "read " + (data / "instances").string());
+  for (const fs::path& path : left) SLIPWAY_CHECK(remove_tree(path));
+  return {};
+}
+
 std::vector<std::string> approvers_of(IdentityStore& identity, const std::string& team) {
   std::set<std::string> names;
   for (const std::string& each : {std::string("default"), team})

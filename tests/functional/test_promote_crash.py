@@ -115,7 +115,10 @@ def rounds(server, tmp_path, count, seed):
     # Once the previews are gone, production's one instance is all that there is.
     for identity in made:
         server.api("DELETE", f"/v1/deployments/{identity}")
-    wait_until(lambda: len(instances(server)) == 1, 30, "no instance to be left over")
+    try:
+        wait_until(lambda: len(instances(server)) == 1, 30, "no instance to be left over")
+    except AssertionError:
+        raise AssertionError(f"left: {instances(server)}, serving {environment(server)}") from None
     assert serves(server).status == 200, "removing its preview does not stop a release"
     assert server.cli("audit", "verify").code == 0
 
