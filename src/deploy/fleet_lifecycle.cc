@@ -147,7 +147,7 @@ void Fleet::handle_crash(const EntryPtr& entry, const MemberPtr& member, const S
   if (recent >= crash_limit) return give_up(entry, member, exit, cause, recent);
   std::string reason = cause == Cause::disk_full      ? "restarted: its disk was full"
                        : cause == Cause::volumes_full ? "restarted: its volumes were full"
-                       : exit.out_of_memory      ? "restarted: it ran out of memory"
+                       : exit.out_of_memory           ? "restarted: it ran out of memory"
                        : exit.signal > 0
                            ? fmt::format("restarted: it was ended by signal {}", exit.signal)
                            : fmt::format("restarted: it exited with {}", exit.code);

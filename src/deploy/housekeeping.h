@@ -33,8 +33,8 @@ class Housekeeping {
     Sites& sites;
     DeployService& service;
     GovernanceService& governance;
-    ReleaseStore& releases;               // their artifacts are kept
-    std::function<void()> tick_releases;  // once a second; may be empty
+    ReleaseStore& releases;                   // their artifacts are kept
+    std::function<void()> tick_releases;      // once a second; may be empty
     const PreviewVolumes* volumes = nullptr;  // of previews that are gone are removed
   };
   explicit Housekeeping(Parts parts) : parts_(parts) {}

@@ -158,7 +158,8 @@ Result<std::string> RolloutDriver::run_release_command(const Unit& unit,
   spec.root.upper = draft.path();
   spec.limits.disk_bytes = parts_.settings.instances.limits.disk_bytes;
   SLIPWAY_TRY(const auto log,
-              BuildLog::create(parts_.settings.data / "logs" / rollout_.id.str() / "build",
+              // Beside those of its instances, to go with the release.
+              BuildLog::create(parts_.crews.log_directory(key(), "").parent_path() / "release",
                                parts_.clock, parts_.settings.builds.limits.output_bytes));
   SLIPWAY_TRY(
       const Environments::Values values,
