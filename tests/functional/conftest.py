@@ -1,5 +1,6 @@
 import os
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -82,3 +83,15 @@ def project(tmp_path, request):
 def probe(project):
     """A project of the probe app, tests/support/apps/probe."""
     return lambda **options: project(support.APPS / "probe", **options)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A data directory on a disk of 160 MB of its own."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m,mode=0700", "tmpfs", mount], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
+    yield mount / "data"
+    subprocess.run(["umount", "-l", mount], check=True)

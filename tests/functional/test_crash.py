@@ -117,18 +117,6 @@ def test_a_new_data_directory_does_not_meet_the_devices_of_the_removed_one(make_
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A data directory on a disk of 160 MB of its own."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m,mode=0700", "tmpfs", mount], capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip(f"cannot mount a tmpfs here: {done.stderr.strip()}")
-    yield mount / "data"
-    subprocess.run(["umount", "-l", mount], check=True)
-
-
 def test_a_full_disk_is_said_and_mended(make_slipway, project, small_disk):
     slipway = make_slipway({"gc": {"min_free_disk": "32MB", "interval": "1s", "keep_removed": "1s"}}, data=small_disk)
     small = slipway.deploy(project({"index.html": "small"}))

@@ -1,5 +1,6 @@
 """kill -9 of the server at random points of promotion and rollback: after each restart exactly one release is
 current and it serves, and no instance of another one is left."""
+import errno
 import json
 import random
 import threading
@@ -131,3 +132,36 @@ def test_a_kill_at_random_points_leaves_one_release_that_serves(server, tmp_path
 @pytest.mark.parametrize("seed", [31, 32])
 def test_many_kills_at_random_points(server, tmp_path, seed):
     rounds(server, tmp_path, 15, seed)
+
+
+def fill(path):
+    """Takes all the room that is left on the file system of `path`."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC, error
+
+
+def test_a_full_disk_stops_a_promotion_and_what_serves_goes_on(tmp_path, small_disk):
+    server = Slipway(tmp_path / "server", {**SETTINGS, "gc": {"min_free_disk": "1MB"}}, data=small_disk).start()
+    try:
+        server.ok("promote", server.deploy(write(tmp_path / "one", "one"), "--project", "shop")["id"])
+        two = server.deploy(write(tmp_path / "two", "two"), "--project", "shop")["id"]
+        filler = small_disk.parent / "filler"
+        fill(filler)
+        ran = server.cli("promote", two, "--json")
+        assert ran.code not in (0, 70), str(ran)
+        assert ran.json()["error"]["code"] == "disk_full", str(ran)
+        assert serves(server).text == "one"
+        filler.unlink()
+        # What could not be recorded while there was no room is recorded now.
+        wait_until(lambda: all(each["state"] in OVER for each in rollouts(server)), what="the failed promotion is over")
+        assert environment(server)["current"] == 1
+        server.ok("promote", two)
+        assert serves(server).text == "two"
+    finally:
+        server.stop()
+        server.sweep()
