@@ -199,7 +199,8 @@ bool RolloutDriver::is_warm() const {
 
 Status RolloutDriver::smoke() {
   if (rollout_.smoke.empty()) return {};
-  SLIPWAY_CHECK(begin_step("smoke", fmt::format("{} requests", rollout_.smoke.size())));
+  SLIPWAY_CHECK(begin_step("smoke", fmt::format("{} request{}", rollout_.smoke.size(),
+                                                rollout_.smoke.size() == 1 ? "" : "s")));
   for (const SmokeRequest& request : rollout_.smoke) {
     SLIPWAY_CHECK(ask(request));
     if (stop_.stop_requested()) return fail(Errc::canceled, "canceled");

@@ -59,9 +59,8 @@ Status RolloutDriver::canary() {
         change.verdicts.push_back(outcome.verdict);
         return {};
       }));
-      Error error{.code = Errc::failed_precondition,
+      Error error{.code = Errc::start_failed,
                   .message = outcome.reason,
-                  .hint = "the release before serves everybody again",
                   .phase = "canary",
                   .cause = "worse"};
       return fail(std::move(error));

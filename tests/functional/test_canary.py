@@ -145,6 +145,7 @@ def test_a_canary_that_fails_is_rolled_back_with_its_numbers_and_an_alert(server
         canary = begin(server, deploy(server, tmp_path / "failing", "v2", failing=30), "--canary", "30", "--step", "60s")
         ended = settled(server, canary, "failed", "rolled_back", "done")
         assert ended["state"] == "failed", ended
+        assert ended["error"]["code"] == "start_failed"
         verdict = ended["verdicts"][-1]
         assert verdict["says"] == "roll_back" and verdict["percent"] == 30
         errors = metric(verdict, "errors")
