@@ -136,8 +136,12 @@ class Run {
 
   Status read_dockerfile() {
     const ManifestEntry* found = nullptr;
-    for (const char* name : names)
-      if (found == nullptr && (found = entry(in_root(name))) != nullptr) name_ = name;
+    for (const char* name : names) {
+      found = entry(in_root(name));
+      if (found == nullptr) continue;
+      name_ = name;
+      break;
+    }
     if (found == nullptr)
       return fail(Errc::build_failed, "there is no Dockerfile in " +
                                           (service_.root.empty() ? "the folder" : service_.root));

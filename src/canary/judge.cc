@@ -105,7 +105,7 @@ void ReleaseJudge::remember(const ReleaseSample& before) {
                  upper_rate(restarts_.baseline.hits, restarts_.baseline.of, bound_alpha()));
   }
   if (const auto level = level_of(before)) memory_.remember(*level);
-  remembered_ = std::move(memory);
+  remembered_ = memory;
 }
 
 ReleaseJudge::Look ReleaseJudge::look(Duration now, const ReleaseSample& candidate,
