@@ -126,6 +126,9 @@ std::optional<Proposal> detect_ruby(const Root& root) {
     service.framework = "jekyll";
     if (!manifest) service.install = "gem install --user-install jekyll";
     service.build = manifest ? "bundle exec jekyll build" : "jekyll build";
+    // In production, GitHub's plugin wants the repository that the pages belong to.
+    if (!gemfile.has("github-pages") && !gemfile.has("jekyll-github-metadata"))
+      service.build = "JEKYLL_ENV=production " + *service.build;
     service.is_static = true;
     service.kind = "static";
     service.output_dir = "_site";

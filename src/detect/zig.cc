@@ -4,6 +4,20 @@
 #include "detect/detectors.h"
 
 namespace slipway::detection {
+namespace {
+
+// The option that asks for an optimized build. Zig refuses one that build.zig does not declare.
+std::string_view optimize_option(const std::vector<Token>& tokens) {
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    if (!tokens[i].is("standardOptimizeOption") || !tokens[i + 1].is("(")) continue;
+    for (std::size_t k = i + 2; k < tokens[i + 1].partner; ++k)
+      if (tokens[k].is("preferred_optimize_mode")) return " -Drelease";
+    return " -Doptimize=ReleaseSafe";
+  }
+  return "";
+}
+
+}  // namespace
 
 std::optional<Proposal> detect_zig(const Root& root) {
   if (!root.has("build.zig")) return std::nullopt;
@@ -47,7 +61,7 @@ std::optional<Proposal> detect_zig(const Root& root) {
     service.runtime.source = std::string(base_name(tool->file));
   }
   proposal.because(root.path("build.zig"), line, "executable " + name);
-  service.build = "zig build -Doptimize=ReleaseSafe";
+  service.build = "zig build" + std::string(optimize_option(tokens));
   service.start = "./zig-out/bin/" + name;
   const std::vector<const SourceFacts*>& sources = root.sources(Language::zig);
   const bool listens = std::ranges::any_of(
