@@ -272,8 +272,8 @@ Status RolloutDriver::take_back(const AuditContext& by, std::string reason,
       if (verdict) change.verdicts.push_back(*verdict);
       return {};
     });
-    if (back) rollout_ = *std::move(back);
     written = back ? Status() : Status(fail(back.error()));
+    if (back) rollout_ = *std::move(back);
     return written;
   });
   SLIPWAY_CHECK(written);
