@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 
 #include <boost/json.hpp>
@@ -264,6 +265,18 @@ TEST(FakeEngine, ConnectsToThePortsOfATestAndRunsItsScript) {
   const auto outcome = engine.run(spec, 1s, 100, [&](std::string_view b) { said += b; }, {});
   EXPECT_EQ(outcome->exit.code, 2);
   EXPECT_EQ(said, "built\n");
+}
+
+TEST(SandboxNetwork, OnlyASandboxThatLivesHoldsItsServersAddresses) {
+  const TempDir state = TempDir::create(fs::temp_directory_path(), "slipway-network-").value();
+  EXPECT_FALSE(has_running_sandbox(state.path()));
+  ASSERT_TRUE(make_directories(state.path() / "sandboxes" / "one"));
+  EXPECT_FALSE(has_running_sandbox(state.path())) << "it never began";
+  const Fd lock =
+      open_file(state.path() / "sandboxes" / "one" / "lock", O_RDWR | O_CREAT, 0600).value();
+  EXPECT_FALSE(has_running_sandbox(state.path())) << "its shim is dead";
+  ASSERT_EQ(::flock(lock.get(), LOCK_EX | LOCK_NB), 0);
+  EXPECT_TRUE(has_running_sandbox(state.path()));
 }
 
 }  // namespace

@@ -71,10 +71,7 @@ Result<Claim> claim_block(const SandboxSettings& settings) {
       free.push_back({std::move(fd), block});
       break;
     }
-    std::error_code ignored;
-    const fs::path sandboxes = fs::path(owner) / "sandboxes";
-    const bool in_use = !owner.empty() && fs::exists(sandboxes, ignored) &&
-                        !fs::is_empty(sandboxes, ignored) && !ignored;
+    const bool in_use = !owner.empty() && has_running_sandbox(owner);
     if (!in_use) free.push_back({std::move(fd), block});
   }
   if (free.empty())
@@ -141,6 +138,17 @@ table inet slipway{0} {{
 }}
 )",
       block, private_ranges, elements, format_ipv4(gateway));
+}
+
+bool has_running_sandbox(const std::filesystem::path& state_dir) {
+  std::error_code error;
+  for (fs::directory_iterator at(state_dir / "sandboxes", error), end; !error && at != end;
+       at.increment(error)) {
+    const auto lock = open_file(at->path() / "lock", O_RDONLY);
+    // Its shim holds it for as long as it lives.
+    if (lock && ::flock(lock->get(), LOCK_SH | LOCK_NB) != 0) return true;
+  }
+  return false;
 }
 
 Result<std::unique_ptr<SandboxNetwork>> SandboxNetwork::open(const SandboxSettings& settings,

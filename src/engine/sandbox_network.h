@@ -14,6 +14,9 @@
 
 namespace slipway {
 
+// Whether any sandbox of the engine with this state directory lives, whoever serves it.
+[[nodiscard]] bool has_running_sandbox(const std::filesystem::path& state_dir);
+
 // What sandboxes share of the host's network: a block of addresses, the packet filter (an nftables
 // table of our own) and the name server. Each sandbox with egress gets one address of the block and
 // a pair of devices; there is no route from one to another. Thread-safe.

@@ -242,9 +242,20 @@ class Slipway:
                 self.process.kill()
                 self.process.wait()
             self.process = None
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        # Those whose root is an image's show no path of ours: their control groups are named after deployments.
+        groups = self.cgroups()
+
+        def none_left():
+            found = self.processes()
+            for group in groups:
+                with contextlib.suppress(OSError):
+                    found += [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not found
+
+        wait_until(none_left, 20, "nothing of the server runs")
 
     def processes(self):
         """Processes that carry our data directory: in their command line or in their mounts."""
