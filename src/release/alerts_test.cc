@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 struct Receiver {
   std::mutex mutex;
   std::vector<std::string> messages;
-  std::string answer = "HTTP/1.1 204 No Content\r\n\r\n";
+  std::string answer = "HTTP/1.1 204 No Content\r\n\r\n";  // under the mutex, like the messages
   testing::ScriptedServer server{[this](testing::RawPeer& peer, int) {
     std::string message = peer.read_message();
     const std::lock_guard lock(mutex);
@@ -30,6 +30,10 @@ struct Receiver {
   }};
   [[nodiscard]] std::string url() const {
     return fmt::format("http://127.0.0.1:{}/hook?x=1", server.port());
+  }
+  void answers(std::string text) {
+    const std::lock_guard lock(mutex);
+    answer = std::move(text);
   }
   std::vector<std::string> got() {
     const std::lock_guard lock(mutex);
@@ -141,7 +145,7 @@ TEST(Alerts, GoOnlyToThoseThatWantThem) {
 TEST(Alerts, AreTriedAgainAtGrowingIntervalsAcrossRestartsAndGivenUpAfterADay) {
   World w;
   const AlertId id = w.add().subscription.id;
-  w.receiver.answer = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+  w.receiver.answers("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
   w.tell();
   EXPECT_EQ(w.alerts->deliver_due().value(), 0U);
   EXPECT_EQ(w.alerts->deliver_due().value(), 0U) << "not before its time";
@@ -164,13 +168,13 @@ TEST(Alerts, FollowNoRedirectAndEndWhenTheReceiverIsGoneForGood) {
   World w;
   const AlertId id = w.add().subscription.id;
   Receiver elsewhere;
-  w.receiver.answer = fmt::format(
-      "HTTP/1.1 307 Elsewhere\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", elsewhere.url());
+  w.receiver.answers(fmt::format(
+      "HTTP/1.1 307 Elsewhere\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", elsewhere.url()));
   w.tell();
   EXPECT_EQ(w.alerts->deliver_due().value(), 0U);
   EXPECT_EQ(elsewhere.server.accepted(), 0);
   EXPECT_EQ(w.waiting(id), 1U);
-  w.receiver.answer = "HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n";
+  w.receiver.answers("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n");
   w.clock.advance(1h);
   EXPECT_EQ(w.alerts->deliver_due().value(), 0U);
   EXPECT_EQ(w.waiting(id), 0U);
