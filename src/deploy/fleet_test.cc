@@ -185,8 +185,13 @@ TEST_F(FleetTest, AnInstanceWithAnOpenRequestDoesNotSleep) {
   ASSERT_TRUE(fleet.start(deployment, {}));
   const auto backend = fleet.backend(deployment.id);
   backend->request_started(clock.monotonic());
+  // Another one that is idle goes to sleep at the same look: when it sleeps, the look is over.
+  const Deployment idle = add("idle");
+  ASSERT_TRUE(fleet.start(idle, {}));
   settings.previews.idle = 0s;
   fleet.tick();
+  eventually_in(idle, DeploymentState::sleeping);
+  EXPECT_EQ(state_of(deployment), Backend::State::ready);
   EXPECT_EQ(engine.running().size(), 1u);
   backend->request_ended(clock.monotonic());
   fleet.tick();

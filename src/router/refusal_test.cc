@@ -178,11 +178,14 @@ TEST(Limits, AnIdleKeptConnectionIsClosed) {
 }
 
 TEST(Limits, AStalledUploadEnds) {
-  RouterWorld world([](RawPeer& peer, int) { peer.read_all(); },
+  std::promise<std::string> got;
+  RouterWorld world([&](RawPeer& peer, int) { got.set_value(peer.read_all()); },
                     {.body_timeout = milliseconds{40}});
   RawPeer peer = world.connect();
   peer.send("POST / HTTP/1.1\r\nHost: app.localhost\r\nContent-Length: 100\r\n\r\nonly this");
-  peer.read_all();
+  EXPECT_THAT(peer.read_all(), Not(HasSubstr(" 200 "))) << "nobody answered half of an upload";
+  EXPECT_THAT(got.get_future().get(), ::testing::EndsWith("only this"))
+      << "the app was told of the end";
   while (world.backend->open_requests() != 0) std::this_thread::yield();
 }
 

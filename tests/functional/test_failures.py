@@ -126,6 +126,6 @@ def test_a_build_that_talks_too_much_is_stopped(make_slipway, project):
 
 def test_a_folder_that_is_nothing_says_what_to_add(slipway, project):
     ran = slipway.cli("deploy", project({"notes.txt": "hello"}), "--json")
-    assert ran.code in (2, 7)
-    error = ran.json().get("error") or ran.json()
-    assert error["hint"]
+    assert ran.code == 7, str(ran)
+    error = ran.json()["error"]
+    assert error["cause"] == "nothing_to_run" and "index.html" in error["hint"]
