@@ -4,7 +4,9 @@ What a sandbox must not reach is only shown by something that would answer; and 
 answer shows that it is the filter which refuses the others, not a missing route.
 """
 import contextlib
+import fcntl
 import os
+import pathlib
 import secrets
 import subprocess
 import sys
@@ -33,6 +35,13 @@ class Elsewhere:
         tail = secrets.token_hex(3)
         self.name, self.device = f"slipway-test-{tail}", f"swt-{tail}"
         self.listener = None
+        # The addresses are for one at a time. What there is of others while we hold the lock is of a killed run.
+        self.lock = open("/run/slipway-test-elsewhere.lock", "w")
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        for stale in pathlib.Path("/sys/class/net").glob("swt-*"):
+            subprocess.run(["ip", "link", "del", stale.name], capture_output=True)
+        for stale in pathlib.Path("/run/netns").glob("slipway-test-*"):
+            subprocess.run(["ip", "netns", "del", stale.name], capture_output=True)
         try:
             self._make()
         except BaseException:
@@ -71,4 +80,5 @@ class Elsewhere:
             self.listener.stdout.close()
         for words in (("ip", "link", "del", self.device), ("ip", "netns", "del", self.name)):
             subprocess.run(words, capture_output=True)
+        self.lock.close()
         assert not os.path.exists(f"/run/netns/{self.name}")
