@@ -2,25 +2,15 @@
 #include <array>
 
 #include "base/text.h"
+#include "detect/node/lockfiles.h"
 #include "detect/node/package.h"
 
 namespace slipway::detection::node {
 namespace {
 
-struct Lockfile {
-  std::string_view name, manager;
-};
-// A package-lock.json beside another is usually the stray one: it comes last.
-constexpr std::array lockfiles{Lockfile{"pnpm-lock.yaml", "pnpm"},
-                               Lockfile{"yarn.lock", "yarn"},
-                               Lockfile{"bun.lock", "bun"},
-                               Lockfile{"bun.lockb", "bun"},
-                               Lockfile{"npm-shrinkwrap.json", "npm"},
-                               Lockfile{"package-lock.json", "npm"}};
-
 std::vector<Lockfile> lockfiles_in(const Files& files, std::string_view directory) {
   std::vector<Lockfile> found;
-  for (const Lockfile& lockfile : lockfiles)
+  for (const Lockfile& lockfile : lockfiles())
     if (files.has(join_path(directory, lockfile.name))) found.push_back(lockfile);
   return found;
 }
@@ -42,8 +32,9 @@ std::string_view header_value(std::string_view text, std::string_view key) {
 
 std::string version_from_lockfile(const Manager& manager, std::string_view text) {
   if (manager.name == "pnpm") {
+    // The newest that reads it: an older one may not know the settings beside it.
     const std::string_view version = header_value(text, "lockfileVersion:");
-    if (version.starts_with("9")) return "9";
+    if (version.starts_with("9")) return "10";
     if (version.starts_with("6")) return "8";
     if (version.starts_with("5")) return "7";
   }
@@ -57,63 +48,32 @@ std::string version_from_lockfile(const Manager& manager, std::string_view text)
   return {};
 }
 
-// The text of the object that begins at `open`, quotes respected.
-std::string_view balanced(std::string_view text, std::size_t open) {
-  int depth = 0;
-  bool quoted = false;
-  for (std::size_t i = open; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quoted) {
-      if (c == '\\')
-        ++i;
-      else if (c == '"')
-        quoted = false;
-    } else if (c == '"') {
-      quoted = true;
-    } else if (c == '{') {
-      ++depth;
-    } else if (c == '}' && --depth == 0) {
-      return text.substr(open, i + 1 - open);
-    }
-  }
-  return {};
-}
-
-// Whether package-lock.json was made for another package.json: `npm ci` would refuse it. Reads only
-// the lockfile's entry of the root package, which comes first.
-bool is_stale(const Package& package, std::string_view lock, std::string& culprit) {
-  const std::size_t packages = lock.find("\"packages\"");
-  if (packages == std::string_view::npos) return false;
-  const std::size_t entry = lock.find("\"\":", packages);
-  if (entry == std::string_view::npos || entry > packages + 64) return false;
-  const std::size_t open = lock.find('{', entry);
-  if (open == std::string_view::npos) return false;
-  const std::optional<json::value> root = parse_json_lenient(balanced(lock, open));
-  if (!root) return false;
-  for (const auto& [key, wanted] :
-       {std::pair{std::string_view("dependencies"), &package.runtime},
-        std::pair{std::string_view("devDependencies"), &package.development}}) {
-    const json::object& locked = object_at(*root, {key});
-    const json::object& optional = object_at(*root, {"optionalDependencies"});
-    for (const auto& [name, range] : *wanted) {
-      const json::value* there = locked.if_contains(name);
-      if (there == nullptr) there = optional.if_contains(name);
-      const json::string* text = there == nullptr ? nullptr : there->if_string();
-      if (text == nullptr || view(*text) != range) {
-        culprit = name;
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 void read_declared(std::string_view declared, Manager& manager) {
   const std::size_t at = declared.rfind('@');
   if (at == std::string_view::npos || at == 0) return;
   manager.name = declared.substr(0, at);
   std::string_view version = declared.substr(at + 1);
   manager.version = version.substr(0, version.find('+'));
+}
+
+// "packageManager", or the newer "devEngines.packageManager" (an object, or a list of them): as
+// "name@version".
+std::string declared_manager(const json::value& manifest) {
+  std::string declared(string_at(manifest, {"packageManager"}));
+  if (!declared.empty()) return declared;
+  const json::value* engine = find(manifest, {"devEngines", "packageManager"});
+  if (engine != nullptr && engine->is_array() && !engine->as_array().empty())
+    engine = &engine->as_array().front();
+  if (engine == nullptr) return {};
+  const std::string_view name = string_at(*engine, {"name"});
+  const std::string_view version = string_at(*engine, {"version"});
+  return name.empty() ? std::string() : std::string(name) + "@" + std::string(version);
+}
+
+std::string differences(const LockCheck& check) {
+  return check.differing == 1
+             ? check.culprit
+             : check.culprit + " and " + std::to_string(check.differing - 1) + " more differ";
 }
 
 bool is_known(std::string_view manager) {
@@ -145,9 +105,8 @@ void choose_manager(Package& package, Proposal& proposal) {
   const std::string manifest_path = join_path(manager.directory, "package.json");
   const json::value* manifest = project.json(manifest_path);
   std::string declared;
-  if (manifest != nullptr) declared = string_at(*manifest, {"packageManager"});
-  if (declared.empty() && package.manifest != nullptr)
-    declared = string_at(*package.manifest, {"packageManager"});
+  for (const json::value* each : {manifest, package.manifest})
+    if (declared.empty() && each != nullptr) declared = declared_manager(*each);
   if (!declared.empty()) {
     Manager read = manager;
     read_declared(declared, read);
@@ -159,10 +118,21 @@ void choose_manager(Package& package, Proposal& proposal) {
       declared.clear();
     }
   }
+  // The lockfile that agrees with package.json, whatever its manager; a stale one only when no
+  // other is there.
   const Lockfile* chosen = nullptr;
-  for (const Lockfile& lockfile : found)
-    if (chosen == nullptr && (declared.empty() || lockfile.manager == manager.name))
-      chosen = &lockfile;
+  LockCheck chosen_check;
+  std::vector<std::string> stale;
+  for (const Lockfile& lockfile : found) {
+    const LockCheck check =
+        check_lockfile(package, lockfile, files.text(join_path(manager.directory, lockfile.name)));
+    if (check.agreement == Agreement::stale)
+      stale.push_back(std::string(lockfile.name) + " is stale: " + differences(check));
+    if (!declared.empty() && lockfile.manager != manager.name) continue;
+    if (chosen != nullptr && check.agreement >= chosen_check.agreement) continue;
+    chosen = &lockfile;
+    chosen_check = check;
+  }
   if (declared.empty() && manifest != nullptr && chosen == nullptr) {
     for (const std::string_view name : {"pnpm", "yarn", "bun"})
       if (!string_at(*manifest, {"engines", name}).empty()) manager.name = name;
@@ -177,13 +147,25 @@ void choose_manager(Package& package, Proposal& proposal) {
     if (manager.version.empty()) manager.version = version_from_lockfile(manager, files.text(path));
   }
 
+  if (manager.name == "pnpm" && (manager.version == "9" || manager.version.empty()) &&
+      files.has(join_path(manager.directory, "pnpm-workspace.yaml")))
+    if (const json::value* settings =
+            project.yaml(join_path(manager.directory, "pnpm-workspace.yaml"));
+        settings != nullptr && strings_at(*settings, {"packages"}).empty())
+      manager.version = "10";  // 9 refuses settings without packages
+
   std::vector<std::string> names;
   for (const Lockfile& lockfile : found)
-    if (chosen == nullptr || lockfile.manager != chosen->manager) names.emplace_back(lockfile.name);
-  if (!names.empty() && chosen != nullptr) {
-    proposal.warn("several_lockfiles",
-                  "lockfiles of several package managers; " + manager.lockfile + " is used, " +
-                      join(names, " and ") + " ignored",
+    if (chosen == nullptr || lockfile.name != chosen->name) names.emplace_back(lockfile.name);
+  const bool strange = std::ranges::any_of(found, [&](const Lockfile& lockfile) {
+    return chosen != nullptr && lockfile.manager != chosen->manager;
+  });
+  if (!names.empty() && chosen != nullptr && (strange || !stale.empty())) {
+    std::string message =
+        "several lockfiles; " + manager.lockfile + " is used, " + join(names, " and ") + " ignored";
+    for (const std::string& each : stale)
+      if (!each.starts_with(manager.lockfile + " ")) message += "; " + each;
+    proposal.warn("several_lockfiles", std::move(message),
                   join_path(manager.directory, names.front()), 0, "delete " + join(names, " and "));
   } else if (chosen == nullptr && package.manifest != nullptr &&
              !(package.runtime.empty() && package.development.empty())) {
@@ -191,14 +173,14 @@ void choose_manager(Package& package, Proposal& proposal) {
                   root.path("package.json"), 0,
                   "run " + manager.name + " install and keep the lockfile it writes");
   }
-  std::string culprit;
-  if (manager.lockfile == "package-lock.json" && !manager.workspace &&
-      is_stale(package, files.text(join_path(manager.directory, manager.lockfile)), culprit)) {
+  if (chosen != nullptr && chosen_check.agreement == Agreement::stale) {
     manager.usable_lockfile = false;
-    proposal.warn("stale_lockfile",
-                  "package-lock.json does not match package.json (" + culprit +
-                      "), so npm install is used instead of npm ci",
-                  root.path("package-lock.json"), 0, "run npm install and keep package-lock.json");
+    proposal.warn(
+        "stale_lockfile",
+        manager.lockfile + " does not match package.json (" + differences(chosen_check) +
+            "), so it is not held to",
+        join_path(manager.directory, manager.lockfile), 0,
+        "run " + std::string(update_command(manager.name)) + " and keep " + manager.lockfile);
   }
   if (manager.name == "yarn" && manager.version != "1" && !manager.version.empty() &&
       !manager.version.starts_with("1.")) {

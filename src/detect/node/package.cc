@@ -129,6 +129,10 @@ void plan_runtime(const Package& package, Proposal& proposal) {
   };
   from_manifest(package.manifest, manifest, {"engines", "node"}, "package.json engines.node");
   from_manifest(package.manifest, manifest, {"volta", "node"}, "package.json volta.node");
+  if (package.manifest != nullptr &&
+      string_at(*package.manifest, {"devEngines", "runtime", "name"}) == "node")
+    from_manifest(package.manifest, manifest, {"devEngines", "runtime", "version"},
+                  "package.json devEngines.runtime");
   if (need.source.empty())
     for (const std::string_view file : {".nvmrc", ".node-version"})
       if (const auto fact = version_file(*package.root, file); fact && need.source.empty())
