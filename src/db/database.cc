@@ -2,8 +2,15 @@
 
 #include <sqlite3.h>
 
+#include <cstdlib>
+
+#include "base/log.h"
+
 namespace slipway {
 namespace {
+
+// Whether this thread has a session, of any database.
+thread_local bool has_session = false;
 
 Error error_of(sqlite3* connection, std::string_view what) {
   Errc code = Errc::io;
@@ -102,6 +109,16 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& fi
 }
 
 Database::~Database() { sqlite3_close_v2(connection_); }
+
+Database::Session::Only::Only() {
+  if (has_session) {
+    log_error("bug: a thread that uses the database asked for it again; read before, write after");
+    std::abort();
+  }
+  has_session = true;
+}
+
+Database::Session::Only::~Only() { has_session = false; }
 
 Result<Statement> Database::Session::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;

@@ -61,17 +61,27 @@ class Database {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Holds the lock; statements are prepared through it.
+  // Holds the lock; statements are prepared through it. A thread that asks for a second one while
+  // it has one would wait for itself for ever: the process aborts and says so. So nothing that is
+  // called with a session open may reach a store.
   class Session {
    public:
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
     [[nodiscard]] Result<Statement> prepare(std::string_view sql);
     // Prepares, binds nothing, runs.
     [[nodiscard]] Status execute(std::string_view sql);
 
    private:
     friend class Database;
+    // One a thread.
+    struct Only {
+      Only();
+      ~Only();
+    };
     explicit Session(Database& database) : database_(database), lock_(database.mutex_) {}
     Database& database_;
+    Only only_;
     std::unique_lock<std::mutex> lock_;
   };
   [[nodiscard]] Session session() { return Session(*this); }

@@ -165,25 +165,31 @@ void Fleet::handle_crash(const EntryPtr& entry, const MemberPtr& member, const S
 
 void Fleet::give_up(const EntryPtr& entry, const MemberPtr& member, const SandboxExit& exit,
                     Cause cause, std::size_t crashes) {
+  const auto deployment = parts_.repository.get(entry->id);
+  if (!deployment) {
+    log_error("a crash loop was not recorded", {{"error", deployment.error().message}});
+    return;
+  }
+  // Said before it is recorded: what hides the secrets in the log reads the database itself.
+  const std::string log = masked_tail(parts_.environments, *deployment,
+                                      log_directory(entry->id, member->label), 64u << 10);
+  const std::optional<Unit> unit = find_unit(*deployment, member->label);
+  Error error = explain_failure({.phase = "run",
+                                 .command = unit ? unit->artifact->start : "",
+                                 .exit = exit,
+                                 .disk_limit = cause != Cause::ended,
+                                 .log = log},
+                                unit && unit->service ? *unit->service : Service{});
+  error.code = Errc::start_failed;
+  error.message = fmt::format("{}crashed {} times within {}: {}",
+                              member->label.empty() ? "" : member->label + " ", crashes,
+                              format_duration(crash_window), error.message);
+  if (!exit.out_of_memory && cause == Cause::ended) error.cause = "crash_loop";
   const auto lost =
       parts_.repository.update(by_system("fleet"), entry->id, [&](Deployment& change) -> Status {
-        const std::string log = masked_tail(parts_.environments, change,
-                                            log_directory(entry->id, member->label), 64u << 10);
-        const std::optional<Unit> unit = find_unit(change, member->label);
-        Error error = explain_failure({.phase = "run",
-                                       .command = unit ? unit->artifact->start : "",
-                                       .exit = exit,
-                                       .disk_limit = cause != Cause::ended,
-                                       .log = log},
-                                      unit && unit->service ? *unit->service : Service{});
-        error.code = Errc::start_failed;
-        error.message = fmt::format("{}crashed {} times within {}: {}",
-                                    member->label.empty() ? "" : member->label + " ", crashes,
-                                    format_duration(crash_window), error.message);
-        if (!exit.out_of_memory && cause == Cause::ended) error.cause = "crash_loop";
         change.state = DeploymentState::failed;
         change.state_reason = "crash loop";
-        change.error = std::move(error);
+        change.error = error;
         return {};
       });
   if (!lost) {

@@ -60,7 +60,7 @@ class FleetTest : public ::testing::Test {
     engine.map_port(default_port_of_app, app.port());
   }
 
-  Deployment add(const std::string& alias = "preview") {
+  Deployment add(const std::string& alias = "preview", std::int64_t config_version = 0) {
     EXPECT_TRUE(repository->ensure_project({}, "shop", clock.now()));
     Deployment deployment;
     deployment.id = DeploymentId::random();
@@ -70,6 +70,7 @@ class FleetTest : public ::testing::Test {
     deployment.created_at = clock.now();
     deployment.source = sha256("x");
     deployment.artifact.start = "node server.js";
+    deployment.config_version = config_version;
     return repository->add({}, deployment, {}).value();
   }
 
@@ -89,6 +90,18 @@ class FleetTest : public ::testing::Test {
   }
   void eventually_in(const Deployment& deployment, DeploymentState state) {
     eventually([&] { return repository->get(deployment.id).value().state == state; });
+  }
+  // Starts it, and ends each of its instances as soon as it answers.
+  void crash_until_given_up(const Deployment& deployment) {
+    ASSERT_TRUE(fleet.start(deployment, {}));
+    for (int crash = 1; crash <= 5; ++crash) {
+      eventually([&] {
+        return state_of(deployment) == Backend::State::ready && !engine.running().empty();
+      });
+      engine.exit(engine.running().at(0), {.code = 1});
+      eventually([&] { return fleet.counts().crashes == static_cast<std::uint64_t>(crash); });
+    }
+    eventually_in(deployment, DeploymentState::failed);
   }
   Backend::State state_of(const Deployment& deployment) {
     return fleet.backend(deployment.id)->state();
@@ -232,20 +245,29 @@ TEST_F(FleetTest, ACrashIsRestarted) {
 
 TEST_F(FleetTest, ACrashLoopIsGivenUpAndRecorded) {
   const Deployment deployment = add();
-  ASSERT_TRUE(fleet.start(deployment, {}));
-  for (int crash = 1; crash <= 5; ++crash) {
-    eventually(
-        [&] { return state_of(deployment) == Backend::State::ready && !engine.running().empty(); });
-    engine.exit(engine.running().at(0), {.code = 1});
-    eventually([&] { return fleet.counts().crashes == static_cast<std::uint64_t>(crash); });
-  }
-  eventually_in(deployment, DeploymentState::failed);
+  crash_until_given_up(deployment);
   EXPECT_EQ(repository->get(deployment.id).value().error->cause, "crash_loop");
   eventually([&] {
     std::lock_guard lock(lost_mutex);
     return lost.size() == 1;
   });
   EXPECT_EQ(state_of(deployment), Backend::State::crashed);
+}
+
+// Hiding the secrets in the log reads the configuration, from the database that is being written.
+TEST_F(FleetTest, ACrashLoopOfAnAppWithASecretIsGivenUpAndRecorded) {
+  const ConfigurationChange secret{
+      .set = {{.name = "KEY", .value = "sk-canary-7f31", .disclosure = Disclosure::secret}}};
+  const Configuration kept =
+      environments.change({}, "shop", std::string(preview_environment), secret).value();
+  const Deployment deployment = add("preview", kept.version);
+  const auto log = fleet.log_directory(deployment.id);
+  ASSERT_TRUE(make_directories(log));
+  ASSERT_TRUE(write_file_atomic(log / "current.log", "1 e no way in with sk-canary-7f31\n"));
+  crash_until_given_up(deployment);
+  const Error error = *repository->get(deployment.id).value().error;
+  EXPECT_EQ(error.cause, "crash_loop");
+  EXPECT_EQ(error.excerpt, std::vector<std::string>{"no way in with *****"});
 }
 
 TEST_F(FleetTest, AnInstanceThatOutgrowsItsDiskIsStartedAfresh) {
