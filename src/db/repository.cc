@@ -361,6 +361,29 @@ Result<std::optional<Deployment>> Repository::newest(std::string_view project,
   return read_one(query.bind(1, project).bind(2, alias));
 }
 
+Result<std::optional<Deployment>> Repository::last_shown(std::string_view project,
+                                                         std::string_view alias,
+                                                         const DeploymentId& except) {
+  auto session = database_->session();
+  // The states that nothing has before it was ready. One that failed since shows nothing.
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT record FROM deployment WHERE project=? AND alias=?"
+                              " AND state IN ('ready','sleeping','stopped','expired') AND id<>?"
+                              " ORDER BY seq DESC LIMIT 1"));
+  return read_one(query.bind(1, project).bind(2, alias).bind(3, except.str()));
+}
+
+Result<std::optional<Deployment>> Repository::before(const Deployment& deployment) {
+  auto session = database_->session();
+  SLIPWAY_TRY(
+      Statement query,
+      session.prepare("SELECT record FROM deployment WHERE project=? AND alias=?"
+                      " AND state<>'deleted' AND seq<(SELECT seq FROM deployment WHERE id=?)"
+                      " ORDER BY seq DESC LIMIT 1"));
+  return read_one(
+      query.bind(1, deployment.project).bind(2, deployment.alias).bind(3, deployment.id.str()));
+}
+
 Result<std::optional<Deployment>> Repository::last_deleted(Timestamp since) {
   auto session = database_->session();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE deleted_at>=? "

@@ -97,6 +97,14 @@ class Repository {
   // The newest that is not deleted; with an alias, of that alias. Nothing when there is none.
   [[nodiscard]] Result<std::optional<Deployment>> newest(std::string_view project,
                                                          std::string_view alias = {});
+  // The newest of an alias that was ready once and is not deleted, leaving out `except`: what the
+  // alias showed last. Nothing when it never showed anything that is left.
+  [[nodiscard]] Result<std::optional<Deployment>> last_shown(std::string_view project,
+                                                             std::string_view alias,
+                                                             const DeploymentId& except);
+  // The one of the same alias that was recorded before it, whatever became of it, and is not
+  // deleted.
+  [[nodiscard]] Result<std::optional<Deployment>> before(const Deployment& deployment);
   [[nodiscard]] Result<std::optional<Deployment>> last_deleted(Timestamp since);
   // Live deployments: whose time has come, how many there are, which.
   [[nodiscard]] Result<std::vector<DeploymentId>> live_due(Timestamp now);

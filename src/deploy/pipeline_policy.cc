@@ -1,6 +1,7 @@
 // The decision on showing what was built.
 #include "base/log.h"
 #include "deploy/pipeline.h"
+#include "deploy/shown.h"
 
 namespace slipway {
 
@@ -10,6 +11,8 @@ Status Pipeline::ask_policies(Making& making) {
   AuditContext by = by_system("pipeline");
   by.actor = deployment.actor;
   SLIPWAY_TRY(by.role, parts_.governance.store().role_about("deployment/" + deployment.id.str()));
+  // Something else may be shown by now than when it was recorded.
+  SLIPWAY_CHECK(compare_with_shown(deployment, making.source, parts_.repository, parts_.blobs));
   Asked asked = asked_about(by, DecisionPoint::preview, "deploy", deployment);
   asked.source = &making.source;
   SLIPWAY_TRY(making.ruling, parts_.governance.decide(asked));

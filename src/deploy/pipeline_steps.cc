@@ -94,9 +94,8 @@ Status Pipeline::detect_units(Making& making) {
   SLIPWAY_TRY(making.source, read_source(deployment.source));
   deployment.plan = detect(ManifestTree(making.source, parts_.blobs), answers_of(options));
   if (deployment.plan.services.empty()) return nothing_to_run(deployment.plan);
-  if (!deployment.base.str().empty())
-    if (const auto before = parts_.repository.get(deployment.base))
-      apply_lessons(deployment.plan, *before);
+  SLIPWAY_TRY(const std::optional<Deployment> before, parts_.repository.before(deployment));
+  if (before) apply_lessons(deployment.plan, *before);
   choose_units(deployment);
   for (const Unit& unit : units_of(deployment))
     for (const std::string& problem : Volumes::problems(unit))

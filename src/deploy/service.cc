@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "deploy/shown.h"
 #include "deploy/units.h"
 #include "detect/detect.h"
 #include "store/workspace.h"
@@ -91,14 +92,7 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted,
   deployment.uploaded_bytes = wanted.uploaded_bytes;
   deployment.options = wanted.options;
   deployment.timings_ms = wanted.client_timings_ms;
-  SLIPWAY_TRY(const std::optional<Deployment> before,
-              parts_.repository.newest(deployment.project, deployment.alias));
-  auto base = std::make_shared<const Manifest>();
-  if (before) {
-    deployment.base = before->id;
-    if (auto read = parts_.blobs.read_manifest(before->source)) base = *std::move(read);
-  }
-  deployment.changed = diff(*base, *source);
+  SLIPWAY_CHECK(compare_with_shown(deployment, *source, parts_.repository, parts_.blobs));
   return deployment;
 }
 
@@ -132,7 +126,7 @@ Result<Deployment> DeployService::redeploy(const AuditContext& by, const Deploym
   deployment.source_files = of.source_files;
   deployment.source_bytes = of.source_bytes;
   deployment.options = of.options;
-  deployment.base = of.id;
+  SLIPWAY_CHECK(compare_with_shown(deployment, *manifest, parts_.repository, parts_.blobs));
   return record(by, deployment, *manifest, idempotency_key);
 }
 
@@ -231,8 +225,13 @@ Result<Deployment> DeployService::undo(const AuditContext& by,
                 "deploy the folder again");
   // What never became ready has no artifact to bring back: it returns as what it was.
   const bool complete = removed->ready_at.has_value();
+  const std::lock_guard one_at_a_time(recording_);
+  AuditContext allowed = by;
+  if (complete) {
+    SLIPWAY_TRY(allowed, may_show_again(by, *removed));
+  }
   SLIPWAY_TRY(const Deployment back,
-              parts_.repository.update(by, removed->id, [&](Deployment& change) -> Status {
+              parts_.repository.update(allowed, removed->id, [&](Deployment& change) -> Status {
                 if (change.state != DeploymentState::deleted)
                   return fail(Errc::conflict, "it was brought back already");
                 change.deleted_at.reset();

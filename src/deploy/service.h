@@ -67,7 +67,8 @@ class DeployService {
     std::uint64_t uploaded_files = 0, uploaded_bytes = 0;
   };
   // Asks the policies, records it and starts making it. One that waits for people stays queued,
-  // with state_reason "waiting for approval apr_…", and goes on by itself. Errors:
+  // with state_reason "waiting for approval apr_…", and goes on by itself; asked for again, the
+  // same files wait for the same approval, and are the same deployment. Errors:
   // failed_precondition when blobs are missing, denied_by_policy.
   [[nodiscard]] Result<Deployment> deploy(const AuditContext& by, const NewDeployment& wanted,
                                           std::string_view idempotency_key);
@@ -104,7 +105,8 @@ class DeployService {
   // for people, the deployment comes back as it was and goes once they agree. Errors:
   // denied_by_policy.
   [[nodiscard]] Result<Deployment> remove(const AuditContext& by, const Deployment& deployment);
-  // Brings back the given one, or the one removed last. Errors: not_found.
+  // Brings back the given one, or the one removed last, when the policies allow showing it beside
+  // what is shown now. Errors: not_found, denied_by_policy.
   [[nodiscard]] Result<Deployment> undo(const AuditContext& by,
                                         const std::optional<DeploymentId>& id);
   // Ends it for its age. Only for housekeeping.
@@ -121,6 +123,15 @@ class DeployService {
   // -- service_governed.cc
   [[nodiscard]] Result<Deployment> record(const AuditContext& by, const Deployment& deployment,
                                           const Manifest& source, std::string_view idempotency_key);
+  // The deployment of the same files, options and actor that waits for people; and its request.
+  struct Waiting {
+    Deployment deployment;
+    ApprovalRequest request;
+  };
+  [[nodiscard]] Result<std::optional<Waiting>> waiting_alike(const Deployment& deployment);
+  // Whether the policies allow showing again what was removed.
+  [[nodiscard]] Result<AuditContext> may_show_again(const AuditContext& by,
+                                                    const Deployment& removed);
   [[nodiscard]] Result<Deployment> take_away(const AuditContext& by, const Deployment& deployment);
   [[nodiscard]] Status go_on_deploying(const ApprovalRequest& request);
   [[nodiscard]] Status go_on_removing(const ApprovalRequest& request);

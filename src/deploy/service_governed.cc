@@ -1,13 +1,21 @@
 // What the policies have a say in: recording a deployment, removing one, and going on with either
 // once people agreed.
+#include <tuple>
+
 #include "base/log.h"
 #include "deploy/service.h"
+#include "deploy/shown.h"
 
 namespace slipway {
 namespace {
 
 std::string resource_of(const Deployment& deployment) {
   return "deployment/" + deployment.id.str();
+}
+
+std::optional<DeploymentId> deployment_of(const ApprovalRequest& request) {
+  return DeploymentId::parse(
+      std::string_view(request.resource).substr(request.resource.find('/') + 1));
 }
 
 // `serving`: releases of it that serve now, which its removal leaves alone.
@@ -74,6 +82,12 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
     // Another's answer may take long; then limits may be overshot by what is asked meanwhile.
     std::unique_lock one_at_a_time(recording_, std::defer_lock);
     if (!parts_.governance.asks_others()) one_at_a_time.lock();
+    SLIPWAY_TRY(const std::optional<Waiting> same, waiting_alike(deployment));
+    if (same) {
+      if (one_at_a_time.owns_lock()) one_at_a_time.unlock();
+      SLIPWAY_CHECK(go_on_deploying(same->request));  // the facts or the rules may be others by now
+      return parts_.repository.get(same->deployment.id);
+    }
     SLIPWAY_TRY(Ruling ruling, parts_.governance.decide(asked));
     if (ruling.waits()) {
       Deployment waiting = deployment;
@@ -92,6 +106,39 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
   }
   if (added && added->id == deployment.id) parts_.pipeline.submit(*added);
   return added;
+}
+
+Result<std::optional<DeployService::Waiting>> DeployService::waiting_alike(
+    const Deployment& deployment) {
+  DeployOptions wanted = deployment.options;
+  wanted.message.clear();
+  SLIPWAY_TRY(const auto open, parts_.governance.store().approvals("open", deployment.project));
+  for (const ApprovalRequest& request : open) {
+    const auto id = deployment_of(request);
+    if (request.action != "deploy" || !id) continue;
+    auto other = parts_.repository.get(*id);
+    if (!other || !waits_for_approval(*other)) continue;
+    DeployOptions options = other->options;
+    options.message.clear();
+    const auto person = [](const Actor& actor) {
+      return std::tie(actor.kind, actor.name, actor.on_behalf_of);
+    };
+    if (other->alias == deployment.alias && other->source == deployment.source &&
+        options == wanted && person(other->actor) == person(deployment.actor))
+      return Waiting{*std::move(other), request};
+  }
+  return std::nullopt;
+}
+
+Result<AuditContext> DeployService::may_show_again(const AuditContext& by,
+                                                   const Deployment& removed) {
+  Deployment shown = removed;
+  SLIPWAY_TRY(const std::shared_ptr<const Manifest> source,
+              parts_.blobs.read_manifest(removed.source));
+  SLIPWAY_CHECK(compare_with_shown(shown, *source, parts_.repository, parts_.blobs));
+  Asked asked = asked_about(by, DecisionPoint::preview, "undo", shown);
+  asked.source = source.get();
+  return parts_.governance.require(asked);
 }
 
 Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
@@ -133,8 +180,7 @@ Result<Deployment> DeployService::take_away(const AuditContext& by, const Deploy
 }
 
 Status DeployService::go_on_deploying(const ApprovalRequest& request) {
-  const auto id = DeploymentId::parse(
-      std::string_view(request.resource).substr(request.resource.find('/') + 1));
+  const auto id = deployment_of(request);
   if (!id) return fail(Errc::corrupt, "an approval of no deployment");
   std::lock_guard one_at_a_time(recording_);
   const Result<Deployment> found = parts_.repository.get(*id);
@@ -163,10 +209,12 @@ Status DeployService::go_on_deploying(const ApprovalRequest& request) {
                   fmt::format("approval {}: {}", request.id.str(), request.closed_reason), {});
   if (request.state != "open") return {};
   SLIPWAY_TRY(std::string role, parts_.governance.store().role_about(request.resource));
-  Asked asked =
-      asked_about(requester_of(request, std::move(role)), request.point, "deploy", *found);
   SLIPWAY_TRY(const std::shared_ptr<const Manifest> source,
               parts_.blobs.read_manifest(found->source));
+  Deployment compared = *found;  // something else may be shown by now
+  SLIPWAY_CHECK(compare_with_shown(compared, *source, parts_.repository, parts_.blobs));
+  Asked asked =
+      asked_about(requester_of(request, std::move(role)), request.point, "deploy", compared);
   asked.source = source.get();
   SLIPWAY_TRY(const Ruling ruling, parts_.governance.decide(asked));
   if (ruling.waits()) return {};
@@ -196,8 +244,7 @@ Status DeployService::go_on_removing(const ApprovalRequest& request) {
   const auto close_as = [&](std::string_view state, std::string_view reason) {
     return parts_.governance.close(by_system("policy"), request.id, state, std::string(reason));
   };
-  const auto id = DeploymentId::parse(
-      std::string_view(request.resource).substr(request.resource.find('/') + 1));
+  const auto id = deployment_of(request);
   const Result<Deployment> found =
       id ? parts_.repository.get(*id) : Result<Deployment>(fail(Errc::not_found, "gone"));
   if (!found || found->state == DeploymentState::deleted)

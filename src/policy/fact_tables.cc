@@ -335,7 +335,8 @@ constexpr FactTable tables[] = {
     {"deployment", FactRows::one, FactSource::platform,
      "The deployment that is asked about; no row when there is none.", deployment_columns},
     {"change", FactRows::one, FactSource::platform,
-     "How it differs from what its environment runs now (a first release: from nothing).",
+     "How it differs from what its environment runs now, a preview from what its alias showed last "
+     "(a first one: from nothing).",
      change_columns},
     {"file", FactRows::many, FactSource::platform, "Each file that differs.", file_columns,
      FactCure::fix_row, "", "slipway deploy  # without the change of {path}"},
