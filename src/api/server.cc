@@ -210,7 +210,7 @@ void Server::Parts::make_releases() {
 }
 
 Status Server::Parts::recover() const {
-  SLIPWAY_CHECK(remove_left_over_instances(settings.data, *engine));
+  SLIPWAY_CHECK(remove_left_overs(settings.data, *engine));
   SLIPWAY_TRY(const std::vector<Deployment> live,
               stores.repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
   SLIPWAY_CHECK(fleet->adopt(live));

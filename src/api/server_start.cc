@@ -82,16 +82,32 @@ Result<int> find_port(const std::string& address, int port) {
                                            : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
 }
 
-Status remove_left_over_instances(const fs::path& data, Engine& engine) {
+namespace {
+
+Result<std::vector<fs::path>> entries_of(const fs::path& directory) {
+  std::vector<fs::path> out;
+  std::error_code problem;
+  for (fs::directory_iterator at(directory, problem), end; !problem && at != end;
+       at.increment(problem))
+    out.push_back(at->path());
+  if (problem) return fail_errno(problem.value(), "read " + directory.string());
+  return out;
+}
+
+}  // namespace
+
+Status remove_left_overs(const fs::path& data, Engine& engine) {
   SLIPWAY_TRY(const std::vector<SandboxInfo> known, engine.list());
   std::set<std::string> ids;
-  for (const SandboxInfo& info : known) ids.insert(info.id);
-  std::error_code problem;
-  std::vector<fs::path> left;
-  for (const fs::directory_entry& entry : fs::directory_iterator(data / "instances", problem))
-    if (!ids.contains(entry.path().filename().string())) left.push_back(entry.path());
-  if (problem) return fail_errno(problem.value(), "read " + (data / "instances").string());
-  for (const fs::path& path : left) SLIPWAY_CHECK(remove_tree(path));
+  // What ended meanwhile leaves its writable layer, and nobody takes that up again.
+  for (const SandboxInfo& info : known)
+    if (info.running) ids.insert(info.id);
+  SLIPWAY_TRY(const std::vector<fs::path> instances, entries_of(data / "instances"));
+  for (const fs::path& path : instances)
+    if (!ids.contains(path.filename().string())) SLIPWAY_CHECK(remove_tree(path));
+  // Builds do not outlive their server; what they had for themselves, and bodies half received, do.
+  SLIPWAY_TRY(const std::vector<fs::path> scratch, entries_of(data / "scratch"));
+  for (const fs::path& path : scratch) SLIPWAY_CHECK(remove_tree(path));
   return {};
 }
 

@@ -25,10 +25,10 @@ namespace slipway {
 // must be known before the first route is made, and the router may only listen once the routes are
 // there.
 [[nodiscard]] Result<int> find_port(const std::string& address, int port);
-// Removes the files of instances that the engine does not know: the server was killed between
-// making them and starting the sandbox, or between the sandbox's end and theirs. Call it before
-// anything is started.
-[[nodiscard]] Status remove_left_over_instances(const std::filesystem::path& data, Engine& engine);
+// Removes the files of instances that do not run (the server was killed between making them and
+// starting the sandbox, or they ended while it was away) and what builds and uploads of a killed
+// server had for themselves. Call it before anything is started.
+[[nodiscard]] Status remove_left_overs(const std::filesystem::path& data, Engine& engine);
 // Members of the team, and of the one that reaches every team, who may approve.
 [[nodiscard]] std::vector<std::string> approvers_of(IdentityStore& identity,
                                                     const std::string& team);

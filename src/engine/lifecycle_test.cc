@@ -108,6 +108,20 @@ TEST_F(Lifecycle, StopLetsTheAppSayGoodbye) {
   EXPECT_NE(text_of(log).find("o gone\n"), std::string::npos);
 }
 
+// `sh -c "node server.js; ..."`: the shell ends at the signal, what it started has its grace.
+TEST_F(Lifecycle, StopWaitsForTheWholeAppNotOnlyItsFirstProcess) {
+  const SandboxSpec spec = bench().shell(
+      "sh -c 'trap \"echo bye; sleep 0.3; echo gone; exit 0\" TERM; echo up; "
+      "while :; do sleep 0.05; done'; echo next");
+  start(spec);
+  const fs::path log = bench().logs(spec) / "current.log";
+  ASSERT_TRUE(eventually([&] { return text_of(log).find("o up\n") != std::string::npos; }));
+  ASSERT_TRUE(engine().stop(spec.id, 30s).has_value());
+  EXPECT_NE(text_of(log).find("o gone\n"), std::string::npos);
+  EXPECT_EQ(text_of(log).find("o next\n"), std::string::npos);
+  EXPECT_EQ(leftovers(spec), "");
+}
+
 TEST_F(Lifecycle, StopKillsWhatIgnoresTheSignal) {
   const SandboxSpec spec = bench().shell("trap '' TERM; echo up; while :; do sleep 0.05; done");
   start(spec);
@@ -224,6 +238,28 @@ TEST_F(Lifecycle, AShimKilledWhileNoServerRunsIsCleanedUpAtTheNextStart) {
   ASSERT_TRUE(eventually([&] { return exits().size() == 1; }));
   EXPECT_TRUE(eventually([&] { return ::kill(record.init_pid, 0) != 0; }));
   EXPECT_TRUE(eventually([&] { return leftovers(spec).empty(); }));
+}
+
+// A restore rehearsal: a copy of the data directory is started while the original runs.
+TEST_F(Lifecycle, ACopyOfTheStateTouchesNothingOfTheOriginal) {
+  const SandboxSpec spec = bench().shell(server_script, Egress::internet);
+  start(spec);
+  ASSERT_TRUE(answers(spec.id));
+  const ProcessRecord before = processes(spec.id);
+  EngineBench copy;
+  copy.close();
+  fs::remove_all(copy.path() / "state");
+  fs::copy(bench().path() / "state", copy.path() / "state", fs::copy_options::recursive);
+
+  copy.reopen();
+
+  EXPECT_TRUE(copy.engine().list().value().empty());
+  EXPECT_TRUE(fs::is_empty(copy.path() / "state/sandboxes"));
+  EXPECT_TRUE(answers(spec.id));
+  EXPECT_EQ(::kill(before.shim_pid, 0), 0);
+  EXPECT_EQ(::kill(before.init_pid, 0), 0);
+  EXPECT_TRUE(exits().empty());
+  ASSERT_TRUE(engine().stop(spec.id, 2s).has_value());
 }
 
 TEST_F(Lifecycle, AnotherServerCannotOpenTheSameState) {

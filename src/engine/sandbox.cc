@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -79,6 +80,10 @@ Status SandboxEngine::State::open() {
   if (init_.empty())
     log_warn(
         "tini is not installed: apps that ignore SIGTERM as process 1 are killed, not stopped");
+  struct stat self{};
+  if (::stat(settings_.state_dir.c_str(), &self) != 0)
+    return fail_errno(errno, "stat " + settings_.state_dir.string());
+  owner_ = fmt::format("{:x}:{:x}", self.st_dev, self.st_ino);
   swap_accounting_ =
       cgroups_.layout() == CgroupLayout::v2
           ? fs::exists("/proc/swaps", error)
@@ -161,23 +166,6 @@ Status SandboxEngine::State::start(const SandboxSpec& spec, const fs::path& log_
   watch_shim(instance->shim);
   changed_.notify_all();
   return {};
-}
-
-void SandboxEngine::State::ask_to_end(const Instance& instance, Duration grace) const {
-  const Pidfd& init = instance.dialer->init();
-  const Deadline deadline = Deadline::after(clock_, grace);
-  constexpr Duration young = 1s, ready_step = 2ms, again_after = 250ms;
-  if (clock_.monotonic() - instance.started < young) {
-    // The first process of a sandbox is deaf until it has set itself up. An init is ready when it
-    // has started the app, but may for an instant have nobody to pass the signal on to.
-    while (!init_.empty() && cgroups_.processes(instance.meta.cgroup).size() < 2 &&
-           clock_.monotonic() - instance.started < young && !deadline.passed(clock_))
-      if (instance.shim.wait_exit(ready_step)) return;
-    std::ignore = init.signal(instance.meta.stop_signal);
-    if (instance.shim.wait_exit(std::min(deadline.left(clock_), again_after))) return;
-  }
-  std::ignore = init.signal(instance.meta.stop_signal);
-  std::ignore = instance.shim.wait_exit(deadline.left(clock_));
 }
 
 Status SandboxEngine::State::stop(const std::string& id, Duration grace) {

@@ -98,14 +98,22 @@ Status SandboxEngine::State::check(const SandboxSpec& spec) const {
   return {};
 }
 
+std::string SandboxEngine::State::init_of(const SandboxSpec& spec) const {
+  if (spec.root.base == SandboxRoot::Base::host) return init_;
+  // An image has no init of ours, nor libraries for one.
+  return init_.ends_with("-static") ? image_init : "";
+}
+
 Result<SandboxMeta> SandboxEngine::State::prepare(const SandboxSpec& spec, ShimJob::Kind kind) {
   SandboxMeta meta;
   meta.kind = kind;
   meta.id = spec.id;
+  meta.owner = owner_;
   meta.cgroup = sandbox_group(spec.cgroup, spec.id);
   meta.work = spec.root.upper.string() + ".work";
   meta.labels = spec.labels;
   meta.stop_signal = spec.stop_signal;
+  meta.init = init_of(spec).empty() ? SandboxMeta::Init::none : SandboxMeta::Init::ours;
   if (spec.egress != Egress::none) {
     if (!network_) return fail(network_error_);
     SLIPWAY_TRY(meta.network_slot, network_->take());
@@ -150,12 +158,8 @@ Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxS
   job.log_directory = target.log_directory;
   job.log_limit_bytes = target.log_limit_bytes;
   const Filter& filter = spec.powers == Powers::image_build ? image_build_filter_ : filter_;
-  std::string init = init_;
-  if (spec.root.base == SandboxRoot::Base::layers && !init.empty()) {
-    // An image has no init of ours, nor libraries for one.
-    if (init.ends_with("-static")) job.root.binds.push_back({.source = init, .target = image_init});
-    init = init.ends_with("-static") ? image_init : "";
-  }
+  const std::string init = init_of(spec);
+  if (init == image_init) job.root.binds.push_back({.source = init_, .target = image_init});
   OciSettings oci{.rootfs = job.stage + "/root",
                   .cgroup = "/" + meta.cgroup,
                   .id_base = job.id_base,

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 
 #include <cerrno>
@@ -37,6 +38,13 @@ Status SandboxEngine::State::recover_one(const std::string& id) {
   Result<SandboxMeta> meta = text ? decode_sandbox_meta(*text) : fail(text.error());
   // The server died between making the directory and writing the record: nothing was started.
   if (!meta) return remove_tree(directory(id));
+  // This is a copy of the directory that it was started from (or the machine's devices were counted
+  // anew since, and nothing of it is left): processes, groups and paths in the record are not ours.
+  if (!meta->owner.empty() && meta->owner != owner_) {
+    log_info("a sandbox of another data directory is forgotten", {{"id", id}});
+    SLIPWAY_CHECK(remove_tree(settings_.state_dir / "runtime" / id));
+    return remove_tree(directory(id));
+  }
   if (meta->network_slot >= 0 && network_) network_->adopt(meta->network_slot);
 
   // While the lock is held there is a shim, though perhaps one that has not said who it is yet.
@@ -65,6 +73,8 @@ Status SandboxEngine::State::recover_one(const std::string& id) {
     auto dialer = init ? NetnsDialer::open(std::move(*init), home_)
                        : Result<std::shared_ptr<NetnsDialer>>(fail(init.error()));
     if (dialer) {
+      // A server that died while it stopped an app leaves the init halted; it goes on.
+      std::ignore = (*dialer)->init().signal(SIGCONT);
       auto instance = std::make_shared<Instance>();
       instance->phase = Instance::Phase::running;
       instance->meta = std::move(*meta);

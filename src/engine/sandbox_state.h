@@ -16,8 +16,9 @@
 
 namespace slipway {
 
-// The inside of SandboxEngine, in three files: sandbox.cc (instances), sandbox_launch.cc (making
-// and removing one sandbox), sandbox_step.cc (builds), sandbox_recovery.cc (after a restart).
+// The inside of SandboxEngine, by files: sandbox.cc (instances), sandbox_launch.cc (making and
+// removing one sandbox), sandbox_stop.cc (ending one in peace), sandbox_step.cc (builds),
+// sandbox_recovery.cc (after a restart).
 class SandboxEngine::State {
  public:
   State(SandboxSettings settings, const Clock& clock, CgroupTree cgroups)
@@ -63,6 +64,8 @@ class SandboxEngine::State {
     const Fd* output = nullptr;  // of a step
   };
   [[nodiscard]] Status check(const SandboxSpec& spec) const;
+  // The init that the app is started by, as its sandbox sees it; "" for none.
+  [[nodiscard]] std::string init_of(const SandboxSpec& spec) const;
   // Records the sandbox on disk and takes what it needs of the network.
   [[nodiscard]] Result<SandboxMeta> prepare(const SandboxSpec& spec, ShimJob::Kind kind);
   [[nodiscard]] Result<Launch> launch(const SandboxSpec& spec, const SandboxMeta& meta,
@@ -83,9 +86,12 @@ class SandboxEngine::State {
   [[nodiscard]] Status recover_one(const std::string& id);
   [[nodiscard]] bool shim_lives(const std::string& id) const;
 
-  // sandbox.cc
-  // SIGTERM, and up to `grace` for it to have effect.
+  // sandbox_stop.cc
+  // Its stop signal to the app, and up to `grace` for all of the app to end.
   void ask_to_end(const Instance& instance, Duration grace) const;
+  void ask_app_below_init(const Instance& instance, const Deadline& deadline) const;
+
+  // sandbox.cc
   void watch();
   void watch_shim(const Pidfd& shim) const;
   void wake_watcher() const;
@@ -101,6 +107,7 @@ class SandboxEngine::State {
   };
   Filter filter_, image_build_filter_;
   std::string init_;
+  std::string owner_;  // of what is started here: SandboxMeta::owner
   bool swap_accounting_ = false;
   std::uint64_t open_files_ceiling_ = 0;
   Fd home_;  // the host's network namespace

@@ -152,10 +152,12 @@ std::string encode(const SandboxMeta& meta) {
   for (const auto& [key, value] : meta.labels) labels.push_back(json::array{key, value});
   return json::serialize(json::object{{"kind", kind_name(meta.kind)},
                                       {"id", meta.id},
+                                      {"owner", meta.owner},
                                       {"cgroup", meta.cgroup},
                                       {"work", meta.work},
                                       {"network_slot", meta.network_slot},
                                       {"stop_signal", meta.stop_signal},
+                                      {"init", meta.init == SandboxMeta::Init::ours},
                                       {"labels", std::move(labels)}});
 }
 
@@ -164,10 +166,12 @@ Result<SandboxMeta> decode_sandbox_meta(std::string_view text) {
     SandboxMeta meta;
     meta.kind = kind_of(in);
     meta.id = text_of(in, "id");
+    if (in.contains("owner")) meta.owner = text_of(in, "owner");
     meta.cgroup = text_of(in, "cgroup");
     meta.work = text_of(in, "work");
     meta.network_slot = number_of<int>(in, "network_slot");
     if (in.contains("stop_signal")) meta.stop_signal = number_of<int>(in, "stop_signal");
+    if (in.contains("init") && in.at("init").as_bool()) meta.init = SandboxMeta::Init::ours;
     for (const json::value& label : in.at("labels").as_array())
       meta.labels.emplace_back(std::string(label.as_array().at(0).as_string()),
                                std::string(label.as_array().at(1).as_string()));

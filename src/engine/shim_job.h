@@ -73,10 +73,15 @@ inline constexpr const char* exit_file = "exit.json";       // by the shim, dura
 struct SandboxMeta {
   ShimJob::Kind kind = ShimJob::Kind::instance;
   std::string id;
+  // Which state directory it belongs to (its device and inode): in a copy of that directory the
+  // record names processes and groups of the original. "": of the one it lies in.
+  std::string owner{};
   std::string cgroup;
   std::string work;
   int network_slot = -1;
   int stop_signal = 15;
+  // Whether the first process is an init of ours, which waits for the app, or the app itself.
+  enum class Init { none, ours } init = Init::none;
   std::vector<std::pair<std::string, std::string>> labels;
 };
 [[nodiscard]] std::string encode(const SandboxMeta& meta);

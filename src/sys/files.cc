@@ -89,7 +89,8 @@ Status make_directories(const fs::path& path, unsigned mode) {
 
 namespace {
 
-// Empties the directory behind `directory`, which is on file system `device`.
+// Empties the directory behind `directory`, which is on file system `device`. Others may be
+// removing it as well.
 Status empty_directory(Fd directory, dev_t device, const fs::path& name) {
   DIR* stream = ::fdopendir(directory.get());
   if (stream == nullptr) return fail_errno(errno, "read directory " + name.string());
@@ -107,6 +108,7 @@ Status empty_directory(Fd directory, dev_t device, const fs::path& name) {
       break;
     }
     Fd below(::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!below.valid() && errno == ENOENT) continue;
     struct stat info{};
     if (!below.valid() || ::fstat(below.get(), &info) != 0) {
       outcome = fail_errno(errno, "open " + (name / child).string());
@@ -114,7 +116,7 @@ Status empty_directory(Fd directory, dev_t device, const fs::path& name) {
       outcome = fail(Errc::failed_precondition, (name / child).string() + " is a mount point");
     } else {
       outcome = empty_directory(std::move(below), device, name / child);
-      if (outcome && ::unlinkat(fd, entry->d_name, AT_REMOVEDIR) != 0)
+      if (outcome && ::unlinkat(fd, entry->d_name, AT_REMOVEDIR) != 0 && errno != ENOENT)
         outcome = fail_errno(errno, "remove " + (name / child).string());
     }
   }
@@ -135,8 +137,10 @@ Status remove_tree(const fs::path& path) {
       return fail_errno(errno, "remove " + path.string());
     return {};
   }
-  SLIPWAY_TRY(Fd directory, open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-  SLIPWAY_CHECK(empty_directory(std::move(directory), info.st_dev, path));
+  Result<Fd> directory = open_file(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!directory && directory.error().code == Errc::not_found) return {};
+  if (!directory) return fail(directory.error());
+  SLIPWAY_CHECK(empty_directory(*std::move(directory), info.st_dev, path));
   if (::rmdir(path.c_str()) != 0 && errno != ENOENT)
     return fail_errno(errno, "remove " + path.string());
   return {};

@@ -23,7 +23,8 @@ namespace slipway {
                                        unsigned mode = 0644);
 [[nodiscard]] Status fsync_directory(const std::filesystem::path& directory);
 [[nodiscard]] Status make_directories(const std::filesystem::path& path, unsigned mode = 0755);
-// Removes a tree without following links and without leaving its file system; absent is fine.
+// Removes a tree without following links and without leaving its file system; absent is fine, and
+// so is somebody else who removes it at the same time.
 [[nodiscard]] Status remove_tree(const std::filesystem::path& path);
 // Free bytes that an ordinary process may use on the file system of `path`.
 [[nodiscard]] Result<std::uint64_t> free_bytes(const std::filesystem::path& path);

@@ -84,19 +84,31 @@ std::optional<ProcessExit> Pidfd::reap() const {
   return ProcessExit{128 + info.si_status, info.si_status};
 }
 
-Result<std::uint64_t> process_start_time(pid_t pid) {
+namespace {
+
+// Field `wanted` of /proc/PID/stat, a number behind the name.
+Result<std::uint64_t> stat_field(pid_t pid, int wanted) {
   SLIPWAY_TRY(const std::string stat, read_file(fmt::format("/proc/{}/stat", pid), 4096));
   // The name in parentheses may hold anything; fields are counted from behind it (field 3 first).
   const std::size_t end_of_name = stat.rfind(')');
   std::size_t at = end_of_name == std::string::npos ? stat.size() : end_of_name + 2;
-  for (int field = 3; field < 22 && at < stat.size(); ++field) {
+  for (int field = 3; field < wanted && at < stat.size(); ++field) {
     at = stat.find(' ', at);
     at = at == std::string::npos ? stat.size() : at + 1;
   }
-  std::uint64_t time = 0;
-  if (std::from_chars(stat.data() + at, stat.data() + stat.size(), time).ec != std::errc{})
-    return fail(Errc::io, fmt::format("/proc/{}/stat has no start time", pid));
-  return time;
+  std::uint64_t number = 0;
+  if (std::from_chars(stat.data() + at, stat.data() + stat.size(), number).ec != std::errc{})
+    return fail(Errc::io, fmt::format("/proc/{}/stat has no field {}", pid, wanted));
+  return number;
+}
+
+}  // namespace
+
+Result<std::uint64_t> process_start_time(pid_t pid) { return stat_field(pid, 22); }
+
+Result<pid_t> process_parent(pid_t pid) {
+  SLIPWAY_TRY(const std::uint64_t parent, stat_field(pid, 4));
+  return static_cast<pid_t>(parent);
 }
 
 Result<Pidfd> spawn(std::span<const std::string> argv, const SpawnOptions& options) {

@@ -51,6 +51,9 @@ class Pidfd {
 // Field 22 of /proc/PID/stat: with the pid it names one process for the life of the machine.
 [[nodiscard]] Result<std::uint64_t> process_start_time(pid_t pid);
 
+// Field 4 of /proc/PID/stat. Errors: not_found when there is no such process.
+[[nodiscard]] Result<pid_t> process_parent(pid_t pid);
+
 struct SpawnOptions {
   // {ours, the number it gets}; everything else is closed (all our descriptors are O_CLOEXEC).
   std::vector<std::pair<int, int>> fds;

@@ -4,6 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <barrier>
+#include <thread>
+#include <vector>
+
 #include "sys/cgroup.h"
 #include "sys/files.h"
 #include "sys/mounts.h"
@@ -139,6 +144,25 @@ TEST_F(Sys, CpuSharesNeedTheController) {
   write("cgroup.controllers", "memory pids\n");
   EXPECT_EQ(CgroupTree::open(path()).value().set_cpu_weight("a", 1).error().code,
             Errc::failed_precondition);
+}
+
+// A sandbox's end and a server's start may meet in the same directory.
+TEST_F(Sys, SeveralMayRemoveATreeAtTheSameTime) {
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 40; ++i) write(fmt::format("tree/{}/below/file", i), "x");
+    std::barrier begin(4);
+    std::array<Status, 4> outcomes;
+    {
+      std::vector<std::jthread> removers;
+      for (Status& outcome : outcomes)
+        removers.emplace_back([&] {
+          begin.arrive_and_wait();
+          outcome = remove_tree(path() / "tree");
+        });
+    }
+    for (const Status& outcome : outcomes)
+      ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
+  }
 }
 
 TEST_F(Sys, ProcessesOfControlGroupsV2) {
