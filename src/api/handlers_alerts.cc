@@ -1,4 +1,5 @@
 #include "api/routes.h"
+#include "base/text.h"
 #include "json/reader.h"
 #include "model/environment.h"
 #include "release/alerts.h"
@@ -34,7 +35,8 @@ Result<AlertId> id_of(const ApiCall& call) {
 }
 
 Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
-                           const std::string& environment, std::string_view change) {
+                           const std::string& environment, std::string_view change,
+                           const ChangeDigest& what) {
   const std::string& project = call.path_value("project");
   SLIPWAY_CHECK(authorize(context, call, project, environment));
   const bool preview =
@@ -47,14 +49,18 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
                                                                           : environment,
                                      .resource = "alerts/" + project,
                                      .action = "env_write",
-                                     .more = [change](Facts& facts) {
-                                       facts.add("config_change", {{"kind", "setting"},
-                                                                   {"name", "alerts"},
-                                                                   {"subject", "setting:alerts"},
-                                                                   {"change", change},
-                                                                   {"live", 0},
-                                                                   {"undo_for", 365 * 24 * 3600}});
-                                     }});
+                                     .more =
+                                         [change](Facts& facts) {
+                                           facts.add("config_change",
+                                                     {{"kind", "setting"},
+                                                      {"name", "alerts"},
+                                                      {"subject", "setting:alerts"},
+                                                      {"change", change},
+                                                      {"live", 0},
+                                                      {"undo_for", 365 * 24 * 3600},
+                                                      {"loads_code", 0}});
+                                         }},
+                                    what);
 }
 
 }  // namespace
@@ -78,7 +84,10 @@ Result<ApiResponse> add_alert(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(reader.status());
   SLIPWAY_CHECK(check_names(wanted.project, preview_environment));
   if (!wanted.environment.empty()) SLIPWAY_CHECK(check_environment_name(wanted.environment));
-  SLIPWAY_TRY(const AuditContext by, allow(context, call, wanted.environment, "added"));
+  ChangeDigest what(call.by.actor, "alert");
+  what.add("url", context.environments.fingerprint(wanted.url));
+  what.add("environment", wanted.environment).add("events", join(wanted.events, ","));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, wanted.environment, "added", what));
   SLIPWAY_CHECK(context.repository.ensure_project(by, wanted.project, context.clock.now()));
   SLIPWAY_TRY(const Alerts::Added added, context.alerts.add(by, wanted));
   json::object out = alert_json(added.subscription);
@@ -89,7 +98,9 @@ Result<ApiResponse> add_alert(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> remove_alert(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
   SLIPWAY_TRY(const AlertId id, id_of(call));
-  SLIPWAY_TRY(const AuditContext by, allow(context, call, {}, "removed"));
+  SLIPWAY_TRY(const AuditContext by,
+              allow(context, call, {}, "removed",
+                    ChangeDigest(call.by.actor, "alert").add("id", id.str())));
   SLIPWAY_TRY(const AlertSubscription removed,
               context.alerts.remove(by, call.path_value("project"), id));
   return json_response(200, alert_json(removed));

@@ -1,6 +1,7 @@
 #include "api/release_answers.h"
 #include "api/routes.h"
 #include "json/reader.h"
+#include "policy/code_variables.h"
 
 namespace slipway::handlers {
 namespace {
@@ -47,39 +48,47 @@ Result<EnvironmentVar> read_var(const json::value& value) {
   return var;
 }
 
-// Whether the caller and the policies allow these changes; the context with the decision in it.
+// Whether the caller and the policies allow the draft; the context with the decision in it. Plain
+// variables and secrets are asked about at points of their own.
 Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
-                           const std::vector<VarChange>& changes) {
+                           const Environments::Draft& draft) {
   const std::string& project = call.path_value("project");
   const std::string& environment = call.path_value("environment");
-  SLIPWAY_CHECK(authorize(context, call, project, environment));
-  const bool secret = std::ranges::any_of(
-      changes, [](const VarChange& each) { return each.disclosure == Disclosure::secret; });
-  if (secret)
-    SLIPWAY_CHECK(
-        context.identity.authorize(call.principal, Permission::secret_write, project, environment));
-  const bool production = environment == "production";
-  return context.governance.require(
-      {.point = secret ? DecisionPoint::secret : DecisionPoint::config,
-       .by = call.by,
-       .project = project,
-       .environment = production || environment == "staging" ? environment : "preview",
-       .resource = fmt::format("configuration/{}/{}", project, environment),
-       .action = "env_write",
-       .more = [&](Facts& facts) {
-         for (const VarChange& each : changes) {
-           const std::string_view kind = each.disclosure == Disclosure::secret ? "secret" : "env";
-           facts.add("config_change",
-                     {{"kind", kind},
-                      {"name", each.name},
-                      {"subject", fmt::format("{}:{}", kind, each.name)},
-                      {"change", each.what == VarChange::What::added      ? "added"
-                                 : each.what == VarChange::What::modified ? "modified"
-                                                                          : "removed"},
-                      {"live", production ? 1 : 0},
-                      {"undo_for", 365 * 24 * 3600}});
-         }
-       }});
+  const bool production = environment == production_environment;
+  std::vector<Asked> asked;
+  for (const Disclosure side : {Disclosure::plain, Disclosure::secret}) {
+    std::vector<VarChange> changes = draft.changes;
+    std::erase_if(changes, [&](const VarChange& each) { return each.disclosure != side; });
+    if (changes.empty()) continue;
+    const bool secret = side == Disclosure::secret;
+    if (secret)
+      SLIPWAY_CHECK(context.identity.authorize(call.principal, Permission::secret_write, project,
+                                               environment));
+    asked.push_back(
+        {.point = secret ? DecisionPoint::secret : DecisionPoint::config,
+         .by = call.by,
+         .project = project,
+         .environment = production || environment == staging_environment ? environment : "preview",
+         .resource = fmt::format("configuration/{}/{}", project, environment),
+         .action = "env_write",
+         .more = [production, kind = secret ? "secret" : "env",
+                  changes = std::move(changes)](Facts& facts) {
+           for (const VarChange& each : changes)
+             facts.add("config_change",
+                       {{"kind", kind},
+                        {"name", each.name},
+                        {"subject", fmt::format("{}:{}", kind, each.name)},
+                        {"change", each.what == VarChange::What::added      ? "added"
+                                   : each.what == VarChange::What::modified ? "modified"
+                                                                            : "removed"},
+                        {"live", production ? 1 : 0},
+                        {"undo_for", 365 * 24 * 3600},
+                        {"loads_code", loads_code(each.name) ? 1 : 0}});
+         }});
+  }
+  if (asked.empty()) return call.by;  // nothing changes
+  return context.governance.require_all(std::move(asked),
+                                        context.environments.digest(call.by.actor, draft));
 }
 
 // Where a release serves, the next one has the new configuration; the answer says which rollout
@@ -119,12 +128,14 @@ Result<ApiResponse> change_env(const ApiContext& context, ApiCall& call) {
   const std::string& project = call.path_value("project");
   const std::string& environment = call.path_value("environment");
   SLIPWAY_CHECK(check_names(project, preview_environment));
-  SLIPWAY_TRY(const Environments::Draft draft,
+  // First, so that no error tells names of somebody else's variables.
+  SLIPWAY_CHECK(authorize(context, call, project, environment));
+  SLIPWAY_TRY(Environments::Draft draft,
               context.environments.preview(project, environment, change));
-  SLIPWAY_TRY(const AuditContext by, allow(context, call, draft.changes));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, draft));
   SLIPWAY_CHECK(context.repository.ensure_project(by, project, context.clock.now()));
-  SLIPWAY_TRY(const Configuration next,
-              context.environments.change(by, project, environment, change));
+  // What was allowed is what is stored.
+  SLIPWAY_TRY(const Configuration next, context.environments.commit(by, std::move(draft)));
   json::object out = configuration_json(next);
   add_release(context, by, next, release, out);
   return json_response(200, out);
@@ -157,11 +168,10 @@ Result<ApiResponse> roll_env_back(const ApiContext& context, ApiCall& call) {
   const std::string& project = call.path_value("project");
   const std::string& environment = call.path_value("environment");
   SLIPWAY_CHECK(authorize(context, call, project, environment));
-  SLIPWAY_TRY(const Environments::Draft draft,
+  SLIPWAY_TRY(Environments::Draft draft,
               context.environments.preview_rollback(project, environment, version));
-  SLIPWAY_TRY(const AuditContext by, allow(context, call, draft.changes));
-  SLIPWAY_TRY(const Configuration now,
-              context.environments.roll_back(by, project, environment, version));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, draft));
+  SLIPWAY_TRY(const Configuration now, context.environments.commit(by, std::move(draft)));
   json::object out = configuration_json(now);
   add_release(context, by, now, release, out);
   return json_response(200, out);

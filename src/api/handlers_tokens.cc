@@ -1,4 +1,6 @@
 // Tokens and the agents that hold them.
+#include <boost/json/serialize.hpp>
+
 #include "api/identity_json.h"
 #include "api/routes.h"
 #include "base/log.h"
@@ -27,8 +29,10 @@ Status permits_members_of(const ApiCall& call, std::string_view team) {
 }
 
 // Asks the policies whether there may be such a token.
+// `body` is what was sent: an expiry in it counts from when it is asked for.
 Result<AuditContext> allow_token(const ApiContext& context, const ApiCall& call,
-                                 const Restriction& restriction, const std::string& member) {
+                                 const Restriction& restriction, const std::string& member,
+                                 const json::value& body) {
   const PermissionSet actions = restriction.actions.value_or(PermissionSet::all());
   std::optional<std::int64_t> expires_in;
   if (restriction.expires_at)
@@ -45,16 +49,18 @@ Result<AuditContext> allow_token(const ApiContext& context, const ApiCall& call,
        .by = call.by,
        .resource = "token/" + (member.empty() ? call.by.actor.token : member),
        .action = "token",
-       .more = [&](Facts& facts) {
-         facts.add("token_request",
-                   {{"label", restriction.label},
-                    {"for_kind", for_agent ? "agent" : "human"},
-                    {"expires_in", expires_in},
-                    {"depth", call.by.actor.chain.size()},
-                    {"can_promote", rights(Permission::promote) ? 1 : 0},
-                    {"can_set_secrets", rights(Permission::secret_write) ? 1 : 0},
-                    {"narrower", 1}});  // by construction: each restriction is ANDed
-       }});
+       .more =
+           [&](Facts& facts) {
+             facts.add("token_request",
+                       {{"label", restriction.label},
+                        {"for_kind", for_agent ? "agent" : "human"},
+                        {"expires_in", expires_in},
+                        {"depth", call.by.actor.chain.size()},
+                        {"can_promote", rights(Permission::promote) ? 1 : 0},
+                        {"can_set_secrets", rights(Permission::secret_write) ? 1 : 0},
+                        {"narrower", 1}});  // by construction: each restriction is ANDed
+           }},
+      ChangeDigest(call.by.actor, "token").add("request", json::serialize(body)));
 }
 
 }  // namespace
@@ -72,7 +78,7 @@ Result<ApiResponse> create_token(const ApiContext& context, ApiCall& call) {
   if (for_agent && !restriction.expires_at)
     restriction.expires_at =
         std::chrono::ceil<std::chrono::seconds>(context.clock.now() + agent_token_life);
-  SLIPWAY_TRY(const AuditContext by, allow_token(context, call, restriction, member));
+  SLIPWAY_TRY(const AuditContext by, allow_token(context, call, restriction, member, body));
   IdentityStore::MadeToken made;
   if (member.empty()) {
     SLIPWAY_TRY(made, context.identity.narrow_token(by, call.bearer(), restriction));

@@ -30,7 +30,7 @@ Result<Place> place_of(const ApiContext& context, const ApiCall& call) {
 
 // What the policies say to a change of an environment's volumes.
 Result<AuditContext> allow(const ApiContext& context, const ApiCall& call, const Place& place,
-                           DecisionPoint point, std::string_view change) {
+                           DecisionPoint point, std::string_view change, std::string_view what) {
   const bool standard = place.environment == "production" || place.environment == "staging";
   return context.governance.require(
       {.point = point,
@@ -39,14 +39,20 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call, const
        .environment = standard ? place.environment : "preview",
        .resource = fmt::format("volume/{}/{}", place.project, place.environment),
        .action = "promote",
-       .more = [&](Facts& facts) {
-         facts.add("config_change", {{"kind", "setting"},
-                                     {"name", "volumes"},
-                                     {"subject", "setting:volumes"},
-                                     {"change", change},
-                                     {"live", place.environment == "production" ? 1 : 0},
-                                     {"undo_for", 48 * 3600}});
-       }});
+       .more =
+           [&](Facts& facts) {
+             facts.add("config_change", {{"kind", "setting"},
+                                         {"name", "volumes"},
+                                         {"subject", "setting:volumes"},
+                                         {"change", change},
+                                         {"live", place.environment == "production" ? 1 : 0},
+                                         {"undo_for", 48 * 3600},
+                                         {"loads_code", 0}});
+           }},
+      ChangeDigest(call.by.actor, "volume")
+          .add("place", place.environment)
+          .add("change", change)
+          .add("what", what));
 }
 
 // Files cannot be changed under what runs on them.
@@ -102,7 +108,8 @@ Result<ApiResponse> list_volumes(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> remove_volumes(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Place place, place_of(context, call));
   SLIPWAY_CHECK(check_stopped(context, place));
-  SLIPWAY_TRY(const AuditContext by, allow(context, call, place, DecisionPoint::remove, "removed"));
+  SLIPWAY_TRY(const AuditContext by,
+              allow(context, call, place, DecisionPoint::remove, "removed", "volumes"));
   // So that it can be undone.
   SLIPWAY_TRY(const auto kept, context.volumes.snapshot(place.project, place.environment,
                                                         "before the volumes were removed"));
@@ -136,7 +143,7 @@ Result<ApiResponse> share_volumes(const ApiContext& context, ApiCall& call) {
                 fmt::format("only people let previews copy the data of {}", from),
                 "ask somebody who may promote to it");
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::config, "modified"));
+              allow(context, call, place, DecisionPoint::config, "modified", "share " + from));
   SLIPWAY_CHECK(context.volume_store.set_share(by, project, from));
   return json_response(200, json::object{{"project", project},
                                          {"previews_copy", from.empty() ? json::value(nullptr)
@@ -160,7 +167,8 @@ Result<ApiResponse> make_snapshot(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(reader.status());
   if (reason.size() > 500) return fail(Errc::invalid_argument, "reason is too long");
   SLIPWAY_TRY(const Place place, place_of(context, call));
-  SLIPWAY_TRY(const AuditContext by, allow(context, call, place, DecisionPoint::config, "added"));
+  SLIPWAY_TRY(const AuditContext by,
+              allow(context, call, place, DecisionPoint::config, "added", reason));
   SLIPWAY_TRY(const auto made,
               context.volumes.snapshot(place.project, place.environment,
                                        reason.empty() ? "by " + call.by.actor.name : reason));
@@ -183,7 +191,7 @@ Result<ApiResponse> restore_snapshot(const ApiContext& context, ApiCall& call) {
         fmt::format("see: slipway volume snapshots {} --env {}", place.project, place.environment));
   SLIPWAY_CHECK(check_stopped(context, place));
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::config, "modified"));
+              allow(context, call, place, DecisionPoint::config, "modified", "restore " + id));
   SLIPWAY_CHECK(
       context.volume_store.record(by, "volume.restored", place.project, place.environment, id));
   SLIPWAY_CHECK(context.volumes.restore(place.project, place.environment, id));
@@ -193,10 +201,11 @@ Result<ApiResponse> restore_snapshot(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> remove_snapshot(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Place place, place_of(context, call));
   const std::string& id = call.path_value("id");
-  SLIPWAY_TRY(const AuditContext by, allow(context, call, place, DecisionPoint::config, "removed"));
-  SLIPWAY_CHECK(context.volumes.remove_snapshot(place.project, place.environment, id));
+  SLIPWAY_TRY(const AuditContext by,
+              allow(context, call, place, DecisionPoint::config, "removed", id));
   SLIPWAY_CHECK(context.volume_store.record(by, "volume.snapshot_removed", place.project,
                                             place.environment, id));
+  SLIPWAY_CHECK(context.volumes.remove_snapshot(place.project, place.environment, id));
   return list_snapshots(context, call);
 }
 

@@ -142,18 +142,23 @@ Status Server::Parts::govern() {
     SLIPWAY_TRY(opa, OpaClient::create(settings.policy.opa_url));
   }
   SLIPWAY_TRY(GovernanceKey key, GovernanceKey::open(settings.data / "governance.key"));
-  SLIPWAY_TRY(governance,
-              GovernanceService::open({.settings = settings,
-                                       .clock = clock,
-                                       .store = *stores.governance,
-                                       .repository = *stores.repository,
-                                       .names = *names,
-                                       .evaluator = make_sql_rule_evaluator(),
-                                       .second_opinion = std::move(opa),
-                                       .key = std::make_shared<GovernanceKey>(std::move(key)),
-                                       .approvers = [this](const std::string& team) {
-                                         return approvers_of(*stores.identity, team);
-                                       }}));
+  SLIPWAY_TRY(
+      governance,
+      GovernanceService::open(
+          {.settings = settings,
+           .clock = clock,
+           .store = *stores.governance,
+           .repository = *stores.repository,
+           .names = *names,
+           .evaluator = make_sql_rule_evaluator(),
+           .second_opinion = std::move(opa),
+           .key = std::make_shared<GovernanceKey>(std::move(key)),
+           .approvers =
+               [this](const std::string& team) { return approvers_of(*stores.identity, team); },
+           .standing =
+               [this](const Actor& actor, const std::string& team, const std::string& then) {
+                 return standing_of(*stores.identity, actor, team, then);
+               }}));
   return {};
 }
 

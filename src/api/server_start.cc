@@ -119,6 +119,33 @@ std::vector<std::string> approvers_of(IdentityStore& identity, const std::string
   return {names.begin(), names.end()};
 }
 
+Result<std::string> standing_of(IdentityStore& identity, const Actor& actor,
+                                const std::string& team, const std::string& then) {
+  const auto gone = [](std::string message) {
+    return fail(Errc::permission_denied, std::move(message), "somebody else asks for it again");
+  };
+  std::set<std::string> agents;
+  for (const std::string& link : actor.chain)
+    if (link.starts_with("agent:")) agents.insert(link.substr(link.find(':') + 1));
+  if (!agents.empty())
+    for (const IdentityStore::Agent& agent : identity.agents())
+      if (agent.killed_at && agents.contains(agent.name))
+        return gone(fmt::format("the agent {}, which asked for it, was killed", agent.name));
+  const std::string& person = actor.kind == "human" ? actor.name : actor.on_behalf_of;
+  std::optional<Role> now;
+  for (const std::string& each : {team, std::string("default")})
+    for (const Member& member : identity.members(each))
+      if (member.name == person && (!now || member.role > *now)) now = member.role;
+  if (!now && person == "local") now = Role::admin;  // whoever runs the server
+  if (!now)
+    return gone(fmt::format("{}, who asked for it, is no longer a member of {}", person, team));
+  const auto before = parse_role(then);
+  if (before && !role_permissions(*before).without(role_permissions(*now)).empty())
+    return gone(
+        fmt::format("{}, who asked for it as {}, is {} now", person, then, to_string(*now)));
+  return std::string(to_string(*now));
+}
+
 SpeedLimits speed_limits(const Settings::Limits& limits) {
   const auto a_second = [](std::uint32_t n) { return Rate{10.0 * n, Duration{1s} / n}; };
   const auto a_minute = [](std::uint32_t n) {

@@ -32,6 +32,10 @@ namespace slipway {
 // Members of the team, and of the one that reaches every team, who may approve.
 [[nodiscard]] std::vector<std::string> approvers_of(IdentityStore& identity,
                                                     const std::string& team);
+// The role that whoever asked as `actor` has now in the team, which was `then` when they asked.
+// Errors: permission_denied: they left, were killed, or may less by now.
+[[nodiscard]] Result<std::string> standing_of(IdentityStore& identity, const Actor& actor,
+                                              const std::string& team, const std::string& then);
 // Ten seconds' worth of requests and a minute's worth of deployments may come at once.
 [[nodiscard]] SpeedLimits speed_limits(const Settings::Limits& limits);
 

@@ -186,6 +186,8 @@ json::object to_json(const ApprovalRequest& request) {
           {"point", to_string(request.point)},
           {"decision", request.decision.str()},
           {"requester", to_json(request.requester)},
+          {"role", or_null(request.role)},
+          {"change", or_null(request.change)},
           {"request_id", or_null(request.request_id)},
           {"source_address", or_null(request.source_address)},
           {"needs", to_array(request.needs, convert)},
@@ -193,6 +195,7 @@ json::object to_json(const ApprovalRequest& request) {
           {"expires_at", to_rfc3339(request.expires_at)},
           {"closed_at", or_null(request.closed_at)},
           {"closed_reason", or_null(request.closed_reason)},
+          {"used_at", or_null(request.used_at)},
           {"votes", to_array(request.votes, convert)}};
 }
 
@@ -252,6 +255,8 @@ Result<ApprovalRequest> approval_from_json(const json::value& value) {
   reader.read_each("needs", request.needs, need_from_json);
   reader.read("created_at", request.created_at).read("expires_at", request.expires_at);
   reader.read("closed_at", request.closed_at).read("closed_reason", request.closed_reason);
+  reader.read("role", request.role).read("change", request.change);
+  reader.read("used_at", request.used_at);
   reader.read_each("votes", request.votes, vote_from_json);
   if (const auto parsed = parse_decision_point(point))
     request.point = *parsed;

@@ -80,11 +80,15 @@ struct ApprovalRequest {
   DecisionPoint point = DecisionPoint::build;
   DecisionId decision;
   Actor requester;
+  std::string role;    // of the requester then
+  std::string change;  // ChangeDigest of what is asked for; "" when `resource` itself says it
   std::string request_id, source_address;
   std::vector<ApprovalNeed> needs;
   Timestamp created_at{}, expires_at{};
   std::optional<Timestamp> closed_at;
   std::string closed_reason;
+  std::optional<Timestamp>
+      used_at;  // when the change that was approved was made: it counts no more
   std::vector<Vote> votes;
   bool operator==(const ApprovalRequest&) const = default;
 };

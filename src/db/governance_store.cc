@@ -392,6 +392,24 @@ Status GovernanceStore::add(const AuditContext& by, const BreakGlass& emergency)
 Result<ApprovalRequest> GovernanceStore::approval(const ApprovalId& id) {
   return get_item<ApprovalRequest>(database_, id);
 }
+Status GovernanceStore::use(Database::Session& session, const AuditContext& by,
+                            const ApprovalId& id, Timestamp now) {
+  SLIPWAY_TRY(const std::string before, read_item<ApprovalRequest>(session, id));
+  SLIPWAY_TRY(ApprovalRequest request, parse_text<ApprovalRequest>(before));
+  if (request.used_at)
+    return fail(Errc::conflict, "what was approved by " + id.str() + " was done already",
+                "ask for approval again");
+  request.used_at = now;
+  const bool open = request.state == "open";
+  if (open) {
+    request.state = "approved";
+    request.closed_at = now;
+    request.closed_reason = "enough people agreed";
+  }
+  return write_item(session, audit_, by, open ? "approval.approved" : "approval.used", request,
+                    before);
+}
+
 Result<Waiver> GovernanceStore::waiver(const WaiverId& id) {
   return get_item<Waiver>(database_, id);
 }

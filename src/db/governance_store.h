@@ -81,6 +81,10 @@ class GovernanceStore {
 
   [[nodiscard]] Status add(Database::Session& session, const AuditContext& by,
                            const ApprovalRequest& request);
+  // Within the transaction of the change that it was given for: it counts for no other. One that is
+  // open is approved by that.
+  [[nodiscard]] Status use(Database::Session& session, const AuditContext& by, const ApprovalId& id,
+                           Timestamp now);
   [[nodiscard]] Status add(const AuditContext& by, const Waiver& waiver);
   [[nodiscard]] Status add(const AuditContext& by, const BreakGlass& emergency);
   [[nodiscard]] Result<ApprovalRequest> approval(const ApprovalId& id);

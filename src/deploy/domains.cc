@@ -66,6 +66,18 @@ Result<Domain> Domains::add(const AuditContext& by, std::string_view project,
   return claim;
 }
 
+namespace {
+
+ChangeDigest change_of(const AuditContext& by, const Domain& claim, std::string_view change) {
+  return ChangeDigest(by.actor, "domain")
+      .add("name", claim.name)
+      .add("project", claim.project)
+      .add("environment", claim.environment)
+      .add("change", change);
+}
+
+}  // namespace
+
 Asked Domains::asked_about(const AuditContext& by, const Domain& domain,
                            std::string_view change) const {
   const bool standard = domain.environment == "production" || domain.environment == "staging";
@@ -87,7 +99,8 @@ Asked Domains::asked_about(const AuditContext& by, const Domain& domain,
                                         {"subject", "domain:" + domain.name},
                                         {"change", change},
                                         {"live", domain.environment == "production" ? 1 : 0},
-                                        {"undo_for", 0}});
+                                        {"undo_for", 0},
+                                        {"loads_code", 0}});
           }};
 }
 
@@ -111,8 +124,8 @@ Result<Domain> Domains::verify(const AuditContext& by, std::string_view project,
                             "slipway domain verify {}",
                             challenge_name(name), claim.token, name));
   }
-  SLIPWAY_TRY(const AuditContext allowed,
-              parts_.governance.require(asked_about(by, claim, "added")));
+  SLIPWAY_TRY(const AuditContext allowed, parts_.governance.require(asked_about(by, claim, "added"),
+                                                                    change_of(by, claim, "added")));
   SLIPWAY_TRY(Domain proven, parts_.store.update(allowed, name, project, "domain.verified",
                                                  [&](Domain& change) -> Status {
                                                    change.verified = true;
@@ -134,7 +147,8 @@ Result<Domain> Domains::remove(const AuditContext& by, std::string_view project,
   AuditContext allowed = by;
   // A claim that was never proven leads nowhere: dropping it changes nothing that serves.
   if (claim.verified) {
-    SLIPWAY_TRY(allowed, parts_.governance.require(asked_about(by, claim, "removed")));
+    SLIPWAY_TRY(allowed, parts_.governance.require(asked_about(by, claim, "removed"),
+                                                   change_of(by, claim, "removed")));
   }
   SLIPWAY_TRY(Domain gone, parts_.store.remove(allowed, name, project));
   publish(gone);

@@ -31,12 +31,22 @@ std::vector<VarChange> difference(const Configuration& before, const Configurati
     if (at == before.vars.end())
       out.push_back({var.name, VarChange::What::added, var.disclosure});
     else if (*at != var)
-      out.push_back({var.name, VarChange::What::modified, var.disclosure});
+      out.push_back({var.name, VarChange::What::modified,
+                     at->disclosure == Disclosure::secret ? at->disclosure : var.disclosure});
   }
   for (const EnvironmentVar& var : before.vars)
     if (std::ranges::find(after.vars, var.name, &EnvironmentVar::name) == after.vars.end())
       out.push_back({var.name, VarChange::What::removed, var.disclosure});
   return out;
+}
+
+// What was once secret stays so: making it plain by accident would give it away.
+void keep_secrets(const Configuration& before, Configuration& next) {
+  for (EnvironmentVar& var : next.vars) {
+    const auto at = std::ranges::find(before.vars, var.name, &EnvironmentVar::name);
+    if (at != before.vars.end() && at->disclosure == Disclosure::secret)
+      var.disclosure = Disclosure::secret;
+  }
 }
 
 std::string names_of(const std::vector<VarChange>& changes, VarChange::What what) {
@@ -112,15 +122,12 @@ Result<Environments::Draft> Environments::preview(std::string_view project,
     if (var.value.find('\0') != std::string::npos)
       return fail(Errc::invalid_argument, fmt::format("the value of {} has a NUL in it", var.name));
     const auto at = find_var(next.vars, var.name);
-    if (at == next.vars.end()) {
+    if (at == next.vars.end())
       next.vars.push_back(var);
-      continue;
-    }
-    // What was once secret stays so: making it plain by accident would give it away.
-    const bool secret = at->disclosure == Disclosure::secret;
-    *at = var;
-    if (secret) at->disclosure = Disclosure::secret;
+    else
+      *at = var;
   }
+  keep_secrets(before, next);
   if (next.vars.size() > max_vars)
     return fail(Errc::too_large,
                 fmt::format("an environment has {} variables at the most", max_vars));
@@ -130,7 +137,42 @@ Result<Environments::Draft> Environments::preview(std::string_view project,
   return Draft{std::move(next), std::move(changes)};
 }
 
-Result<Configuration> Environments::store(const AuditContext& by, Draft draft) {
+// Added plain names of which the newest earlier value was a secret: somebody removed it first.
+Result<std::string> Environments::unsealed_names(const Draft& draft) const {
+  constexpr std::size_t versions = 100;
+  std::vector<std::string_view> names;
+  std::vector<Configuration> past;
+  for (const VarChange& change : draft.changes) {
+    if (change.what != VarChange::What::added || change.disclosure == Disclosure::secret) continue;
+    if (past.empty()) {
+      SLIPWAY_TRY(past, parts_.store.history(draft.next.project, draft.next.environment, versions));
+    }
+    for (const Configuration& each : past) {
+      const auto at = std::ranges::find(each.vars, change.name, &EnvironmentVar::name);
+      if (at == each.vars.end()) continue;
+      if (at->disclosure == Disclosure::secret) names.push_back(change.name);
+      break;
+    }
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+ChangeDigest Environments::digest(const Actor& requester, const Draft& draft) const {
+  ChangeDigest out(requester, "env_write");
+  out.add("project", draft.next.project).add("environment", draft.next.environment);
+  out.add("from version", draft.next.version);
+  for (const VarChange& change : draft.changes) {
+    out.add("change", static_cast<std::int64_t>(change.what)).add("variable", change.name);
+    const auto at = std::ranges::find(draft.next.vars, change.name, &EnvironmentVar::name);
+    if (at == draft.next.vars.end()) continue;
+    out.add("kind", to_string(at->kind));
+    out.add("secret", at->disclosure == Disclosure::secret ? 1 : 0);
+    out.add("value", parts_.box.fingerprint(at->value));
+  }
+  return out;
+}
+
+Result<Configuration> Environments::commit(const AuditContext& by, Draft draft) {
   if (draft.changes.empty()) return without_secrets(std::move(draft.next));
   Configuration& next = draft.next;
   ++next.version;
@@ -147,6 +189,8 @@ Result<Configuration> Environments::store(const AuditContext& by, Draft draft) {
         std::pair{"removed", VarChange::What::removed}})
     if (std::string names = names_of(draft.changes, what); !names.empty())
       detail[word] = std::move(names);
+  SLIPWAY_TRY(std::string unsealed, unsealed_names(draft));
+  if (!unsealed.empty()) detail["unsealed"] = std::move(unsealed);
   SLIPWAY_CHECK(parts_.store.add(by, sealed, std::move(detail)));
   return without_secrets(std::move(next));
 }
@@ -155,7 +199,7 @@ Result<Configuration> Environments::change(const AuditContext& by, std::string_v
                                            std::string_view environment,
                                            const ConfigurationChange& change) {
   SLIPWAY_TRY(Draft draft, preview(project, environment, change));
-  return store(by, std::move(draft));
+  return commit(by, std::move(draft));
 }
 
 Result<Environments::Draft> Environments::preview_rollback(std::string_view project,
@@ -165,6 +209,7 @@ Result<Environments::Draft> Environments::preview_rollback(std::string_view proj
   SLIPWAY_TRY(const Configuration before, opened(std::move(sealed)));
   SLIPWAY_TRY(Configuration wanted, parts_.store.get(project, environment, to));
   SLIPWAY_TRY(Configuration next, opened(std::move(wanted)));
+  keep_secrets(before, next);
   std::vector<VarChange> changes = difference(before, next);
   next.version = before.version;
   next.note = fmt::format("rollback to {}", to);
@@ -174,7 +219,7 @@ Result<Environments::Draft> Environments::preview_rollback(std::string_view proj
 Result<Configuration> Environments::roll_back(const AuditContext& by, std::string_view project,
                                               std::string_view environment, std::int64_t to) {
   SLIPWAY_TRY(Draft draft, preview_rollback(project, environment, to));
-  return store(by, std::move(draft));
+  return commit(by, std::move(draft));
 }
 
 Result<std::size_t> Environments::rotate_key(const AuditContext& by,

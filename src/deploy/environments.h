@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "db/configuration_store.h"
+#include "deploy/change_digest.h"
 #include "deploy/secret_box.h"
 #include "model/deployment.h"
 #include "model/environment.h"
@@ -26,7 +27,7 @@ struct ConfigurationChange {
 struct VarChange {
   std::string name;
   enum class What { added, modified, removed } what = What::added;
-  Disclosure disclosure = Disclosure::plain;
+  Disclosure disclosure = Disclosure::plain;  // secret when it was one or becomes one
 };
 
 // Environment variables and secrets by project and environment, versioned, sealed at rest. A secret
@@ -57,12 +58,22 @@ class Environments {
     Configuration next;  // values and all
     std::vector<VarChange> changes;
   };
+  // What is secret stays so, also when one draft removes and sets it.
   [[nodiscard]] Result<Draft> preview(std::string_view project, std::string_view environment,
                                       const ConfigurationChange& change) const;
+  // Stores exactly this draft as the next version; one that changes nothing makes none. Errors:
+  // conflict when the configuration is not what the draft starts from any more.
+  Result<Configuration> commit(const AuditContext& by, Draft draft);
+  // See SecretBox.
+  [[nodiscard]] std::string fingerprint(std::string_view value) const {
+    return parts_.box.fingerprint(value);
+  }
+  // What the draft changes, and from which version on. Values go in as fingerprints.
+  [[nodiscard]] ChangeDigest digest(const Actor& requester, const Draft& draft) const;
   // A change that changes nothing makes no version. Errors: invalid_argument, conflict.
   Result<Configuration> change(const AuditContext& by, std::string_view project,
                                std::string_view environment, const ConfigurationChange& change);
-  // A new version with what version `to` had. Errors: not_found.
+  // A new version with what version `to` had; what is secret now stays so. Errors: not_found.
   [[nodiscard]] Result<Draft> preview_rollback(std::string_view project,
                                                std::string_view environment, std::int64_t to) const;
   Result<Configuration> roll_back(const AuditContext& by, std::string_view project,
@@ -87,7 +98,7 @@ class Environments {
 
  private:
   [[nodiscard]] Result<Configuration> opened(Configuration sealed) const;
-  Result<Configuration> store(const AuditContext& by, Draft draft);
+  [[nodiscard]] Result<std::string> unsealed_names(const Draft& draft) const;
 
   Parts parts_;
 };

@@ -53,6 +53,56 @@ TEST_F(EnvironmentsTest, AChangeThatChangesNothingMakesNoVersion) {
   EXPECT_EQ(set({plain("A", "1")}).version, 1);
 }
 
+TEST_F(EnvironmentsTest, ASecretStaysOneThroughRemovingAndSettingItAtOnceAndThroughARollback) {
+  set({plain("KEY", "plain-1234")});
+  set({secret("KEY", "canary-1234")});
+  const auto both =
+      environments.preview("shop", "preview", {.set = {plain("KEY", "evil")}, .remove = {"KEY"}})
+          .value();
+  ASSERT_EQ(both.changes.size(), 1u);
+  EXPECT_EQ(both.changes[0].disclosure, Disclosure::secret);
+  EXPECT_EQ(both.next.vars[0].disclosure, Disclosure::secret);
+  const auto back = environments.preview_rollback("shop", "preview", 1).value();
+  ASSERT_EQ(back.changes.size(), 1u);
+  EXPECT_EQ(back.changes[0].disclosure, Disclosure::secret);
+  EXPECT_EQ(environments.roll_back({}, "shop", "preview", 1).value().vars[0].value, "");
+}
+
+TEST_F(EnvironmentsTest, TheLogSaysWhenASecretsNameBecomesPlain) {
+  set({secret("KEY", "canary-1234"), plain("A", "1")});
+  ASSERT_TRUE(environments.change({}, "shop", "preview", {.remove = {"KEY"}}));
+  set({plain("KEY", "plain"), plain("B", "2")});
+  const auto page = stores.audit->list({.action = "configuration.changed"}).value();
+  ASSERT_EQ(page.records.size(), 3u);
+  EXPECT_TRUE(page.records[0].contains(R"("unsealed":"KEY")")) << page.records[0];
+  for (std::size_t i : {1u, 2u}) EXPECT_FALSE(page.records[i].contains("unsealed"));
+}
+
+TEST_F(EnvironmentsTest, WhatWasDraftedIsWhatIsStoredOrNothing) {
+  set({plain("A", "1")});
+  auto draft = environments.preview("shop", "preview", {.set = {plain("A", "2")}}).value();
+  set({plain("B", "2")});
+  EXPECT_EQ(environments.commit({}, std::move(draft)).error().code, Errc::conflict);
+  EXPECT_EQ(environments.show("shop", "preview").value().vars[0].value, "1");
+}
+
+TEST_F(EnvironmentsTest, ADraftsDigestIsOfItsValuesItsVersionAndWhoAsks) {
+  set({plain("A", "1")});
+  const Actor ann{.name = "ann"}, eve{.name = "eve"};
+  const auto digest = [&](const Actor& by, EnvironmentVar var) {
+    const auto draft = environments.preview("shop", "preview", {.set = {std::move(var)}}).value();
+    return environments.digest(by, draft).str();
+  };
+  const std::string one = digest(ann, plain("A", "2"));
+  EXPECT_EQ(digest(ann, plain("A", "2")), one);
+  EXPECT_NE(digest(eve, plain("A", "2")), one);
+  EXPECT_NE(digest(ann, plain("A", "3")), one);
+  EXPECT_NE(digest(ann, secret("A", "2")), one);
+  EXPECT_NE(digest(ann, plain("A", "2", VarKind::build)), one);
+  set({plain("B", "1")});
+  EXPECT_NE(digest(ann, plain("A", "2")), one);
+}
+
 TEST_F(EnvironmentsTest, ASecretIsGivenToTheAppAloneAndStaysOne) {
   set({secret("KEY", "canary-1234")});
   EXPECT_EQ(environments.show("shop", "preview").value().vars[0].value, "");

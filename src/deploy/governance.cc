@@ -114,7 +114,9 @@ Ruling GovernanceService::ruling_of(const Asked& asked, Decision decision,
                            .role = asked.by.role,
                            .decision = std::move(decision)},
                 .facts = std::move(facts),
-                .by = asked.by};
+                .by = asked.by,
+                .change = asked.change,
+                .uses = {}};
   const Decision& made = ruling.stored.decision;
   ruling.by.decision = ruling.stored.id.str();
   ruling.by.policy_set = made.policy_digest.str();
@@ -133,12 +135,24 @@ Result<Ruling> GovernanceService::decide(const Asked& asked) {
                                               {parts_.settings, parts_.clock, parts_.store,
                                                parts_.repository, parts_.names, parts_.approvers},
                                               *set));
-  return ruling_of(asked, judge(*set, facts), facts.canonical_json());
+  Ruling ruling = ruling_of(asked, judge(*set, facts), facts.canonical_json());
+  ruling.store = &parts_.store;
+  const auto& violations = ruling.stored.decision.violations;
+  const bool rests_on_people = std::ranges::find(violations, ViolationState::approved,
+                                                 &Violation::state) != violations.end();
+  if (ruling.allows() && rests_on_people && asked.approvals == Asked::Approvals::once) {
+    SLIPWAY_TRY(const auto requests, approvals_for(asked, parts_.store));
+    for (const ApprovalRequest& request : requests) ruling.uses.push_back(request.id);
+  }
+  return ruling;
 }
 
 Repository::Beside GovernanceService::keep(const Ruling& ruling) {
-  return [&ruling](Database::Session& session) {
-    return GovernanceStore::put(session, ruling.stored, ruling.facts);
+  return [&ruling](Database::Session& session) -> Status {
+    SLIPWAY_CHECK(GovernanceStore::put(session, ruling.stored, ruling.facts));
+    for (const ApprovalId& id : ruling.uses)
+      SLIPWAY_CHECK(ruling.store->use(session, ruling.by, id, ruling.stored.at));
+    return {};
   };
 }
 
@@ -148,30 +162,54 @@ Error GovernanceService::refuse(const Ruling& ruling) {
   return denial(ruling.stored);
 }
 
-Result<AuditContext> GovernanceService::require(const Asked& asked) {
-  SLIPWAY_TRY(Ruling ruling, decide(asked));
-  if (ruling.waits()) {
-    // The same request passes once it is approved, so one open request for it is enough.
-    SLIPWAY_TRY(const auto open, parts_.store.approvals_of(asked.resource));
-    const auto before = std::ranges::find_if(open, [&](const ApprovalRequest& request) {
-      return request.state == "open" && request.action == asked.action;
-    });
-    std::optional<ApprovalRequest> request;
-    if (before != open.end())
-      name_approval(ruling.stored.decision, before->id.str());
-    else if (!asked.resource.empty())
-      request = request_approval(ruling, asked.action);
-    Error error = refuse(ruling);
-    if (error.code != Errc::denied_by_policy || !request) return fail(std::move(error));
-    SLIPWAY_CHECK(parts_.store.in_transaction(
-        [&](Database::Session& session) { return parts_.store.add(session, asked.by, *request); }));
-    error.hint =
-        fmt::format("it waits for approval {}; once approved, ask again", request->id.str());
-    return fail(std::move(error));
+Result<std::optional<ApprovalRequest>> GovernanceService::new_request(const Asked& asked,
+                                                                      Ruling& ruling) {
+  if (asked.resource.empty()) return std::nullopt;
+  // The same request passes once it is approved, so one open request for it is enough.
+  SLIPWAY_TRY(const auto known, approvals_for(asked, parts_.store));
+  const auto open = std::ranges::find(known, "open", &ApprovalRequest::state);
+  if (open == known.end()) return request_approval(ruling, asked.action);
+  name_approval(ruling.stored.decision, open->id.str());
+  return std::nullopt;
+}
+
+Result<AuditContext> GovernanceService::require(Asked asked, const ChangeDigest& change) {
+  std::vector<Asked> one;
+  one.push_back(std::move(asked));
+  return require_all(std::move(one), change);
+}
+
+Result<AuditContext> GovernanceService::require_all(std::vector<Asked> asked,
+                                                    const ChangeDigest& change) {
+  std::vector<Ruling> rulings;
+  for (Asked& each : asked) {
+    each.change = change.str();
+    SLIPWAY_TRY(Ruling ruling, decide(each));
+    // A denial is the end of it, whatever the others say.
+    if (!ruling.allows() && !ruling.waits()) return fail(refuse(ruling));
+    rulings.push_back(std::move(ruling));
   }
-  if (!ruling.allows()) return fail(refuse(ruling));
-  SLIPWAY_CHECK(parts_.store.in_transaction(keep(ruling)));
-  return ruling.by;
+  std::optional<Error> waits;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (!rulings[i].waits()) continue;
+    SLIPWAY_TRY(const std::optional<ApprovalRequest> request, new_request(asked[i], rulings[i]));
+    Error error = refuse(rulings[i]);
+    if (error.code != Errc::denied_by_policy) return fail(std::move(error));
+    if (request) {
+      SLIPWAY_CHECK(parts_.store.in_transaction([&](Database::Session& session) {
+        return parts_.store.add(session, asked[i].by, *request);
+      }));
+      error.hint = fmt::format(
+          "it waits for approval {}; once approved, ask for exactly this again", request->id.str());
+    }
+    if (!waits) waits = std::move(error);
+  }
+  if (waits) return fail(*std::move(waits));
+  SLIPWAY_CHECK(parts_.store.in_transaction([&](Database::Session& session) -> Status {
+    for (const Ruling& ruling : rulings) SLIPWAY_CHECK(keep(ruling)(session));
+    return {};
+  }));
+  return rulings.back().by;
 }
 
 Result<StoredDecision> GovernanceService::what_if(const Asked& asked,

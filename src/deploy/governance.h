@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "db/governance_store.h"
 #include "db/repository.h"
+#include "deploy/change_digest.h"
 #include "deploy/governance_facts.h"
 #include "deploy/governance_key.h"
 #include "deploy/settings.h"
@@ -22,8 +23,11 @@ namespace slipway {
 // A decision that was made, with the facts it was made on; not kept yet.
 struct Ruling {
   StoredDecision stored;
-  std::string facts;  // canonical JSON
-  AuditContext by;    // of the one who asked, with the decision filled in
+  std::string facts;                 // canonical JSON
+  AuditContext by;                   // of the one who asked, with the decision filled in
+  std::string change;                // as asked
+  std::vector<ApprovalId> uses;      // approvals that it rests on, and that keep() uses up
+  GovernanceStore* store = nullptr;  // of what it uses
 
   [[nodiscard]] bool allows() const { return stored.decision.verdict == Verdict::allow; }
   [[nodiscard]] bool waits() const { return stored.decision.verdict == Verdict::pending; }
@@ -46,6 +50,12 @@ class GovernanceService {
     std::shared_ptr<const GovernanceKey> key;       // null: sets are not signed (tests)
     // Names of the humans who could approve something of a team; null: they are not counted.
     std::function<std::vector<std::string>(const std::string& team)> approvers;
+    // The role that an actor has now in a team, whose role was `then` when they asked. Errors:
+    // permission_denied, with the reason: they left, were killed, or the role is smaller. Null: it
+    // is as it was (tests).
+    std::function<Result<std::string>(const Actor& actor, const std::string& team,
+                                      const std::string& then)>
+        standing;
   };
   // Loads the active policy set; at the first start the default one becomes version 1.
   [[nodiscard]] static Result<std::unique_ptr<GovernanceService>> open(Parts parts);
@@ -54,14 +64,20 @@ class GovernanceService {
   // Never fails for what the policies say; errors are the database's. A refusal comes with the
   // cheapest ways to make it pass.
   [[nodiscard]] Result<Ruling> decide(const Asked& asked);
-  // For the transaction of the change that was allowed.
+  // For the transaction of the change that was allowed: the decision is kept, and the approvals
+  // that it rests on are used up. `ruling` must outlive what is returned.
   [[nodiscard]] static Repository::Beside keep(const Ruling& ruling);
   // Keeps a refusal, durably and audited, and makes it an error: denied_by_policy (exit code 6)
   // with the decision as data.
   [[nodiscard]] Error refuse(const Ruling& ruling);
   // Decide, keep, and go on or not: for changes that have no transaction to share. What waits for
-  // approval is an error too; once approved, the same request passes.
-  [[nodiscard]] Result<AuditContext> require(const Asked& asked);
+  // approval is an error too; once approved, exactly this change by the same requester passes,
+  // once.
+  [[nodiscard]] Result<AuditContext> require(Asked asked, const ChangeDigest& change);
+  // The same for a change that has several sides, each with a point of its own: all must allow, or
+  // nothing is kept. Not empty.
+  [[nodiscard]] Result<AuditContext> require_all(std::vector<Asked> asked,
+                                                 const ChangeDigest& change);
   // What would be said if the assumptions held (Facts: assume()). Nothing is kept.
   [[nodiscard]] Result<StoredDecision> what_if(const Asked& asked,
                                                const std::vector<std::string>& assumptions);
@@ -99,6 +115,13 @@ class GovernanceService {
 
   // -- people (governance_people.cc). Errors: permission_denied for agents, authors and roles that
   // do not count; failed_precondition for what is closed already.
+  // On whose word a request goes on after it was approved: on that of whoever made it, with the
+  // role that they have now. Errors: permission_denied when they left, were killed or may less by
+  // now; then the request ends.
+  [[nodiscard]] Result<AuditContext> requester_of(const ApprovalRequest& request);
+  // The role that whoever asked as `then` has now. Errors: as above.
+  [[nodiscard]] Result<std::string> role_now(const Actor& actor, const std::string& team,
+                                             const std::string& then) const;
   // A request that waits for people, for a ruling that says so; the ruling's remedies then name it.
   [[nodiscard]] ApprovalRequest request_approval(Ruling& ruling, std::string_view action) const;
   [[nodiscard]] Result<ApprovalRequest> vote(const AuditContext& by, const ApprovalId& id,
@@ -132,6 +155,10 @@ class GovernanceService {
   explicit GovernanceService(Parts parts) : parts_(std::move(parts)) {}
   [[nodiscard]] Decision judge(const PolicySet& set, const Facts& facts);
   [[nodiscard]] Ruling ruling_of(const Asked& asked, Decision decision, std::string facts) const;
+  // An open request for the same change, or a new one that is not stored yet; in the ruling's
+  // words.
+  [[nodiscard]] Result<std::optional<ApprovalRequest>> new_request(const Asked& asked,
+                                                                   Ruling& ruling);
   void activate(PolicySet set, const StoredPolicySet& stored);
   [[nodiscard]] Status reconsider(const ApprovalRequest& request);
 

@@ -163,24 +163,19 @@ void add_domains(Facts& facts, const Deployment& d, const Names& names) {
 }
 
 Status add_people(Facts& facts, const Asked& asked, GovernanceStore& store) {
-  if (!asked.resource.empty()) {
-    SLIPWAY_TRY(const auto requests, store.approvals_of(asked.resource));
-    for (const ApprovalRequest& request : requests) {
-      if (request.action != asked.action) continue;
-      if (request.state != "open" && request.state != "approved") continue;
-      for (const Vote& vote : request.votes) {
-        if (vote.choice != Vote::Choice::approve) continue;
-        for (const ApprovalNeed& need : request.needs)
-          facts.add("approval", {{"id", request.id.str()},
-                                 {"rule", need.rule},
-                                 {"approver", vote.actor.name},
-                                 {"approver_kind", vote.actor.kind},
-                                 {"role", vote.role},
-                                 {"at", unix_seconds(vote.at)},
-                                 {"expires_at", unix_seconds(vote.at + need.valid_for)}});
-      }
+  SLIPWAY_TRY(const auto requests, approvals_for(asked, store));
+  for (const ApprovalRequest& request : requests)
+    for (const Vote& vote : request.votes) {
+      if (vote.choice != Vote::Choice::approve) continue;
+      for (const ApprovalNeed& need : request.needs)
+        facts.add("approval", {{"id", request.id.str()},
+                               {"rule", need.rule},
+                               {"approver", vote.actor.name},
+                               {"approver_kind", vote.actor.kind},
+                               {"role", vote.role},
+                               {"at", unix_seconds(vote.at)},
+                               {"expires_at", unix_seconds(vote.at + need.valid_for)}});
     }
-  }
   if (asked.project.empty()) return {};
   SLIPWAY_TRY(const auto waivers, store.waivers("active", asked.project));
   for (const Waiver& waiver : waivers)
@@ -237,14 +232,29 @@ Status add_velocity(Facts& facts, const Asked& asked, const FactSources& sources
 
 }  // namespace
 
+Result<std::vector<ApprovalRequest>> approvals_for(const Asked& asked, GovernanceStore& store) {
+  std::vector<ApprovalRequest> out;
+  if (asked.resource.empty()) return out;
+  SLIPWAY_TRY(out, store.approvals_of(asked.resource));
+  std::erase_if(out, [&](const ApprovalRequest& request) {
+    const bool other_side =
+        asked.approvals == Asked::Approvals::once && request.point != asked.point;
+    return request.action != asked.action || request.change != asked.change || other_side ||
+           request.used_at || (request.state != "open" && request.state != "approved");
+  });
+  return out;
+}
+
 Asked asked_about(const AuditContext& by, DecisionPoint point, std::string action,
                   const Deployment& deployment) {
+  const auto lasts = action == "deploy" ? Asked::Approvals::again : Asked::Approvals::once;
   return {.point = point,
           .by = by,
           .project = deployment.project,
           .environment = "preview",
           .resource = "deployment/" + deployment.id.str(),
           .action = std::move(action),
+          .approvals = lasts,
           .deployment = &deployment};
 }
 

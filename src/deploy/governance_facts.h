@@ -21,6 +21,11 @@ struct Asked {
   std::string environment = "none";  // production | staging | preview | none
   std::string resource;              // "deployment/dpl_…": what approvals and the audit name it by
   std::string action;                // what approvals are given for: "deploy", "remove", ...
+  std::string change;  // ChangeDigest of what is asked for; "" when `resource` is what approvals
+                       // are given for
+  // Whether approvals are used up by what they allow, or count as long as they are young enough:
+  // building a deployment and showing it are one thing.
+  enum class Approvals { once, again } approvals = Approvals::once;
   const Deployment* deployment = nullptr;
   const Manifest* source = nullptr;  // of the deployment; without it, sizes of files are 0
   // Rows that only the caller knows: config_change, token_request, release, canary, budget, ...
@@ -45,6 +50,9 @@ struct FactSources {
 };
 [[nodiscard]] Result<Facts> gather_facts(const Asked& asked, const FactSources& sources,
                                          const PolicySet& set);
+// The requests whose votes are among the facts of the same question.
+[[nodiscard]] Result<std::vector<ApprovalRequest>> approvals_for(const Asked& asked,
+                                                                 GovernanceStore& store);
 
 // std::ranges::contains of a later library.
 template <class Range, class Value>

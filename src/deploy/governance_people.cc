@@ -66,6 +66,8 @@ ApprovalRequest GovernanceService::request_approval(Ruling& ruling, std::string_
                           .point = stored.decision.point,
                           .decision = stored.id,
                           .requester = stored.actor,
+                          .role = stored.role,
+                          .change = ruling.change,
                           .request_id = ruling.by.request_id,
                           .source_address = ruling.by.source_address,
                           .created_at = stored.at,
@@ -74,6 +76,25 @@ ApprovalRequest GovernanceService::request_approval(Ruling& ruling, std::string_
     if (need.have < need.need) request.needs.push_back(need);
   name_approval(ruling.stored.decision, request.id.str());
   return request;
+}
+
+Result<AuditContext> GovernanceService::requester_of(const ApprovalRequest& request) {
+  AuditContext by{.actor = request.requester,
+                  .request_id = request.request_id,
+                  .source_address = request.source_address,
+                  .role = request.role};
+  if (by.role.empty()) {  // recorded by an older Slipway
+    SLIPWAY_TRY(by.role, parts_.store.role_about(request.resource));
+  }
+  SLIPWAY_TRY(const std::string team, parts_.repository.team_of(request.project));
+  SLIPWAY_TRY(by.role, role_now(request.requester, team, by.role));
+  return by;
+}
+
+Result<std::string> GovernanceService::role_now(const Actor& actor, const std::string& team,
+                                                const std::string& then) const {
+  if (!parts_.standing || actor.kind == "system") return then;
+  return parts_.standing(actor, team, then);
 }
 
 Result<ApprovalRequest> GovernanceService::vote(const AuditContext& by, const ApprovalId& id,
@@ -295,8 +316,11 @@ Status GovernanceService::tick() {
   const AuditContext by = by_system("policy");
   SLIPWAY_TRY(const auto open, parts_.store.approvals("open", ""));
   for (const ApprovalRequest& request : open) {
-    if (request.expires_at > now) continue;
-    SLIPWAY_CHECK(close(by, request.id, "expired", "nobody approved it in time"));
+    const auto requester = requester_of(request);
+    const bool gone = !requester && requester.error().code == Errc::permission_denied;
+    if (request.expires_at > now && !gone) continue;
+    SLIPWAY_CHECK(close(by, request.id, gone ? "withdrawn" : "expired",
+                        gone ? requester.error().message : "nobody approved it in time"));
     SLIPWAY_TRY(const ApprovalRequest closed, parts_.store.approval(request.id));
     SLIPWAY_CHECK(reconsider(closed));
   }

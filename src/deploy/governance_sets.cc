@@ -69,24 +69,29 @@ Result<GovernanceService::PolicyChanged> GovernanceService::set_policy(const Aud
                               [](const Flip& flip) { return flip.now.verdict; });
   };
   // Asked of the rules as they are: the new ones have no say in their own coming.
+  const std::string digest = trial.check.set->digest.str();
+  ChangeDigest change(by.actor, "policy");
+  change.add("digest", digest).add("advisory", join(trial.advisory, ","));
   SLIPWAY_TRY(const AuditContext allowed,
               require({.point = DecisionPoint::policy,
                        .by = by,
-                       .resource = "policy/" + trial.check.set->digest.str(),
+                       .resource = "policy/" + digest,
                        .action = "policy",
-                       .more = [&](Facts& facts) {
-                         facts.add("policy_change",
-                                   {{"author", by.actor.name},
-                                    {"author_kind", by.actor.kind},
-                                    {"signed", parts_.key && by.role == "admin" ? 1 : 0},
-                                    {"tests_pass", 1},
-                                    {"rules_added", trial.diff.added.size()},
-                                    {"rules_removed", trial.diff.removed.size()},
-                                    {"rules_changed", trial.diff.changed.size()},
-                                    {"rules_weakened", trial.diff.weakened.size()},
-                                    {"flips_to_allow", flips_to(Verdict::allow)},
-                                    {"flips_to_deny", flips_to(Verdict::deny)}});
-                       }}));
+                       .more =
+                           [&](Facts& facts) {
+                             facts.add("policy_change",
+                                       {{"author", by.actor.name},
+                                        {"author_kind", by.actor.kind},
+                                        {"signed", parts_.key && by.role == "admin" ? 1 : 0},
+                                        {"tests_pass", 1},
+                                        {"rules_added", trial.diff.added.size()},
+                                        {"rules_removed", trial.diff.removed.size()},
+                                        {"rules_changed", trial.diff.changed.size()},
+                                        {"rules_weakened", trial.diff.weakened.size()},
+                                        {"flips_to_allow", flips_to(Verdict::allow)},
+                                        {"flips_to_deny", flips_to(Verdict::deny)}});
+                           }},
+                      change));
   SLIPWAY_TRY(const std::optional<StoredPolicySet> last, parts_.store.active_set());
   StoredPolicySet stored{.version = last ? last->version + 1 : 1,
                          .name = trial.check.set->name,

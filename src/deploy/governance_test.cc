@@ -163,6 +163,99 @@ TEST(Approving, EndsAtItsTime) {
             Errc::failed_precondition);
 }
 
+constexpr std::string_view asking_about_config = R"(
+[[rule]]
+id = "ask-config"
+on = ["config"]
+enforce = "hard"
+violations = "SELECT subject FROM config_change"
+message = "{subject} changes"
+approvals = { need = 1, roles = ["approver"], valid_for = "24h" }
+[[rule.test]]
+expect = "deny"
+config_change = [{ kind = "env", name = "A", subject = "env:A", change = "added" }]
+[[rule.test]]
+expect = "pass"
+)";
+
+// People are asked about changes of a configuration; `standing` says who is still there.
+struct AskedAboutConfig {
+  World w;
+  std::string gone;  // nobody
+  std::unique_ptr<GovernanceService> governance;
+  AskedAboutConfig() {
+    const std::string text = "name = \"test\"" + std::string(asking_about_config);
+    const auto set = parse_policy_set(text).value();
+    const auto stored = w.stores.governance->activate(
+        human("root", "admin"), {.version = 2, .name = "t", .text = text, .digest = set.digest});
+    EXPECT_TRUE(stored.has_value());
+    governance = GovernanceService::open(
+                     {.settings = w.settings,
+                      .clock = w.clock,
+                      .store = *w.stores.governance,
+                      .repository = *w.repository,
+                      .names = w.names,
+                      .evaluator = make_sql_rule_evaluator(),
+                      .standing = [this](const Actor& actor, const std::string&,
+                                         const std::string& then) -> Result<std::string> {
+                        if (actor.name == gone)
+                          return fail(Errc::permission_denied, gone + " is no longer a member");
+                        return then;
+                      }})
+                     .value();
+  }
+  Result<AuditContext> ask(const AuditContext& by, const std::string& value) {
+    return governance->require({.point = DecisionPoint::config,
+                                .by = by,
+                                .project = "shop",
+                                .environment = "production",
+                                .resource = "configuration/shop/production",
+                                .action = "env_write",
+                                .more =
+                                    [](Facts& facts) {
+                                      facts.add("config_change", {{"kind", "env"},
+                                                                  {"name", "A"},
+                                                                  {"subject", "env:A"},
+                                                                  {"change", "added"},
+                                                                  {"live", 1},
+                                                                  {"undo_for", 0},
+                                                                  {"loads_code", 0}});
+                                    }},
+                               ChangeDigest(by.actor, "env_write").add("A", value));
+  }
+  std::vector<ApprovalRequest> open() {
+    return governance->store().approvals("open", "shop").value();
+  }
+};
+
+TEST(Approving, IsOfOneChangeByOneRequesterAndIsUsedUpByIt) {
+  AskedAboutConfig a;
+  const AuditContext ann = human("ann", "deployer"), eve = human("eve", "deployer");
+  EXPECT_EQ(a.ask(ann, "debug").error().code, Errc::denied_by_policy);
+  EXPECT_EQ(a.ask(ann, "debug").error().code, Errc::denied_by_policy);
+  ASSERT_EQ(a.open().size(), 1u);  // asked twice, it is one request
+  const ApprovalId id = a.open().front().id;
+  ASSERT_TRUE(a.governance->vote(human("bob", "approver"), id, Vote::Choice::approve, ""));
+  EXPECT_FALSE(a.ask(ann, "evil").has_value());
+  EXPECT_FALSE(a.ask(eve, "debug").has_value());
+  EXPECT_TRUE(a.ask(ann, "debug").has_value());
+  EXPECT_TRUE(a.governance->store().approval(id)->used_at.has_value());
+  EXPECT_FALSE(a.ask(ann, "debug").has_value());
+}
+
+TEST(Approving, EndsWithWhoeverAskedForIt) {
+  AskedAboutConfig a;
+  EXPECT_FALSE(a.ask(human("ann", "deployer"), "debug").has_value());
+  EXPECT_FALSE(a.ask(human("eve", "deployer"), "debug").has_value());
+  a.gone = "ann";
+  ASSERT_TRUE(a.governance->tick().has_value());
+  ASSERT_EQ(a.open().size(), 1u);
+  EXPECT_EQ(a.open().front().requester.name, "eve");
+  const auto ended = a.governance->store().approvals("withdrawn", "shop").value();
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended.front().closed_reason, "ann is no longer a member");
+}
+
 TEST(Waiving, CountsFromItsApprovalToItsEnd) {
   Governed g;
   const Deployment d = g.deployment({"bad.txt"});

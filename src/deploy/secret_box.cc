@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <charconv>
@@ -137,6 +138,20 @@ Result<std::string> SecretBox::seal(std::string_view text, std::string_view cont
       ::EVP_CIPHER_CTX_ctrl(state.get(), EVP_CTRL_GCM_GET_TAG, tag_bytes, tag.data()) == 1;
   if (!good) return fail(Errc::internal, "a value could not be sealed");
   return fmt::format("{}:{}", key.number, hex(out + sealed + tag));
+}
+
+std::string SecretBox::fingerprint(std::string_view text) const {
+  std::string key;
+  {
+    std::lock_guard lock(mutex_);
+    key = "fingerprint" + keys_.back().bytes;
+  }
+  std::string out(EVP_MAX_MD_SIZE, '\0');
+  unsigned length = 0;
+  ::HMAC(::EVP_sha256(), key.data(), length_of(key), bytes_of(text), text.size(), bytes_of(out),
+         &length);
+  out.resize(length);
+  return hex(out);
 }
 
 Result<std::string> SecretBox::unseal(std::string_view sealed, std::string_view context) const {

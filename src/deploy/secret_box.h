@@ -25,6 +25,10 @@ class SecretBox {
   // Errors: corrupt when it was changed, sealed for another context, or its key is gone.
   [[nodiscard]] Result<std::string> unseal(std::string_view sealed, std::string_view context) const;
 
+  // Tells whether two texts are the same without telling what they are, as long as the key is the
+  // same.
+  [[nodiscard]] std::string fingerprint(std::string_view text) const;
+
   // A new key, durable when this returns, that seals from now on.
   [[nodiscard]] Status add_key();
   // Drops all but the newest. Only when nothing that they sealed is left.

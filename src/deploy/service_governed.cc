@@ -35,17 +35,10 @@ Asked about_removal(const AuditContext& by, const Deployment& deployment, const 
                                 {"subject", "deployment:" + id},
                                 {"change", "removed"},
                                 {"live", live ? 1 : 0},
-                                {"undo_for", undo_for}});
+                                {"undo_for", undo_for},
+                                {"loads_code", 0}});
   };
   return asked;
-}
-
-// On whose word a request goes on after it was approved: on that of whoever made it.
-AuditContext requester_of(const ApprovalRequest& request, std::string role) {
-  return {.actor = request.requester,
-          .request_id = request.request_id,
-          .source_address = request.source_address,
-          .role = std::move(role)};
 }
 
 }  // namespace
@@ -138,7 +131,8 @@ Result<AuditContext> DeployService::may_show_again(const AuditContext& by,
   SLIPWAY_CHECK(compare_with_shown(shown, *source, parts_.repository, parts_.blobs));
   Asked asked = asked_about(by, DecisionPoint::preview, "undo", shown);
   asked.source = source.get();
-  return parts_.governance.require(asked);
+  return parts_.governance.require(asked,
+                                   ChangeDigest(by.actor, "undo").add("id", removed.id.str()));
 }
 
 Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
@@ -204,17 +198,22 @@ Status DeployService::go_on_deploying(const ApprovalRequest& request) {
         });
     return ended ? parts_.routes.publish(*ended) : Status(fail(ended.error()));
   };
-  if (request.state == "rejected" || request.state == "expired")
+  if (request.state == "rejected" || request.state == "expired" || request.state == "withdrawn")
     return end_as(DeploymentState::canceled,
                   fmt::format("approval {}: {}", request.id.str(), request.closed_reason), {});
   if (request.state != "open") return {};
-  SLIPWAY_TRY(std::string role, parts_.governance.store().role_about(request.resource));
+  const auto requester = parts_.governance.requester_of(request);
+  if (!requester) {
+    if (requester.error().code != Errc::permission_denied) return fail(requester.error());
+    SLIPWAY_CHECK(end_as(DeploymentState::canceled, requester.error().message, requester.error()));
+    return parts_.governance.close(by_system("policy"), request.id, "withdrawn",
+                                   requester.error().message);
+  }
   SLIPWAY_TRY(const std::shared_ptr<const Manifest> source,
               parts_.blobs.read_manifest(found->source));
   Deployment compared = *found;  // something else may be shown by now
   SLIPWAY_CHECK(compare_with_shown(compared, *source, parts_.repository, parts_.blobs));
-  Asked asked =
-      asked_about(requester_of(request, std::move(role)), request.point, "deploy", compared);
+  Asked asked = asked_about(*requester, request.point, "deploy", compared);
   asked.source = source.get();
   SLIPWAY_TRY(const Ruling ruling, parts_.governance.decide(asked));
   if (ruling.waits()) return {};
@@ -249,11 +248,14 @@ Status DeployService::go_on_removing(const ApprovalRequest& request) {
       id ? parts_.repository.get(*id) : Result<Deployment>(fail(Errc::not_found, "gone"));
   if (!found || found->state == DeploymentState::deleted)
     return close_as("withdrawn", "its deployment is gone");
-  SLIPWAY_TRY(std::string role, parts_.governance.store().role_about(request.resource));
+  const auto requester = parts_.governance.requester_of(request);
+  if (!requester) {
+    if (requester.error().code != Errc::permission_denied) return fail(requester.error());
+    return close_as("withdrawn", requester.error().message);
+  }
   SLIPWAY_TRY(const std::vector<Release> serving, parts_.releases.serving(*id));
-  SLIPWAY_TRY(Ruling ruling,
-              parts_.governance.decide(about_removal(requester_of(request, std::move(role)), *found,
-                                                     parts_.settings, serving)));
+  SLIPWAY_TRY(const Ruling ruling, parts_.governance.decide(about_removal(
+                                       *requester, *found, parts_.settings, serving)));
   if (ruling.waits()) return {};
   if (!ruling.allows()) {
     const Error error = parts_.governance.refuse(ruling);
@@ -261,7 +263,8 @@ Status DeployService::go_on_removing(const ApprovalRequest& request) {
   }
   SLIPWAY_CHECK(parts_.governance.store().in_transaction(GovernanceService::keep(ruling)));
   SLIPWAY_TRY([[maybe_unused]] const Deployment gone, take_away(ruling.by, *found));
-  return close_as("approved", "enough people agreed");
+  // keep() has closed it, unless nothing asks for approvals any more.
+  return ruling.uses.empty() ? close_as("approved", "nobody needs to agree any more") : Status();
 }
 
 }  // namespace slipway

@@ -184,13 +184,23 @@ Asked MoveQuestion::promotion(const AuditContext& by, const std::vector<int>& ca
       ask(by, DecisionPoint::promote, move_action(RolloutKind::promotion, next_.environment));
   const int first = canary.empty() ? 100 : canary.front();
   asked.more = [this, first](Facts& facts) { add_facts(facts, first); };
+  asked.change = ChangeDigest(by.actor, asked.action)
+                     .add("deployment", asked_about_.id.str())
+                     .add("artifact", next_.artifact.str())
+                     .add("configuration", next_.config_version)
+                     .add("canary", fmt::format("{}", fmt::join(canary, ",")))
+                     .str();
   return asked;
 }
 
-Asked MoveQuestion::rollback(const AuditContext& by) const {
+Asked MoveQuestion::rollback(const AuditContext& by, std::string_view restore) const {
   Asked asked =
       ask(by, DecisionPoint::rollback, move_action(RolloutKind::rollback, next_.environment));
   asked.more = [this](Facts& facts) { add_facts(facts, 100); };
+  asked.change = ChangeDigest(by.actor, asked.action)
+                     .add("release", next_.number)
+                     .add("restore", restore)
+                     .str();
   return asked;
 }
 

@@ -22,7 +22,8 @@ class MoveQuestion {
                                                   const Deployment& candidate);
 
   [[nodiscard]] Asked promotion(const AuditContext& by, const std::vector<int>& canary) const;
-  [[nodiscard]] Asked rollback(const AuditContext& by) const;
+  // `restore`: the snapshot that the volumes go back to; "" for none.
+  [[nodiscard]] Asked rollback(const AuditContext& by, std::string_view restore) const;
   // The next step of a canary; `verdict` is what the statistics said of the one that ends.
   struct Step {
     int number = 1;  // from 1

@@ -5,42 +5,24 @@
 #include "release/releases_state.h"
 
 namespace slipway {
-namespace {
-
-// On whose word it goes on after it was approved: on that of whoever asked.
-AuditContext requester_of(const ApprovalRequest& request, std::string role) {
-  return {.actor = request.requester,
-          .request_id = request.request_id,
-          .source_address = request.source_address,
-          .role = std::move(role)};
-}
-
-}  // namespace
-
-Result<Ruling> Releases::State::decide_again(const Rollout& waiting,
-                                             const ApprovalRequest& request) {
-  SLIPWAY_TRY(Release release,
+Result<Ruling> Releases::State::decide_again(const Rollout& waiting, const AuditContext& by) {
+  SLIPWAY_TRY(const Release release,
               parts.store.release(waiting.project, waiting.environment, waiting.to));
   SLIPWAY_TRY(const Deployment deployment, parts.repository.get(waiting.deployment));
-  SLIPWAY_TRY(std::string role, parts.governance.store().role_about(request.resource));
-  const AuditContext by = requester_of(request, std::move(role));
-  if (waiting.kind == RolloutKind::promotion) {
-    // The configuration may have changed while it waited; it goes live with the newest.
-    SLIPWAY_TRY(const std::int64_t version,
-                parts.environments.newest_version(waiting.project, waiting.environment));
-    if (version != release.config_version) {
-      SLIPWAY_TRY(release,
-                  parts.store.update_release(by, release.project, release.environment,
-                                             release.number, [&](Release& change) -> Status {
-                                               change.config_version = version;
-                                               return {};
-                                             }));
-    }
-  }
   SLIPWAY_TRY(const MoveQuestion question, MoveQuestion::about(parts, release, deployment));
   return parts.governance.decide(waiting.kind == RolloutKind::rollback
-                                     ? question.rollback(by)
+                                     ? question.rollback(by, waiting.restore.value_or(""))
                                      : question.promotion(by, waiting.canary));
+}
+
+// People agreed to the configuration of then; with another it is another change.
+Result<bool> Releases::State::has_other_configuration(const Rollout& waiting) {
+  if (waiting.kind != RolloutKind::promotion) return false;
+  SLIPWAY_TRY(const Release release,
+              parts.store.release(waiting.project, waiting.environment, waiting.to));
+  SLIPWAY_TRY(const std::int64_t newest,
+              parts.environments.newest_version(waiting.project, waiting.environment));
+  return newest != release.config_version;
 }
 
 Status Releases::State::reconsider(const ApprovalRequest& request) {
@@ -71,7 +53,21 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
   if (request.state == "rejected" || request.state == "expired" || request.state == "withdrawn")
     return end_as(request.state == "rejected" ? RolloutState::denied : RolloutState::canceled,
                   fmt::format("approval {}: {}", request.id.str(), request.closed_reason), {});
-  SLIPWAY_TRY(const Ruling ruling, decide_again(*found, request));
+  const auto end_it = [&](const std::string& reason) -> Status {
+    SLIPWAY_CHECK(end_as(RolloutState::canceled, reason, {}));
+    if (request.state != "open") return {};
+    return parts.governance.close(by, request.id, "withdrawn", reason);
+  };
+  const auto requester = parts.governance.requester_of(request);
+  if (!requester) {
+    if (requester.error().code != Errc::permission_denied) return fail(requester.error());
+    return end_it(requester.error().message);
+  }
+  SLIPWAY_TRY(const bool reconfigured, has_other_configuration(*found));
+  if (reconfigured)
+    return end_it(fmt::format("the configuration of {} changed while it waited: promote it again",
+                              found->environment));
+  SLIPWAY_TRY(const Ruling ruling, decide_again(*found, *requester));
   if (ruling.waits()) return {};
   if (!ruling.allows()) {
     // Something else forbids it by now.
@@ -109,7 +105,8 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
     std::lock_guard lock(mutex);
     approved.erase(request.id.str());
   }
-  if (request.state == "open")
+  // What the decision rests on was closed with it.
+  if (request.state == "open" && !among(ruling.uses, request.id))
     if (Status closed = parts.governance.close(by, request.id, "approved", "enough people agreed");
         !closed)
       log_warn("an approval was not closed", {{"error", closed.error().message}});

@@ -224,7 +224,7 @@ Result<Rollout> Releases::roll_back(const AuditContext& by, std::string_view pro
   SLIPWAY_TRY(draft.deployment, s.parts.repository.get(draft.release.deployment));
   SLIPWAY_TRY(const MoveQuestion question,
               MoveQuestion::about(s.parts, draft.release, draft.deployment));
-  const Asked asked = question.rollback(by);
+  const Asked asked = question.rollback(by, restore.value_or(""));
   // What has not been switched to yet is taken back first; what has gives way in begin().
   if (!state.active.empty()) {
     SLIPWAY_TRY(const Rollout active, s.parts.store.rollout(state.active));

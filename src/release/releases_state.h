@@ -67,7 +67,8 @@ struct Releases::State {
 
   // -- release_approvals.cc: goes on with what waited for people, or ends it.
   [[nodiscard]] Status reconsider(const ApprovalRequest& request);
-  [[nodiscard]] Result<Ruling> decide_again(const Rollout& waiting, const ApprovalRequest& request);
+  [[nodiscard]] Result<Ruling> decide_again(const Rollout& waiting, const AuditContext& by);
+  [[nodiscard]] Result<bool> has_other_configuration(const Rollout& waiting);
   // What was approved while another rollout was under way.
   void try_again();
 

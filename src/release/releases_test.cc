@@ -197,6 +197,43 @@ TEST(Approvals, APromotionGoesOnByItselfOnceApproved) {
   EXPECT_EQ(w.governance->store().approval(id)->state, "approved");
 }
 
+TEST(Approvals, AreOfTheConfigurationOfThen) {
+  ReleaseWorld w;
+  AuditContext agent;
+  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
+  agent.role = "deployer";
+  const Rollout waiting = w.releases->promote(agent, {.deployment = w.preview("one").id}).value();
+  ASSERT_TRUE(
+      w.environments.change(w.ann, "shop", "production",
+                            {.set = {{.name = "DATABASE_URL", .value = "postgres://evil"}}}));
+  AuditContext bob;
+  bob.actor = {.kind = "human", .name = "bob"};
+  bob.role = "approver";
+  const ApprovalId id = ApprovalId::parse(waiting.approval).value();
+  ASSERT_TRUE(w.governance->vote(bob, id, Vote::Choice::approve, ""));
+  const Rollout ended = w.releases->rollout(waiting.id).value();
+  EXPECT_EQ(ended.state, RolloutState::canceled);
+  EXPECT_TRUE(ended.reason.contains("changed while it waited")) << ended.reason;
+  EXPECT_EQ(w.production().current, 0);
+  EXPECT_EQ(w.governance->store().approval(id)->state, "withdrawn");
+}
+
+TEST(Approvals, OfOnePromotionDoNotCountForTheNext) {
+  ReleaseWorld w;
+  AuditContext agent, bob;
+  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
+  agent.role = "deployer";
+  bob.actor = {.kind = "human", .name = "bob"};
+  bob.role = "approver";
+  const Deployment one = w.preview("one"), two = w.preview("two");
+  const Rollout first = w.releases->promote(agent, {.deployment = one.id}).value();
+  ASSERT_TRUE(
+      w.governance->vote(bob, *ApprovalId::parse(first.approval), Vote::Choice::approve, ""));
+  w.baked(first.id);
+  w.live(two);
+  EXPECT_EQ(w.releases->promote(agent, {.deployment = one.id})->state, RolloutState::waiting);
+}
+
 TEST(Approvals, ARejectionOrTheTimeEndsIt) {
   ReleaseWorld w;
   AuditContext agent;

@@ -1,0 +1,75 @@
+#include "policy/code_variables.h"
+
+#include <algorithm>
+
+namespace slipway {
+namespace {
+
+// Sorted, in capitals.
+constexpr std::string_view names[] = {
+    "BASH_ENV",
+    "BUNDLE_GEMFILE",
+    "BUN_OPTIONS",
+    "CATALINA_OPTS",
+    "CLASSPATH",
+    "DOTNET_ADDITIONAL_DEPS",
+    "DOTNET_SHARED_STORE",
+    "DOTNET_STARTUP_HOOKS",
+    "ENV",
+    "ERL_AFLAGS",
+    "ERL_FLAGS",
+    "ERL_LIBS",
+    "ERL_ZFLAGS",
+    "GCONV_PATH",
+    "GIT_EXEC_PATH",
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GLIBC_TUNABLES",
+    "GUNICORN_CMD_ARGS",
+    "JAVA_OPTS",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "JRUBY_OPTS",
+    "LD_AUDIT",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "MAVEN_OPTS",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "NODE_REPL_EXTERNAL_MODULE",
+    "OPENSSL_CONF",
+    "OPENSSL_ENGINES",
+    "OPENSSL_MODULES",
+    "PATH",
+    "PERL5DB",
+    "PERL5LIB",
+    "PERL5OPT",
+    "PERLLIB",
+    "PHPRC",
+    "PHP_INI_SCAN_DIR",
+    "PROMPT_COMMAND",
+    "PYTHONHOME",
+    "PYTHONINSPECT",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PYTHONUSERBASE",
+    "RUBYLIB",
+    "RUBYOPT",
+    "SHELLOPTS",
+    "UWSGI_PYTHONPATH",
+    "VIRTUAL_ENV",
+    "_JAVA_OPTIONS",
+};
+static_assert(std::ranges::is_sorted(names));
+
+}  // namespace
+
+bool loads_code(std::string_view name) {
+  if (name.starts_with("CORECLR_PROFILER") || name.starts_with("COR_PROFILER") ||
+      name.starts_with("BASH_FUNC_"))
+    return true;
+  return std::ranges::binary_search(names, name);
+}
+
+}  // namespace slipway
