@@ -14,9 +14,30 @@ if(SLIPWAY_PCH)
     <string_view> <thread> <unordered_map> <utility> <variant> <vector> <fmt/format.h>)
 endif()
 
+# What only tests are made of is not optimized: compiling it takes most of a build, running it does not. What
+# they test is. A header that is precompiled with other flags is another one; the tests' has GoogleTest as well.
+# Sanitizers keep their own level: they are slow enough.
+set(SLIPWAY_TEST_FLAGS "")
+if(NOT SLIPWAY_SANITIZE)
+  set(SLIPWAY_TEST_FLAGS -O0 -U_FORTIFY_SOURCE)
+endif()
+if(SLIPWAY_PCH)
+  add_library(slipway_test_pch STATIC "${CMAKE_BINARY_DIR}/pch/pch.cc")
+  target_link_libraries(slipway_test_pch PUBLIC slipway_flags fmt::fmt GTest::gmock GTest::gtest)
+  target_compile_options(slipway_test_pch PUBLIC ${SLIPWAY_TEST_FLAGS} -Xclang -fno-pch-timestamp)
+  target_precompile_headers(slipway_test_pch PUBLIC
+    <algorithm> <array> <atomic> <chrono> <compare> <condition_variable> <cstdint> <cstring> <deque>
+    <expected> <filesystem> <functional> <map> <memory> <mutex> <optional> <set> <span> <string>
+    <string_view> <thread> <unordered_map> <utility> <variant> <vector> <fmt/format.h> <gtest/gtest.h>
+    <gmock/gmock.h>)
+endif()
+
+# _slipway_use_pch(<target> [<target that owns the precompiled header>])
 function(_slipway_use_pch target)
+  set(owner slipway_pch ${ARGN})
+  list(GET owner -1 owner)
   if(SLIPWAY_PCH)
-    target_precompile_headers(${target} REUSE_FROM slipway_pch)
+    target_precompile_headers(${target} REUSE_FROM ${owner})
     target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp)
   endif()
 endfunction()
@@ -54,7 +75,8 @@ function(slipway_test name)
     target_link_libraries(${name} PRIVATE slipway_${dep})
   endforeach()
   target_compile_definitions(${name} PRIVATE SLIPWAY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  _slipway_use_pch(${name})
+  target_compile_options(${name} PRIVATE ${SLIPWAY_TEST_FLAGS})
+  _slipway_use_pch(${name} slipway_test_pch)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
 endfunction()
