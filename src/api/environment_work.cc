@@ -12,7 +12,7 @@ Result<EnvironmentWork::Item> EnvironmentWork::start(std::string_view project,
                                                      std::string_view environment,
                                                      std::string_view what,
                                                      std::function<Status(std::stop_token)> task) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopped_) return fail(Errc::unavailable, "the server is stopping");
   Entry& entry = entries_[Place(project, environment)];
   if (entry.thread.joinable()) {
@@ -25,7 +25,7 @@ Result<EnvironmentWork::Item> EnvironmentWork::start(std::string_view project,
   entry.item = {.id = "wrk_" + random_id(), .what = std::string(what)};
   entry.thread = std::jthread([this, &entry, task = std::move(task)](const std::stop_token& stop) {
     Status done = task(stop);
-    const std::lock_guard finishing(mutex_);
+    const MutexLock finishing(mutex_);
     if (!done) entry.item.error = std::move(done).error();
     entry.item.running = false;
   });
@@ -34,7 +34,7 @@ Result<EnvironmentWork::Item> EnvironmentWork::start(std::string_view project,
 
 std::optional<EnvironmentWork::Item> EnvironmentWork::last(std::string_view project,
                                                            std::string_view environment) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = entries_.find(Place(project, environment));
   if (found == entries_.end()) return std::nullopt;
   return found->second.item;
@@ -42,7 +42,7 @@ std::optional<EnvironmentWork::Item> EnvironmentWork::last(std::string_view proj
 
 void EnvironmentWork::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopped_ = true;
     for (auto& [place, entry] : entries_) entry.thread.request_stop();
   }

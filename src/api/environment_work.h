@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -10,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/mutex.h"
 #include "base/result.h"
 
 namespace slipway {
@@ -46,9 +46,9 @@ class EnvironmentWork {
     std::jthread thread;
   };
 
-  mutable std::mutex mutex_;
-  bool stopped_ = false;
-  std::map<Place, Entry> entries_;
+  mutable Mutex mutex_;
+  bool stopped_ SLIPWAY_GUARDED_BY(mutex_) = false;
+  std::map<Place, Entry> entries_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

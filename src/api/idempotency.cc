@@ -4,7 +4,7 @@ namespace slipway {
 
 Result<ApiResponse> IdempotentReplies::reply(const std::string& key, const Digest& fingerprint,
                                              const Work& work) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
     const auto known = entries_.find(key);
     if (known == entries_.end()) break;
@@ -17,7 +17,7 @@ Result<ApiResponse> IdempotentReplies::reply(const std::string& key, const Diges
       again.headers.emplace_back("Idempotent-Replayed", "true");
       return again;
     }
-    changed_.wait(lock);
+    changed_.wait(mutex_);
   }
   entries_[key].fingerprint = fingerprint;
   lock.unlock();

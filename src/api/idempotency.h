@@ -1,13 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 
 #include "base/digest.h"
+#include "base/mutex.h"
 #include "http/message.h"
 
 namespace slipway {
@@ -33,10 +32,10 @@ class IdempotentReplies {
     std::string body;
   };
   static constexpr std::size_t kept = 4096;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::unordered_map<std::string, Entry> entries_;
-  std::deque<std::string> order_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::unordered_map<std::string, Entry> entries_ SLIPWAY_GUARDED_BY(mutex_);
+  std::deque<std::string> order_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

@@ -139,14 +139,20 @@ class SLIPWAY_SCOPED_CAPABILITY ReaderLock {
 };
 
 // Waits for what a mutex guards to change. The caller holds the mutex, which is let go of while it
-// waits and held again afterwards. Every wait has a predicate; those with a time or a stop token
-// answer what the predicate says at the end: false is "the time passed" or "it was told to stop".
-// A predicate that touches what is guarded says SLIPWAY_REQUIRES(mutex).
+// waits and held again afterwards. Waits with a time or a stop token answer what the predicate says
+// at the end: false is "the time passed" or "it was told to stop". A predicate that touches what is
+// guarded says SLIPWAY_REQUIRES(mutex).
 class CondVar {
  public:
   void notify_one() { changed_.notify_one(); }
   void notify_all() { changed_.notify_all(); }
 
+  // Woken, perhaps for nothing: for loops that look again and decide anew.
+  void wait(Mutex& mutex) SLIPWAY_REQUIRES(mutex) SLIPWAY_UNCHECKED_LOCKS { changed_.wait(mutex); }
+  void wait_until(Mutex& mutex, std::chrono::steady_clock::time_point until)
+      SLIPWAY_REQUIRES(mutex) SLIPWAY_UNCHECKED_LOCKS {
+    changed_.wait_until(mutex, until);
+  }
   template <class Predicate>
   void wait(Mutex& mutex, Predicate predicate)
       SLIPWAY_REQUIRES(mutex) SLIPWAY_UNCHECKED_LOCKS {  // the predicate's lock is the caller's

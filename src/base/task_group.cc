@@ -70,7 +70,7 @@ Status TaskGroup::start(Work work, OnFailure on_failure) {
 void TaskGroup::run(Threads::iterator self, Work work, OnFailure on_failure) {
   group_of_this_thread = this;
   name_this_thread(name_);
-  run_guarded(std::move(work), std::move(on_failure));
+  run_settled(std::move(work), std::move(on_failure));
   Threads ended;
   {
     // Whoever joins this thread waits for those before it.
@@ -83,7 +83,7 @@ void TaskGroup::run(Threads::iterator self, Work work, OnFailure on_failure) {
 }
 
 // The exception boundary. What the two hold is released inside of it.
-void TaskGroup::run_guarded(Work work, OnFailure on_failure) const {
+void TaskGroup::run_settled(Work work, OnFailure on_failure) const {
   std::string thrown;
   try {
     Work running = std::move(work);
@@ -169,6 +169,14 @@ void Worker::wake() {
 }
 
 void Worker::stop() { group_.stop(); }
+
+void run_guarded(std::string_view task, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (...) {
+    log_error("a task ended in a bug", {{"task", task}, {"error", what_was_thrown()}});
+  }
+}
 
 void run_side_by_side(std::string_view name, std::size_t count,
                       const std::function<void(std::size_t)>& work) {

@@ -57,7 +57,7 @@ class TaskGroup {
  private:
   using Threads = std::list<std::thread>;
   void run(Threads::iterator self, Work work, OnFailure on_failure);
-  void run_guarded(Work work, OnFailure on_failure) const;
+  void run_settled(Work work, OnFailure on_failure) const;
 
   const std::string name_;
   const std::size_t bound_;
@@ -97,6 +97,10 @@ class Worker {
   bool woken_ SLIPWAY_GUARDED_BY(mutex_) = false;
   TaskGroup group_;  // last: its thread uses the others
 };
+
+// Calls `work()`; what it throws is logged under the name of `task` and ends nothing else. For
+// loops that take one job after the other.
+void run_guarded(std::string_view task, const std::function<void()>& work);
 
 // Calls `work(i)` for each i below `count`, each on a thread of its own but for one on this thread,
 // and returns when all are done. Those for which the system has no thread run here, one after the

@@ -95,7 +95,7 @@ Error explain_fetch(const ImageReference& reference, std::string_view log) {
 Result<BaseImages::Image> BaseImages::get(const ImageReference& reference, const Context& context) {
   const std::string name = reference.str();
   const fs::path store = root_ / "stores" / sha256(name).hex().substr(0, 40);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const std::optional<Archive> archive = find_archive(root_, reference);
   const std::optional<Note> note = read_note(store);
   const std::string wanted = archive ? archive->mark : "registry";
@@ -169,7 +169,7 @@ Result<BaseImages::Image> BaseImages::get(const ImageReference& reference, const
 
 std::uint64_t BaseImages::collect(Duration unused_for) {
   const auto before = fs::file_time_type::clock::now() - unused_for;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::uint64_t freed = 0;
   std::error_code error;
   std::vector<fs::path> old;

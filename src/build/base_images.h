@@ -2,11 +2,11 @@
 
 #include <filesystem>
 #include <functional>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "build/image_reference.h"
 #include "build/image_tool.h"
 
@@ -43,7 +43,7 @@ class BaseImages {
 
  private:
   std::filesystem::path root_;
-  std::mutex mutex_;
+  Mutex mutex_;  // of the stores on disk: one fetch or collection at a time
 };
 
 // What the end of buildah's log says of an image that could not be fetched. Pure.

@@ -70,7 +70,7 @@ ProjectCaches::ProjectCaches(fs::path root, fs::path scratch)
 
 ProjectCaches::Lease::~Lease() {
   if (owner_ == nullptr) return;
-  const std::lock_guard lock(owner_->mutex_);
+  const MutexLock lock(owner_->mutex_);
   for (const std::string& name : held_) owner_->held_.erase(name);
 }
 
@@ -82,7 +82,7 @@ Result<fs::path> ProjectCaches::take(Lease& lease, std::string_view project, std
                                      Use use) {
   const fs::path directory = directory_of(project) / name;
   if (use == Use::alone) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (held_.insert(directory.string()).second) {
       lease.held_.push_back(directory.string());
     } else {
@@ -139,7 +139,7 @@ Status ProjectCaches::trim(std::string_view project, std::uint64_t limit_bytes) 
   for (const auto& [bytes, directory] : by_size) {
     if (total <= limit_bytes) break;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (held_.contains(directory.string())) continue;
     }
     // Out of sight first: a build that starts now finds an empty cache, not half of one.

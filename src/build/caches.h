@@ -2,12 +2,12 @@
 
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "engine/engine.h"
 #include "model/deployment.h"
 #include "model/plan.h"
@@ -62,8 +62,8 @@ class ProjectCaches {
   std::filesystem::path directory_of(std::string_view project) const;
 
   std::filesystem::path root_, scratch_;
-  std::mutex mutex_;
-  std::set<std::string> held_;
+  Mutex mutex_;
+  std::set<std::string> held_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

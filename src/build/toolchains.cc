@@ -8,6 +8,7 @@
 #include <limits>
 #include <set>
 
+#include "base/at_end.h"
 #include "base/ids.h"
 #include "base/text.h"
 #include "build/toolchain_fetch.h"
@@ -97,7 +98,7 @@ Toolchains::Toolchains(fs::path root, Finder find, const HostSettings& settings,
     : root_(std::move(root)), find_(std::move(find)), settings_(settings), runner_(runner) {}
 
 std::vector<Toolchain> Toolchains::on_host(std::string_view name) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto known = host_.find(name);
   if (known != host_.end()) return known->second;
   return host_.emplace(std::string(name), find_(name)).first->second;
@@ -117,13 +118,13 @@ std::vector<Toolchain> Toolchains::fetched(std::string_view name) const {
 }
 
 Result<Toolchain> Toolchains::remember(Toolchain tool) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return resolved_.insert_or_assign(tool.id(), std::move(tool)).first->second;
 }
 
 std::optional<Toolchain> Toolchains::use_fetched(const Toolchain* tool) {
   if (tool == nullptr) return std::nullopt;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const fs::path place = root_ / fmt::format("{}-{}", tool->name, tool->version.str());
   // Its time of change is that of its last use.
   if (::utimensat(AT_FDCWD, place.c_str(), nullptr, 0) != 0) return std::nullopt;
@@ -140,7 +141,7 @@ Result<std::uint64_t> Toolchains::collect(const std::function<bool(std::string_v
     if (file.starts_with(".gone-")) doomed.push_back(entry.path());  // of a collection cut short
     const std::optional<Toolchain> tool = read_fetched(entry.path());
     if (!tool || in_use(tool->id())) continue;
-    const std::lock_guard lock(mutex_);  // against use_fetched()
+    const MutexLock lock(mutex_);  // against use_fetched()
     const auto used = fs::last_write_time(entry.path(), error);
     if (error || fs::file_time_type::clock::now() - used < unused_for) continue;
     const fs::path gone = root_ / (".gone-" + file);
@@ -204,9 +205,16 @@ Result<Toolchain> Toolchains::fetch(const ToolchainNeed& need, const VersionRang
     tools.push_back(host.front());
   }
 
-  std::unique_lock lock(fetching_, std::defer_lock);
-  while (!lock.try_lock_for(std::chrono::milliseconds{200}))
-    if (context.stop.stop_requested()) return fail(Errc::canceled, "the build was canceled");
+  {
+    auto fetching = fetching_.lock();
+    if (!fetching.wait(fetch_over_, context.stop, [](bool busy) { return !busy; }))
+      return fail(Errc::canceled, "the build was canceled");
+    *fetching = true;
+  }
+  const AtEnd next_one([this] {
+    *fetching_.lock() = false;
+    fetch_over_.notify_all();
+  });
   const std::vector<Toolchain> earlier = fetched(need.name);
   if (auto tool = use_fetched(first_allowed(earlier, range)))
     return *std::move(tool);  // another build was faster
@@ -259,7 +267,7 @@ Result<Toolchain> Toolchains::fetch(const ToolchainNeed& need, const VersionRang
 
 Result<Toolchain> Toolchains::get(std::string_view id) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto known = resolved_.find(id); known != resolved_.end()) return known->second;
   }
   const std::string_view name = id.substr(0, id.find('@'));

@@ -4,13 +4,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/guarded.h"
 #include "build/host_settings.h"
 #include "build/toolchain.h"
 #include "engine/engine.h"
@@ -63,10 +63,11 @@ class Toolchains {
   Finder find_;
   const HostSettings& settings_;
   StepRunner& runner_;
-  std::mutex mutex_;  // guards the maps
-  std::map<std::string, std::vector<Toolchain>, std::less<>> host_;
-  std::map<std::string, Toolchain, std::less<>> resolved_;
-  std::timed_mutex fetching_;  // one at a time
+  Mutex mutex_;
+  std::map<std::string, std::vector<Toolchain>, std::less<>> host_ SLIPWAY_GUARDED_BY(mutex_);
+  std::map<std::string, Toolchain, std::less<>> resolved_ SLIPWAY_GUARDED_BY(mutex_);
+  Guarded<bool> fetching_;  // one at a time
+  CondVar fetch_over_;
 };
 
 }  // namespace slipway

@@ -19,12 +19,12 @@ DeploymentCancel::DeploymentCancel(Context& context)
     : context_(context), watch_([this](int count) { interrupted(count); }) {}
 
 void DeploymentCancel::creating() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stage_ = Stage::creating;
 }
 
 void DeploymentCancel::created(const ApiClient& api, std::string_view id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stage_ = Stage::created;
   server_ = api.server();
   token_ = api.token();
@@ -33,12 +33,12 @@ void DeploymentCancel::created(const ApiClient& api, std::string_view id) {
 }
 
 bool DeploymentCancel::requested() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return requested_;
 }
 
 void DeploymentCancel::interrupted(int count) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (count > 1 || stage_ == Stage::nothing_yet) {
     context_.console.err(stage_ == Stage::nothing_yet ? "\ncanceled; nothing was deployed\n"
                                                       : "\nstopped waiting\n");
@@ -64,6 +64,7 @@ void DeploymentCancel::remove() {
 }
 
 int DeploymentCancel::report(const json::object& deployment) {
+  const MutexLock lock(mutex_);
   if (context_.common.json) context_.console.out(printable_json(deployment));
   context_.console.err(fmt::format("canceled; {} was removed\n", sanitize_line(id_)));
   return canceled_code;

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "cli/api_client.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
@@ -28,14 +27,17 @@ class DeploymentCancel {
 
  private:
   void interrupted(int count);
-  // Sends the removal; called with `mutex_` held.
-  void remove();
+  void remove() SLIPWAY_REQUIRES(mutex_);  // sends the removal
 
   Context& context_;
-  std::mutex mutex_;
-  enum class Stage { nothing_yet, creating, created } stage_ = Stage::nothing_yet;
-  bool requested_ = false, removed_ = false;
-  std::string server_, token_, id_;
+  Mutex mutex_;
+  enum class Stage { nothing_yet, creating, created };
+  Stage stage_ SLIPWAY_GUARDED_BY(mutex_) = Stage::nothing_yet;
+  bool requested_ SLIPWAY_GUARDED_BY(mutex_) = false;
+  bool removed_ SLIPWAY_GUARDED_BY(mutex_) = false;
+  std::string server_ SLIPWAY_GUARDED_BY(mutex_);
+  std::string token_ SLIPWAY_GUARDED_BY(mutex_);
+  std::string id_ SLIPWAY_GUARDED_BY(mutex_);
   InterruptWatch watch_;  // last: its thread uses the rest
 };
 

@@ -22,7 +22,7 @@ PackStream::PackStream(std::vector<PackItem> items) : items_(std::move(items)) {
 
 PackStream::~PackStream() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   changed_.notify_all();
@@ -32,15 +32,17 @@ PackStream::~PackStream() {
 void PackStream::write() {
   Status status = write_pack(items_, [this](std::string_view bytes) { return push(bytes); });
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     outcome_ = std::move(status);
   }
   changed_.notify_all();
 }
 
 Status PackStream::push(std::string_view bytes) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || queued_bytes_ < queue_limit; });
+  MutexLock lock(mutex_);
+  changed_.wait(mutex_, [this]() SLIPWAY_REQUIRES(mutex_) {
+    return stopping_ || queued_bytes_ < queue_limit;
+  });
   if (stopping_) return fail(Errc::canceled, "the upload was stopped");
   if (bytes.empty()) return {};
   queue_.emplace_back(bytes);
@@ -51,8 +53,10 @@ Status PackStream::push(std::string_view bytes) {
 }
 
 Result<std::string_view> PackStream::next() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !queue_.empty() || outcome_.has_value(); });
+  MutexLock lock(mutex_);
+  changed_.wait(mutex_, [this]() SLIPWAY_REQUIRES(mutex_) {
+    return !queue_.empty() || outcome_.has_value();
+  });
   if (queue_.empty()) {
     if (!*outcome_) return fail(outcome_->error());
     return std::string_view{};

@@ -1,15 +1,14 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+#include "base/mutex.h"
 #include "store/blob_store.h"
 
 namespace slipway::cli {
@@ -35,12 +34,12 @@ class PackStream {
 
   std::vector<PackItem> items_;
   std::atomic<std::uint64_t> bytes_read_{0};
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::string> queue_;
-  std::size_t queued_bytes_ = 0;
-  std::optional<Status> outcome_;  // set when the thread is done
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  std::deque<std::string> queue_ SLIPWAY_GUARDED_BY(mutex_);
+  std::size_t queued_bytes_ SLIPWAY_GUARDED_BY(mutex_) = 0;
+  std::optional<Status> outcome_ SLIPWAY_GUARDED_BY(mutex_);  // set when the thread is done
+  bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
   std::string current_;
   std::thread thread_;
 };

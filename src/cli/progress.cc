@@ -96,12 +96,14 @@ ProgressView::ProgressView(Console& console, const Clock& clock, Mode mode, Buil
 ProgressView::~ProgressView() { finish(); }
 
 void ProgressView::tick() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_.wait_for(lock, frame, [this] { return finished_; })) draw();
+  MutexLock lock(mutex_);
+  while (
+      !stopping_.wait_for(mutex_, frame, [this]() SLIPWAY_REQUIRES(mutex_) { return finished_; }))
+    draw();
 }
 
 void ProgressView::start(std::string_view name, std::string_view detail) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ProgressStep step{.name = std::string(name),
                     .state = "running",
                     .detail = std::string(detail),
@@ -116,14 +118,14 @@ void ProgressView::start(std::string_view name, std::string_view detail) {
 }
 
 void ProgressView::detail(std::string_view name, std::string_view detail) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto step = std::ranges::find(model_.steps, name, &ProgressStep::name);
   if (step != model_.steps.end()) step->detail = detail;
 }
 
 void ProgressView::end(std::string_view name, std::string_view state, Duration took,
                        std::string_view detail) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ProgressStep step{.name = std::string(name),
                     .state = std::string(state),
                     .detail = std::string(detail),
@@ -135,13 +137,13 @@ void ProgressView::end(std::string_view name, std::string_view state, Duration t
 }
 
 void ProgressView::wait_for(std::string_view what) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   model_.waiting_for = what;
   draw();
 }
 
 void ProgressView::log_line(std::string_view line) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (log_ == BuildLog::all && mode_ != Mode::quiet) {
     erase();
     print("    " + sanitize_line(line));
@@ -152,7 +154,7 @@ void ProgressView::log_line(std::string_view line) {
 }
 
 void ProgressView::note(std::string_view text) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (mode_ == Mode::quiet) return;
   erase();
   print(sanitize_line(text));
@@ -161,7 +163,7 @@ void ProgressView::note(std::string_view text) {
 
 void ProgressView::finish() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!finished_) {
       const Duration now = clock_.monotonic();
       for (ProgressStep& step : model_.steps)

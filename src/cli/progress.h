@@ -1,13 +1,12 @@
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "cli/console.h"
 
 namespace slipway::cli {
@@ -61,20 +60,21 @@ class ProgressView {
   void finish();
 
  private:
-  void draw();
-  void erase();
-  void print(std::string_view text);
+  void draw() SLIPWAY_REQUIRES(mutex_);
+  void erase() SLIPWAY_REQUIRES(mutex_);
+  void print(std::string_view text) SLIPWAY_REQUIRES(mutex_);
   void tick();
 
   Console& console_;
   const Clock& clock_;
   const Mode mode_;
   const BuildLog log_;
-  std::mutex mutex_;
-  std::condition_variable stopping_;
-  ProgressModel model_;
-  std::size_t drawn_ = 0;  // lines on the terminal that belong to this view
-  bool finished_ = false;
+  Mutex mutex_;
+  CondVar stopping_;
+  ProgressModel model_ SLIPWAY_GUARDED_BY(mutex_);
+  std::size_t drawn_ SLIPWAY_GUARDED_BY(mutex_) =
+      0;  // lines on the terminal that belong to this view
+  bool finished_ SLIPWAY_GUARDED_BY(mutex_) = false;
   std::thread ticker_;
 };
 

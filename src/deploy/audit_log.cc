@@ -26,7 +26,7 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::filesystem::path& ke
   std::unique_ptr<AuditLog> log(new AuditLog(std::move(keys), store, clock, keep));
   SLIPWAY_TRY([[maybe_unused]] const SignedCheckpoint first, log->sign());
   store.on_append([raw = log.get()](std::uint64_t) {
-    const std::lock_guard lock(raw->mutex_);
+    const MutexLock lock(raw->mutex_);
     ++raw->appends_;
     if (raw->idle_ || raw->appends_ - raw->signed_appends_ >= sign_at_records)
       raw->changed_.notify_all();
@@ -42,12 +42,12 @@ AuditLog::~AuditLog() {
 }
 
 std::shared_ptr<const AuditLog::Latest> AuditLog::latest() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return latest_;
 }
 
 Result<SignedCheckpoint> AuditLog::sign() {
-  const std::lock_guard signing(signing_);
+  const MutexLock signing(signing_);
   SLIPWAY_TRY(const AuditStore::Head head, store_.head());
   const auto before = latest();
   if (before && before->checkpoint.checkpoint.size == head.size) return before->checkpoint;
@@ -56,20 +56,20 @@ Result<SignedCheckpoint> AuditLog::sign() {
       {.origin = keys_.origin(), .size = head.size, .root = head.root}, keys_.signers());
   next->compact = next->checkpoint.compact();
   if (head.size > 0) store_.keep(next->checkpoint);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   latest_ = next;
   return next->checkpoint;
 }
 
 std::vector<note::VerifierKey> AuditLog::keys() const {
-  const std::lock_guard signing(signing_);
+  const MutexLock signing(signing_);
   return keys_.verifiers();
 }
 
 Result<note::VerifierKey> AuditLog::rotate(const AuditContext& by) {
   note::VerifierKey made;
   {
-    const std::lock_guard signing(signing_);
+    const MutexLock signing(signing_);
     const note::SignerKey next = keys_.make();
     made = next.verifier();
     SLIPWAY_CHECK(
@@ -85,14 +85,16 @@ Result<note::VerifierKey> AuditLog::rotate(const AuditContext& by) {
 }
 
 void AuditLog::run(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   for (;;) {
     idle_ = true;
-    const bool more = changed_.wait(lock, stop, [&] { return appends_ != signed_appends_; });
+    const bool more = changed_.wait(
+        mutex_, stop, [&]() SLIPWAY_REQUIRES(mutex_) { return appends_ != signed_appends_; });
     idle_ = false;
     if (!more) return;
-    changed_.wait_for(lock, stop, sign_after,
-                      [&] { return appends_ - signed_appends_ >= sign_at_records; });
+    changed_.wait_for(mutex_, stop, sign_after, [&]() SLIPWAY_REQUIRES(mutex_) {
+      return appends_ - signed_appends_ >= sign_at_records;
+    });
     // An append announces itself before its commit and under the database's lock, which sign()
     // takes: what is counted here is committed, or undone, by the time it looks.
     const std::uint64_t counted = appends_;

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "audit/checkpoint.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "db/audit_store.h"
 #include "deploy/audit_keys.h"
 
@@ -51,14 +50,15 @@ class AuditLog {
   const Clock& clock_;
   const Duration keep_;
   Duration retained_at_{};
-  // Lock order: signing_, then the database's lock, then mutex_.
-  mutable std::mutex signing_;
-  AuditKeys keys_;  // under signing_
-  mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::shared_ptr<const Latest> latest_;
-  std::uint64_t appends_ = 0, signed_appends_ = 0;  // counted; the latter are signed
-  bool idle_ = false;                               // the thread waits for the first append
+  // The database's lock comes between the two.
+  mutable Mutex signing_;
+  AuditKeys keys_ SLIPWAY_GUARDED_BY(signing_);
+  mutable Mutex mutex_ SLIPWAY_ACQUIRED_AFTER(signing_);
+  CondVar changed_;
+  std::shared_ptr<const Latest> latest_ SLIPWAY_GUARDED_BY(mutex_);
+  std::uint64_t appends_ SLIPWAY_GUARDED_BY(mutex_) = 0;
+  std::uint64_t signed_appends_ SLIPWAY_GUARDED_BY(mutex_) = 0;  // of them
+  bool idle_ SLIPWAY_GUARDED_BY(mutex_) = false;  // the thread waits for the first append
   std::jthread thread_;
 };
 

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "model/environment.h"
 
@@ -245,12 +245,13 @@ void Domains::check_due(const std::stop_token& stop) {
 
 void Domains::start() {
   thread_ = std::jthread([this](const std::stop_token& stop) {
-    std::mutex mutex;
-    std::condition_variable_any wake;
+    Mutex mutex;
+    CondVar wake;
     while (!stop.stop_requested()) {
       check_due(stop);
-      std::unique_lock lock(mutex);
-      wake.wait_for(lock, stop, look_interval, [&] { return stop.stop_requested(); });
+      MutexLock lock(mutex);
+      wake.wait_for(mutex, stop, look_interval,
+                    [&]() SLIPWAY_REQUIRES(mutex) { return stop.stop_requested(); });
     }
   });
 }

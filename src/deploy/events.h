@@ -1,17 +1,16 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
 
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "model/deployment.h"
 
 namespace slipway {
@@ -44,11 +43,11 @@ class EventFeed {
  private:
   static constexpr std::size_t max_events = 4000;
   const std::string name_ = random_id();
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<DeployEvent> events_;
-  std::uint64_t first_ = 0;  // number of events_.front()
-  bool finished_ = false;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::deque<DeployEvent> events_ SLIPWAY_GUARDED_BY(mutex_);
+  std::uint64_t first_ SLIPWAY_GUARDED_BY(mutex_) = 0;  // number of events_.front()
+  bool finished_ SLIPWAY_GUARDED_BY(mutex_) = false;
 };
 
 // The feeds of the deployments being made now. Thread-safe.
@@ -60,8 +59,8 @@ class EventHub {
   void close(const DeploymentId& id);
 
  private:
-  mutable std::mutex mutex_;
-  std::unordered_map<DeploymentId, std::shared_ptr<EventFeed>> feeds_;
+  mutable Mutex mutex_;
+  std::unordered_map<DeploymentId, std::shared_ptr<EventFeed>> feeds_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

@@ -3,12 +3,13 @@
 namespace slipway {
 
 Result<FairGate::Slot> FairGate::enter(const std::string& key, std::stop_token stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   Ticket ticket;
   auto& line = waiting_[key];
   const auto place = line.insert(line.end(), &ticket);
   admit_next();
-  changed_.wait(lock, stop, [&] { return ticket.admitted; });
+  std::ignore =
+      changed_.wait(mutex_, stop, [&]() SLIPWAY_REQUIRES(mutex_) { return ticket.admitted; });
   if (ticket.admitted) return Slot(this);
   // Stopped while waiting.
   auto at = waiting_.find(key);
@@ -18,7 +19,7 @@ Result<FairGate::Slot> FairGate::enter(const std::string& key, std::stop_token s
 }
 
 void FairGate::leave() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++free_;
   admit_next();
 }
@@ -39,7 +40,7 @@ void FairGate::admit_next() {
 }
 
 std::size_t FairGate::waiting() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::size_t count = 0;
   for (const auto& [key, line] : waiting_) count += line.size();
   return count;

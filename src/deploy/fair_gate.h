@@ -1,13 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <list>
 #include <map>
-#include <mutex>
 #include <stop_token>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/result.h"
 #include "engine/engine.h"
 
@@ -42,13 +41,13 @@ class FairGate {
     bool admitted = false;
   };
   void leave();
-  void admit_next();  // with the lock held
+  void admit_next() SLIPWAY_REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::uint32_t free_;
-  std::map<std::string, std::list<Ticket*>> waiting_;
-  std::string last_key_;  // served most recently
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::uint32_t free_ SLIPWAY_GUARDED_BY(mutex_);
+  std::map<std::string, std::list<Ticket*>> waiting_ SLIPWAY_GUARDED_BY(mutex_);
+  std::string last_key_ SLIPWAY_GUARDED_BY(mutex_);  // served most recently
 };
 
 // Runs steps of another runner, holding a slot of the gate meanwhile; the key is the label

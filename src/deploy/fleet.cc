@@ -31,27 +31,27 @@ std::filesystem::path Fleet::log_directory(const DeploymentId& id, std::string_v
 }
 
 Fleet::EntryPtr Fleet::entry(const DeploymentId& id) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   auto& entry = entries_[id];
   if (!entry) entry = std::make_shared<Entry>(id, parts_.clock.monotonic());
   return entry;
 }
 
 Fleet::EntryPtr Fleet::find(const DeploymentId& id) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto at = entries_.find(id);
   return at == entries_.end() ? nullptr : at->second;
 }
 
 Fleet::MemberPtr Fleet::member(Entry& entry, std::string_view label) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const MemberPtr& each : entry.members)
     if (each->label == label) return each;
   return entry.members.emplace_back(std::make_shared<Member>(entry.id, label));
 }
 
 std::vector<Fleet::MemberPtr> Fleet::members(const Entry& entry) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return entry.members;
 }
 
@@ -66,7 +66,7 @@ void Fleet::set_unready(const Entry& entry, const std::function<void(Backend&)>&
 
 Status Fleet::start(const Deployment& deployment, std::stop_token stop) {
   const EntryPtr entry = this->entry(deployment.id);
-  std::lock_guard operation(entry->operation);
+  const MutexLock operation(entry->operation);
   Status started = start_members(*entry, deployment, std::move(stop));
   if (!started)
     set_unready(*entry, [&](Backend& backend) { backend.set_crashed(started.error()); });
@@ -98,7 +98,7 @@ Status Fleet::start_members(Entry& entry, const Deployment& deployment, std::sto
     member->backend->set_waking();
     if (Status started = launch(entry, *member, deployment, unit); !started)
       return named(std::move(started).error(), unit);
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     launched.push_back({.member = member, .unit = unit, .sandbox = member->sandbox});
   }
   // All at once: one may need another before it answers.
@@ -138,7 +138,7 @@ Status Fleet::launch(Entry& entry, Member& member, const Deployment& deployment,
   SLIPWAY_CHECK(make_room(entry));
   const std::string sandbox = fmt::format("{}-{}", deployment.id.tail(), random_id().substr(0, 6));
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (entry.removed) return fail(Errc::canceled, "the deployment was removed");
     member.routed = unit.is_routed();
     member.sandbox = sandbox;
@@ -173,7 +173,7 @@ void Fleet::join_siblings(Entry& entry, const InstanceLauncher::Subject& subject
 void Fleet::stop_instance(Member& member) {
   std::string sandbox;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     sandbox = std::exchange(member.sandbox, {});
     if (sandbox.empty()) return;
     by_sandbox_.erase(sandbox);
@@ -198,7 +198,7 @@ Status Fleet::make_room(const Entry& wanted) {
     EntryPtr victim;
     Duration victim_used{};
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (running_ < parts_.settings.previews.max_running) return {};
       for (const auto& [id, entry] : entries_) {
         if (entry.get() == &wanted || !may_sleep(*entry)) continue;
@@ -223,21 +223,21 @@ Status Fleet::remove(const DeploymentId& id) {
   const EntryPtr entry = find(id);
   if (!entry) return {};
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     entry->removed = true;
   }
-  std::lock_guard operation(entry->operation);
+  const MutexLock operation(entry->operation);
   for (const MemberPtr& each : members(*entry)) {
     each->backend->set_crashed({.code = Errc::not_found, .message = "the deployment was removed"});
     stop_instance(*each);
   }
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   entries_.erase(id);
   return {};
 }
 
 Fleet::Counts Fleet::counts() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return {.running = running_,
           .known = entries_.size(),
           .wakes = wakes_,
@@ -257,7 +257,7 @@ Duration Fleet::last_used(const DeploymentId& id) const {
 Result<Usage> Fleet::usage(const DeploymentId& id) {
   std::vector<std::string> sandboxes;
   if (const EntryPtr entry = find(id)) {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const MemberPtr& each : entry->members)
       if (!each->sandbox.empty()) sandboxes.push_back(each->sandbox);
   }

@@ -3,15 +3,14 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "build/builder.h"
 #include "db/repository.h"
 #include "deploy/environments.h"
@@ -131,12 +130,14 @@ class Fleet {
 
   Parts parts_;
   LostHandler lost_;
-  mutable std::mutex mutex_;
-  std::unordered_map<DeploymentId, EntryPtr> entries_;
-  std::unordered_map<std::string, Owner> by_sandbox_;
-  std::uint64_t wakes_ = 0, crashes_ = 0, sleeps_ = 0;
-  std::size_t running_ = 0;
-  Duration last_disk_check_{};
+  mutable Mutex mutex_;
+  std::unordered_map<DeploymentId, EntryPtr> entries_ SLIPWAY_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, Owner> by_sandbox_ SLIPWAY_GUARDED_BY(mutex_);
+  std::uint64_t wakes_ SLIPWAY_GUARDED_BY(mutex_) = 0;
+  std::uint64_t crashes_ SLIPWAY_GUARDED_BY(mutex_) = 0;
+  std::uint64_t sleeps_ SLIPWAY_GUARDED_BY(mutex_) = 0;
+  std::size_t running_ SLIPWAY_GUARDED_BY(mutex_) = 0;
+  Duration last_disk_check_ SLIPWAY_GUARDED_BY(mutex_){};
   std::unique_ptr<Workers> workers_;
   InstanceLauncher launcher_;  // last: the ends that it tells of use the rest
 };

@@ -2,6 +2,7 @@
 
 // Private to the fleet's own files.
 
+#include "base/mutex.h"
 #include "deploy/fleet.h"
 
 namespace slipway {
@@ -28,7 +29,7 @@ struct Fleet::Entry {
 
   const DeploymentId id;
   const Duration known_since;
-  std::mutex operation;  // held while instances are started or stopped
+  Mutex operation;  // held while instances are started or stopped
 
   // Guarded by the fleet's mutex_.
   std::vector<MemberPtr> members;

@@ -1,5 +1,6 @@
 // The fleet's reactions: requests for what sleeps, idleness, crashes, a restart of the server.
 #include "base/log.h"
+#include "base/mutex.h"
 #include "build/failure.h"
 #include "deploy/fleet.h"
 #include "deploy/fleet_entry.h"
@@ -36,9 +37,9 @@ void Fleet::wake(const std::shared_ptr<Backend>& backend) {
 }
 
 void Fleet::wake_now(const EntryPtr& entry) {
-  std::lock_guard operation(entry->operation);
+  const MutexLock operation(entry->operation);
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (entry->removed) return;
   }
   const auto all = members(*entry);
@@ -62,7 +63,7 @@ void Fleet::wake_now(const EntryPtr& entry) {
     return;
   }
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++wakes_;
   }
   const auto recorded =
@@ -77,10 +78,10 @@ void Fleet::wake_now(const EntryPtr& entry) {
 }
 
 void Fleet::sleep_now(const EntryPtr& entry, std::string_view reason) {
-  std::lock_guard operation(entry->operation);
+  const MutexLock operation(entry->operation);
   std::vector<std::pair<MemberPtr, Backend::Endpoint>> awake;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!may_sleep(*entry)) return;
     for (const MemberPtr& each : entry->members)
       if (const auto endpoint = each->backend->endpoint()) awake.emplace_back(each, *endpoint);
@@ -95,7 +96,7 @@ void Fleet::sleep_now(const EntryPtr& entry, std::string_view reason) {
   }
   for (const auto& [member, endpoint] : awake) stop_instance(*member);
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++sleeps_;
   }
   const auto recorded =
@@ -113,7 +114,7 @@ void Fleet::handle_exit(const std::string& sandbox, const SandboxExit& exit) {
   EntryPtr entry;
   MemberPtr member;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto owner = by_sandbox_.find(sandbox);
     if (owner == by_sandbox_.end()) return;  // we stopped it ourselves
     entry = entries_[owner->second.id];
@@ -127,13 +128,13 @@ void Fleet::handle_exit(const std::string& sandbox, const SandboxExit& exit) {
 
 void Fleet::handle_crash(const EntryPtr& entry, const MemberPtr& member, const SandboxExit& exit,
                          Cause cause) {
-  std::lock_guard operation(entry->operation);
+  const MutexLock operation(entry->operation);
   if (member->backend->state() != Backend::State::ready) return;
   member->backend->set_waking();
   stop_instance(*member);
   std::size_t recent = 0;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const Duration now = parts_.clock.monotonic();
     member->crashes.push_back(now);
     std::erase_if(member->crashes, [&](Duration at) { return at < now - crash_window; });
@@ -218,7 +219,7 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
     MemberPtr member;
     if (info.running && unit && unit->has_instance()) {
       member = this->member(*entry(*id), unit_label);
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!member->sandbox.empty()) member = nullptr;  // a second one of the same unit
     }
     if (!member) {
@@ -229,7 +230,7 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
     launcher_.adopt(info.id);
     ++running[*id];
     {
-      std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       member->routed = unit->is_routed();
       member->sandbox = info.id;
       member->started = parts_.clock.monotonic();
@@ -268,9 +269,9 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
 
 void Fleet::adopt_instance(const EntryPtr& entry, const MemberPtr& member,
                            const std::string& sandbox, const Deployment& deployment) {
-  std::lock_guard operation(entry->operation);
+  const MutexLock operation(entry->operation);
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (member->sandbox != sandbox) return;  // it ended, and was started again meanwhile
   }
   const auto unit = find_unit(deployment, member->label);
@@ -293,7 +294,7 @@ void Fleet::adopt_instance(const EntryPtr& entry, const MemberPtr& member,
 void Fleet::check_disk(const EntryPtr& entry, const MemberPtr& member) {
   std::string sandbox;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     sandbox = member->sandbox;
   }
   if (sandbox.empty()) return;
@@ -313,7 +314,7 @@ void Fleet::tick() {
   std::vector<std::pair<EntryPtr, MemberPtr>> to_measure;
   const Duration now = parts_.clock.monotonic();
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (running_ == 0) return;
     const bool measure = now - last_disk_check_ >= disk_check_interval;
     if (measure) last_disk_check_ = now;

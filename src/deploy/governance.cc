@@ -86,12 +86,12 @@ void GovernanceService::activate(PolicySet set, const StoredPolicySet& stored) {
   for (PolicyRule& rule : set.rules)
     if (among(stored.advisory, rule.id)) rule.enforce = Enforcement::advisory;
   auto next = std::make_shared<const PolicySet>(std::move(set));
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   active_ = std::move(next);
 }
 
 std::shared_ptr<const PolicySet> GovernanceService::active() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return active_;
 }
 

@@ -3,13 +3,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "db/governance_store.h"
 #include "db/repository.h"
 #include "deploy/change_digest.h"
@@ -164,9 +164,9 @@ class GovernanceService {
 
   Parts parts_;
   std::map<std::string, Reconsider, std::less<>> reconsider_;
-  mutable std::mutex mutex_;  // of active_
-  std::shared_ptr<const PolicySet> active_;
-  std::mutex changing_;  // one change of the policy at a time
+  mutable Mutex mutex_ SLIPWAY_ACQUIRED_AFTER(changing_);
+  std::shared_ptr<const PolicySet> active_ SLIPWAY_GUARDED_BY(mutex_);
+  Mutex changing_;  // one change of the policy at a time
 };
 
 // The state_reason of what is queued until people agree; nothing takes it up before that.

@@ -1,4 +1,5 @@
 // Versions of the policy: tried, then activated.
+#include "base/mutex.h"
 #include "base/text.h"
 #include "deploy/governance.h"
 
@@ -61,7 +62,7 @@ Result<GovernanceService::PolicyTrial> GovernanceService::try_policy(const NewPo
 
 Result<GovernanceService::PolicyChanged> GovernanceService::set_policy(const AuditContext& by,
                                                                        const NewPolicy& wanted) {
-  std::lock_guard one_at_a_time(changing_);
+  const MutexLock one_at_a_time(changing_);
   SLIPWAY_TRY(PolicyTrial trial, try_policy(wanted));
   if (!trial.usable()) return fail(unusable(trial.check));
   const auto flips_to = [&](Verdict verdict) {

@@ -45,8 +45,9 @@ void Housekeeping::run(std::stop_token stop) {
   Duration last_collection = parts_.clock.monotonic(), last_expiry{}, last_flush{}, last_drop{};
   while (!stop.stop_requested()) {
     {
-      std::unique_lock lock(mutex_);
-      changed_.wait_for(lock, stop, 1s, [&] { return stop.stop_requested(); });
+      MutexLock lock(mutex_);
+      changed_.wait_for(mutex_, stop, 1s,
+                        [&]() SLIPWAY_REQUIRES(mutex_) { return stop.stop_requested(); });
     }
     if (stop.stop_requested()) return;
     parts_.fleet.tick();

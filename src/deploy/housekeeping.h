@@ -1,11 +1,10 @@
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <thread>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "db/release_store.h"
 #include "db/repository.h"
 #include "deploy/fleet.h"
@@ -51,8 +50,8 @@ class Housekeeping {
   [[nodiscard]] Status expire(const DeploymentId& id, std::string_view reason);
 
   Parts parts_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
+  Mutex mutex_;
+  CondVar changed_;
   std::jthread thread_;
 };
 

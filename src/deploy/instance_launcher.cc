@@ -35,13 +35,13 @@ std::filesystem::path InstanceLauncher::home(const std::string& sandbox) const {
 }
 
 void InstanceLauncher::watch(const std::string& sandbox, std::optional<int> port) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   running_[sandbox] = {.exit = {}, .port = port};
 }
 
 void InstanceLauncher::handle_exit(const std::string& sandbox, const SandboxExit& exit) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto at = running_.find(sandbox);
     if (at == running_.end()) return;  // another's, or we stopped it ourselves
     at->second.exit = exit;
@@ -84,12 +84,14 @@ void InstanceLauncher::join_siblings(
     const std::function<Links::Connect(std::string_view label)>& connect_to) {
   const std::vector<Unit> units = units_of(subject.deployment);
   if (units.size() < 2) return;
+  Links* links = nullptr;  // once made, it stays
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!links_) {
       if (auto made = Links::create()) links_ = *std::move(made);
     }
     if (!links_) return;
+    links = links_.get();
   }
   const auto dialer = parts_.engine.dialer(subject.sandbox);
   for (std::size_t i = 0; dialer && i < units.size(); ++i) {
@@ -101,13 +103,13 @@ void InstanceLauncher::join_siblings(
                {{"deployment", subject.deployment.id.str()}, {"error", listener.error().message}});
       continue;
     }
-    links_->open(subject.sandbox, *std::move(listener), connect_to(units[i].label));
+    links->open(subject.sandbox, *std::move(listener), connect_to(units[i].label));
   }
 }
 
 void InstanceLauncher::stop(const std::string& sandbox) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     running_.erase(sandbox);
     if (links_) links_->close(sandbox);
   }
@@ -136,7 +138,7 @@ Result<Backend::Endpoint> InstanceLauncher::wait_until_ready(const Subject& subj
   SLIPWAY_TRY(std::shared_ptr<const Dialer> dialer, parts_.engine.dialer(sandbox));
   std::optional<int> port;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto at = running_.find(sandbox); at != running_.end()) port = at->second.port;
   }
   const Deployment& deployment = subject.deployment;
@@ -201,12 +203,12 @@ Error InstanceLauncher::why_not_ready(Error error, const Subject& subject) {
 }
 
 std::optional<SandboxExit> InstanceLauncher::exit_of(const std::string& sandbox, Duration wait) {
-  std::unique_lock lock(mutex_);
-  const auto ended = [&]() -> std::optional<SandboxExit> {
+  MutexLock lock(mutex_);
+  const auto ended = [&]() SLIPWAY_REQUIRES(mutex_) -> std::optional<SandboxExit> {
     const auto at = running_.find(sandbox);
     return at == running_.end() ? std::nullopt : at->second.exit;
   };
-  exited_.wait_for(lock, wait, [&] { return ended().has_value(); });
+  exited_.wait_for(mutex_, wait, [&]() SLIPWAY_REQUIRES(mutex_) { return ended().has_value(); });
   return ended();
 }
 

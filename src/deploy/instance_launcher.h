@@ -1,10 +1,8 @@
 #pragma once
 
-#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -12,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "deploy/instance_spec.h"
 #include "deploy/links.h"
 #include "engine/engine.h"
@@ -79,10 +78,11 @@ class InstanceLauncher {
 
   Parts parts_;
   ExitHandler ended_;
-  std::mutex mutex_;
-  std::condition_variable exited_;
-  std::unordered_map<std::string, Running> running_;
-  std::unique_ptr<Links> links_;  // made when a deployment first has several instances
+  Mutex mutex_;
+  CondVar exited_;
+  std::unordered_map<std::string, Running> running_ SLIPWAY_GUARDED_BY(mutex_);
+  std::unique_ptr<Links> links_
+      SLIPWAY_GUARDED_BY(mutex_);  // made when a deployment first has several instances
   ExitListener listener_;
 };
 

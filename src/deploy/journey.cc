@@ -12,7 +12,7 @@ std::int64_t milliseconds(Duration duration) {
 void Journey::begin(std::string_view step, std::string_view detail) {
   Step begun{.name = std::string(step), .state = "running", .detail = std::string(detail)};
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     step_begun_ = clock_.monotonic();
     begun.started_ms = milliseconds(clock_.now() - created_);
     steps_.push_back(begun);
@@ -23,7 +23,7 @@ void Journey::begin(std::string_view step, std::string_view detail) {
 void Journey::end(std::string_view state, std::string_view detail) {
   Step ended;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (steps_.empty() || steps_.back().state != "running") return;
     Step& step = steps_.back();
     step.state = state;
@@ -39,19 +39,19 @@ void Journey::log(std::string_view line) {
 }
 
 std::vector<Step> Journey::steps() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return steps_;
 }
 
 std::string Journey::current() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return steps_.empty() ? std::string() : steps_.back().name;
 }
 
 std::int64_t Journey::elapsed_ms() const { return milliseconds(clock_.monotonic() - begun_); }
 
 std::int64_t Journey::took_ms(std::string_view step) const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::int64_t total = 0;
   for (const Step& each : steps_)
     if (each.name == step) total += each.took_ms;

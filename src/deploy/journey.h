@@ -1,12 +1,12 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "deploy/events.h"
 #include "model/deployment.h"
 
@@ -38,9 +38,9 @@ class Journey {
   const std::shared_ptr<EventFeed> feed_;
   const Timestamp created_;
   const Duration begun_;
-  mutable std::mutex mutex_;
-  std::vector<Step> steps_;
-  Duration step_begun_{};
+  mutable Mutex mutex_;
+  std::vector<Step> steps_ SLIPWAY_GUARDED_BY(mutex_);
+  Duration step_begun_ SLIPWAY_GUARDED_BY(mutex_){};
 };
 
 }  // namespace slipway

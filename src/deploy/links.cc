@@ -7,8 +7,9 @@
 
 #include <array>
 #include <list>
-#include <mutex>
 #include <vector>
+
+#include "base/mutex.h"
 
 namespace slipway {
 namespace {
@@ -79,9 +80,9 @@ struct Links::State {
     std::shared_ptr<const Fd> socket;
     Connect connect;
   };
-  std::mutex mutex;
-  std::vector<Listener> listeners;
-  std::vector<std::string> closed;  // owners whose connections must end
+  Mutex mutex;
+  std::vector<Listener> listeners SLIPWAY_GUARDED_BY(mutex);
+  std::vector<std::string> closed SLIPWAY_GUARDED_BY(mutex);  // owners whose connections must end
   Fd wake;
 
   void ring() const {
@@ -111,7 +112,7 @@ void Links::State::run(std::stop_token stop) {
   while (!stop.stop_requested()) {
     std::vector<Listener> current;
     {
-      std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       for (const std::string& owner : std::exchange(closed, {}))
         std::erase_if(connections, [&](const Connection& each) { return each.owner == owner; });
       current = listeners;
@@ -171,7 +172,7 @@ Links::~Links() = default;
 
 void Links::open(const std::string& owner, Fd listener, Connect connect) {
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     state_->listeners.push_back(
         {owner, std::make_shared<const Fd>(std::move(listener)), std::move(connect)});
   }
@@ -180,7 +181,7 @@ void Links::open(const std::string& owner, Fd listener, Connect connect) {
 
 void Links::close(const std::string& owner) {
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     std::erase_if(state_->listeners, [&](const auto& each) { return each.owner == owner; });
     state_->closed.push_back(owner);
   }

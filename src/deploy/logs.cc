@@ -79,7 +79,7 @@ void BuildLog::append(std::string_view bytes,
                       const std::function<void(std::string_view line)>& on_line) {
   std::vector<std::string> done;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     partial_ += bytes;
     std::size_t start = 0;
     for (;;) {
@@ -106,19 +106,19 @@ void BuildLog::append(std::string_view bytes,
 void BuildLog::flush(const std::function<void(std::string_view line)>& on_line) {
   bool unfinished = false;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     unfinished = !partial_.empty();
   }
   if (unfinished) append("\n", on_line);
 }
 
 void BuildLog::hide(std::vector<std::string> secrets) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   hidden_ = std::move(secrets);
 }
 
 std::string BuildLog::tail() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return tail_.size() > tail_bytes ? tail_.substr(tail_.size() - tail_bytes) : tail_;
 }
 

@@ -2,12 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "sys/fd.h"
 
@@ -40,16 +40,16 @@ class BuildLog {
  private:
   BuildLog(Fd fd, const Clock& clock, std::uint64_t limit)
       : fd_(std::move(fd)), clock_(clock), left_(limit) {}
-  void write_line(std::string_view line);  // with the lock held
+  void write_line(std::string_view line) SLIPWAY_REQUIRES(mutex_);
 
   static constexpr std::size_t tail_bytes = 256u << 10;
-  mutable std::mutex mutex_;
+  mutable Mutex mutex_;
   Fd fd_;
   const Clock& clock_;
-  std::uint64_t left_;
-  std::string partial_;
-  std::string tail_;
-  std::vector<std::string> hidden_;
+  std::uint64_t left_ SLIPWAY_GUARDED_BY(mutex_);
+  std::string partial_ SLIPWAY_GUARDED_BY(mutex_);
+  std::string tail_ SLIPWAY_GUARDED_BY(mutex_);
+  std::vector<std::string> hidden_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 // Reads a log from its oldest record on and goes on as it grows and rotates. Not thread-safe.

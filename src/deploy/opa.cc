@@ -1,7 +1,5 @@
 #include "deploy/opa.h"
 
-#include <condition_variable>
-
 #include "http/client.h"
 
 namespace slipway {
@@ -25,8 +23,8 @@ Result<Opinion> exchange(const std::string& base, const std::string& target,
 
 // One request, and whoever waits for its answer; whichever is last frees it.
 struct OpaClient::Question {
-  std::mutex mutex;
-  std::condition_variable answered;
+  Mutex mutex;
+  CondVar answered;
   std::optional<Result<Opinion>> answer;
 };
 
@@ -48,9 +46,9 @@ OpaClient::~OpaClient() {
 Result<Opinion> OpaClient::ask(const std::string& document, Duration timeout) {
   const auto question = std::make_shared<Question>();
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::erase_if(in_flight_, [](auto& each) {
-      const std::lock_guard inner(each.first->mutex);
+      const MutexLock inner(each.first->mutex);
       if (!each.first->answer) return false;
       each.second.join();  // it has answered: all that is left is its return
       return true;
@@ -60,13 +58,15 @@ Result<Opinion> OpaClient::ask(const std::string& document, Duration timeout) {
     // It may outlive this call, though not this object.
     in_flight_.emplace_back(question, std::thread([this, question, document, timeout] {
                               Result<Opinion> answer = exchange(base_, target_, document, timeout);
-                              const std::lock_guard inner(question->mutex);
+                              const MutexLock inner(question->mutex);
                               question->answer = std::move(answer);
                               question->answered.notify_all();
                             }));
   }
-  std::unique_lock lock(question->mutex);
-  if (!question->answered.wait_for(lock, timeout, [&] { return question->answer.has_value(); }))
+  MutexLock lock(question->mutex);
+  if (!question->answered.wait_for(
+          question->mutex, timeout,
+          [&]() SLIPWAY_REQUIRES(question->mutex) { return question->answer.has_value(); }))
     return fail(Errc::deadline_exceeded,
                 fmt::format("it did not answer within {}", format_duration(timeout)));
   return *question->answer;

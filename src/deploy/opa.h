@@ -2,10 +2,10 @@
 
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 
+#include "base/mutex.h"
 #include "policy/second_opinion.h"
 
 namespace slipway {
@@ -29,7 +29,7 @@ class OpaClient final : public SecondOpinion {
       : base_(std::move(base)), target_(std::move(target)) {}
 
   std::string base_, target_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::list<std::pair<std::shared_ptr<Question>, std::thread>> in_flight_;
 };
 

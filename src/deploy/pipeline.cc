@@ -24,7 +24,7 @@ void Pipeline::submit(const Deployment& deployment) {
   job->alias = deployment.alias;
   std::vector<std::shared_ptr<Job>> superseded;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopping_) return;  // taken up at the next start
     for (const auto& [id, other] : jobs_)
       if (other->project == job->project && other->alias == job->alias) superseded.push_back(other);
@@ -57,7 +57,7 @@ void Pipeline::run(const std::shared_ptr<Job>& job) {
               {{"deployment", job->id.str()}, {"error", error.what()}});
   }
   // notify under the lock: after it, the pipeline may be gone.
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // It may be under way again already, after an approval.
   if (const auto at = jobs_.find(job->id); at != jobs_.end() && at->second == job) jobs_.erase(at);
   --active_;
@@ -66,26 +66,26 @@ void Pipeline::run(const std::shared_ptr<Job>& job) {
 }
 
 void Pipeline::cancel(const DeploymentId& id, std::string_view reason) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return;
   const std::shared_ptr<Job> job = at->second;
   if (job->cancel_reason.empty()) job->cancel_reason = reason;
   job->stop.request_stop();
-  settled_.wait(lock, [&] { return !jobs_.contains(id); });
+  settled_.wait(mutex_, [&]() SLIPWAY_REQUIRES(mutex_) { return !jobs_.contains(id); });
 }
 
 void Pipeline::shut_down() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   stopping_ = true;
   for (const auto& job : queue_) jobs_.erase(job->id);
   queue_.clear();
   for (const auto& [id, job] : jobs_) job->stop.request_stop();
-  settled_.wait(lock, [&] { return active_ == 0; });
+  settled_.wait(mutex_, [&]() SLIPWAY_REQUIRES(mutex_) { return active_ == 0; });
 }
 
 Pipeline::Counts Pipeline::counts() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Counts counts = totals_;
   counts.active = active_;
   counts.queued = queue_.size();
@@ -133,7 +133,7 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
                       const Job& job, const std::optional<Ruling>& ruling) {
   const Timestamp now = parts_.clock.now();
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     // The server stops: the deployment stays as it is and is taken up again.
     if (stopping_ && !outcome && outcome.error().code == Errc::canceled &&
         job.cancel_reason.empty()) {

@@ -1,14 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <stop_token>
-#include <thread>
 #include <unordered_map>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "build/builder.h"
 #include "db/repository.h"
 #include "deploy/events.h"
@@ -84,7 +82,7 @@ class Pipeline {
     std::optional<Ruling> ruling{};  // on showing it, once it is built
   };
 
-  void start_jobs();  // with the lock held
+  void start_jobs() SLIPWAY_REQUIRES(mutex_);
   void run(const std::shared_ptr<Job>& job);
   void make(Job& job);
   [[nodiscard]] Status make_steps(Making& making);
@@ -108,13 +106,14 @@ class Pipeline {
 
   static constexpr std::size_t max_active = 128;
   Parts parts_;
-  mutable std::mutex mutex_;
-  std::condition_variable settled_;
-  bool stopping_ = false;
-  std::deque<std::shared_ptr<Job>> queue_;
-  std::unordered_map<DeploymentId, std::shared_ptr<Job>> jobs_;  // queued and running
+  mutable Mutex mutex_;
+  CondVar settled_;
+  bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
+  std::deque<std::shared_ptr<Job>> queue_ SLIPWAY_GUARDED_BY(mutex_);
+  std::unordered_map<DeploymentId, std::shared_ptr<Job>> jobs_
+      SLIPWAY_GUARDED_BY(mutex_);  // queued and running
   std::size_t active_ = 0;
-  Counts totals_;
+  Counts totals_ SLIPWAY_GUARDED_BY(mutex_);
   std::function<void(const Deployment&)> ready_;
 };
 

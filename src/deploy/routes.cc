@@ -47,7 +47,7 @@ Status Routes::add_changes(const Deployment& deployment, Hosts hosts, std::vecto
 }
 
 Status Routes::publish(const Deployment& deployment, std::string_view step) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Change> changes;
   SLIPWAY_CHECK(add_changes(deployment, Hosts::own, changes, step));
   table_.publish(std::move(changes));
@@ -55,7 +55,7 @@ Status Routes::publish(const Deployment& deployment, std::string_view step) {
 }
 
 Status Routes::publish_with_alias(const AuditContext& by, const Deployment& deployment) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Change> own, alias;
   SLIPWAY_CHECK(add_changes(deployment, Hosts::own, own));
   for (std::size_t i = 0; const Unit& unit : units_of(deployment))
@@ -69,7 +69,7 @@ Status Routes::publish_with_alias(const AuditContext& by, const Deployment& depl
 }
 
 Status Routes::retreat(const AuditContext& by, const Deployment& gone) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Change> changes;
   SLIPWAY_CHECK(add_changes(gone, Hosts::own, changes));
   SLIPWAY_CHECK(add_changes(gone, Hosts::alias, changes));
@@ -84,7 +84,7 @@ Status Routes::retreat(const AuditContext& by, const Deployment& gone) {
 }
 
 Status Routes::publish_all() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Change> changes;
   std::unordered_map<DeploymentId, std::vector<Change>> live;
   Status problem;

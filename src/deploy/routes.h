@@ -1,12 +1,12 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "db/repository.h"
 #include "deploy/fleet.h"
 #include "deploy/names.h"
@@ -48,7 +48,7 @@ class Routes {
   Fleet& fleet_;
   Repository& repository_;
   Sites& sites_;
-  std::mutex mutex_;  // one publisher at a time, so that an older state never overwrites a newer
+  Mutex mutex_;  // one publisher at a time, so that an older state never overwrites a newer
 };
 
 }  // namespace slipway

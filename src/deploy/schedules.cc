@@ -41,8 +41,9 @@ void Schedules::start() {
   thread_ = std::jthread([this](std::stop_token stop) {
     while (!stop.stop_requested()) {
       {
-        std::unique_lock lock(mutex_);
-        changed_.wait_for(lock, stop, due_.empty() ? 60s : 1s, [&] { return false; });
+        MutexLock lock(mutex_);
+        changed_.wait_for(mutex_, stop, due_.empty() ? 60s : 1s,
+                          [&]() SLIPWAY_REQUIRES(mutex_) { return false; });
       }
       if (!stop.stop_requested()) tick();
     }
@@ -67,14 +68,14 @@ void Schedules::add(const std::string& owner, const Deployment& deployment, cons
 }
 
 void Schedules::watch(const Deployment& deployment) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const Unit& unit : units_of(deployment))
     if (unit.runs && unit.kind() == "cron") add(deployment.id.str(), deployment, unit);
   changed_.notify_all();
 }
 
 void Schedules::watch(ServingRelease release) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (releases_.contains(release.name)) return;
   const auto kept = std::make_shared<const ServingRelease>(std::move(release));
   releases_.emplace(kept->name, kept);
@@ -84,14 +85,14 @@ void Schedules::watch(ServingRelease release) {
 }
 
 void Schedules::unwatch(const std::string& name) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (releases_.erase(name) == 0) return;
   std::erase_if(due_, [&](const auto& each) { return each.first.first == name; });
 }
 
 void Schedules::tick() {
   const Timestamp now = parts_.clock.now();
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (auto at = due_.begin(); at != due_.end();) {
     if (at->second.next > now) {
       ++at;
@@ -107,7 +108,7 @@ void Schedules::tick() {
 void Schedules::run(const Job& job) {
   ReleasePtr release;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto at = releases_.find(job.first); at != releases_.end()) release = at->second;
   }
   const auto id = DeploymentId::parse(job.first);
@@ -121,7 +122,7 @@ void Schedules::run(const Job& job) {
   if (!outcome && outcome.error().code != Errc::canceled)
     log_warn("a scheduled run failed",
              {{"of", job.first}, {"service", job.second}, {"error", outcome.error().message}});
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   running_.erase(job);
   if (live)
     ++(outcome ? succeeded_ : failed_);
@@ -180,20 +181,21 @@ std::shared_ptr<const Backend::Endpoint> Schedules::preview_endpoint(const Deplo
   const std::shared_ptr<Backend> backend = parts_.fleet.backend(id, label);
   if (!backend->endpoint()) {
     struct Settled {
-      std::mutex mutex;
-      std::condition_variable_any changed;
+      Mutex mutex;
+      CondVar changed;
       bool done = false;
     };
     const auto settled = std::make_shared<Settled>();
     if (backend->claim_wake()) parts_.fleet.wake(backend);
     backend->when_settled([settled] {
-      std::lock_guard lock(settled->mutex);
+      const MutexLock lock(settled->mutex);
       settled->done = true;
       settled->changed.notify_all();
     });
-    std::unique_lock lock(settled->mutex);
-    settled->changed.wait_for(lock, stop_.get_token(), parts_.settings.instances.start_timeout,
-                              [&] { return settled->done; });
+    MutexLock lock(settled->mutex);
+    settled->changed.wait_for(settled->mutex, stop_.get_token(),
+                              parts_.settings.instances.start_timeout,
+                              [&]() SLIPWAY_REQUIRES(settled->mutex) { return settled->done; });
   }
   backend->touch(parts_.clock.monotonic());
   return backend->endpoint();
@@ -226,7 +228,7 @@ Status Schedules::request(const Deployment& deployment, const Unit& unit,
 }
 
 Schedules::Counts Schedules::counts() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return {.watched = due_.size(),
           .running = running_.size(),
           .succeeded = succeeded_,

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "base/mutex.h"
 #include "deploy/cron.h"
 #include "deploy/fleet.h"
 #include "deploy/instance_spec.h"
@@ -78,7 +77,8 @@ class Schedules {
   };
   using ReleasePtr = std::shared_ptr<const ServingRelease>;
   // With the mutex held.
-  void add(const std::string& owner, const Deployment& deployment, const Unit& unit);
+  void add(const std::string& owner, const Deployment& deployment, const Unit& unit)
+      SLIPWAY_REQUIRES(mutex_);
   void run(const Job& job);
   // `release` null: a preview's.
   [[nodiscard]] Status run_unit(const Deployment& deployment, const Unit& unit,
@@ -92,12 +92,13 @@ class Schedules {
                                                                           std::string_view label);
 
   Parts parts_;
-  mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::map<Job, Due> due_;
-  std::map<std::string, ReleasePtr> releases_;  // by name
-  std::set<Job> running_;
-  std::uint64_t succeeded_ = 0, failed_ = 0;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::map<Job, Due> due_ SLIPWAY_GUARDED_BY(mutex_);
+  std::map<std::string, ReleasePtr> releases_ SLIPWAY_GUARDED_BY(mutex_);  // by name
+  std::set<Job> running_ SLIPWAY_GUARDED_BY(mutex_);
+  std::uint64_t succeeded_ SLIPWAY_GUARDED_BY(mutex_) = 0;
+  std::uint64_t failed_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   std::stop_source stop_;
   std::jthread thread_;
   Workers workers_;  // last: its tasks use the rest

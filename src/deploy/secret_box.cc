@@ -75,16 +75,21 @@ Result<SecretBox> SecretBox::open(std::filesystem::path key_file) {
     return box;
   }
   if (!text) return fail(text.error());
+  std::vector<Key> keys;
   for (const std::string_view line : lines(*text)) {
     const auto key = parse_numbered(line);
     if (!key || key->second.size() != key_bytes)
       return fail(Errc::corrupt, fmt::format("{} is no file of keys", box.file_.string()),
                   "put back the file from a backup: what it sealed cannot be read without it");
-    box.keys_.push_back({key->first, key->second});
+    keys.push_back({key->first, key->second});
   }
-  if (box.keys_.empty())
+  if (keys.empty())
     return fail(Errc::corrupt, fmt::format("{} has no key", box.file_.string()),
                 "put back the file from a backup: what it sealed cannot be read without it");
+  {
+    const MutexLock lock(box.mutex_);
+    box.keys_ = std::move(keys);
+  }
   return box;
 }
 
@@ -95,7 +100,7 @@ Status SecretBox::write(const std::vector<Key>& keys) const {
 }
 
 Status SecretBox::add_key() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Key> keys = keys_;
   SLIPWAY_TRY(std::string bytes, random_bytes(key_bytes));
   keys.push_back({keys.empty() ? 1 : keys.back().number + 1, std::move(bytes)});
@@ -105,7 +110,7 @@ Status SecretBox::add_key() {
 }
 
 Status SecretBox::forget_old_keys() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Key> keys{keys_.back()};
   SLIPWAY_CHECK(write(keys));
   keys_ = std::move(keys);
@@ -113,14 +118,14 @@ Status SecretBox::forget_old_keys() {
 }
 
 std::size_t SecretBox::key_count() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return keys_.size();
 }
 
 Result<std::string> SecretBox::seal(std::string_view text, std::string_view context) const {
   Key key;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     key = keys_.back();
   }
   SLIPWAY_TRY(std::string out, random_bytes(nonce_bytes));
@@ -143,7 +148,7 @@ Result<std::string> SecretBox::seal(std::string_view text, std::string_view cont
 std::string SecretBox::fingerprint(std::string_view text) const {
   std::string key;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     key = "fingerprint" + keys_.back().bytes;
   }
   std::string out(EVP_MAX_MD_SIZE, '\0');
@@ -160,7 +165,7 @@ Result<std::string> SecretBox::unseal(std::string_view sealed, std::string_view 
     return fail(Errc::corrupt, "a sealed value is damaged");
   Key key;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const Key& each : keys_)
       if (each.number == parsed->first) key = each;
   }

@@ -2,11 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/result.h"
 
 namespace slipway {
@@ -44,8 +44,8 @@ class SecretBox {
   [[nodiscard]] Status write(const std::vector<Key>& keys) const;
 
   std::filesystem::path file_;
-  mutable std::mutex mutex_;
-  std::vector<Key> keys_;  // oldest first, never empty
+  mutable Mutex mutex_;
+  std::vector<Key> keys_ SLIPWAY_GUARDED_BY(mutex_);  // oldest first, never empty
 };
 
 }  // namespace slipway

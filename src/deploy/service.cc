@@ -225,7 +225,7 @@ Result<Deployment> DeployService::undo(const AuditContext& by,
                 "deploy the folder again");
   // What never became ready has no artifact to bring back: it returns as what it was.
   const bool complete = removed->ready_at.has_value();
-  const std::lock_guard one_at_a_time(recording_);
+  const MutexLock one_at_a_time(recording_);
   AuditContext allowed = by;
   if (complete) {
     SLIPWAY_TRY(allowed, may_show_again(by, *removed));

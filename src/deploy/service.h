@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "db/release_store.h"
 #include "db/repository.h"
 #include "deploy/events.h"
@@ -137,7 +138,7 @@ class DeployService {
   [[nodiscard]] Status go_on_removing(const ApprovalRequest& request);
 
   Parts parts_;
-  std::mutex recording_;  // deciding and recording are one step: limits hold under concurrency
+  Mutex recording_;  // deciding and recording are one step: limits hold under concurrency
 };
 
 }  // namespace slipway

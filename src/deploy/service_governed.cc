@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "deploy/service.h"
 #include "deploy/shown.h"
 
@@ -73,11 +74,11 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
   Result<Deployment> added = deployment;
   {
     // Another's answer may take long; then limits may be overshot by what is asked meanwhile.
-    std::unique_lock one_at_a_time(recording_, std::defer_lock);
-    if (!parts_.governance.asks_others()) one_at_a_time.lock();
+    std::optional<MutexLock> one_at_a_time;
+    if (!parts_.governance.asks_others()) one_at_a_time.emplace(recording_);
     SLIPWAY_TRY(const std::optional<Waiting> same, waiting_alike(deployment));
     if (same) {
-      if (one_at_a_time.owns_lock()) one_at_a_time.unlock();
+      one_at_a_time.reset();
       SLIPWAY_CHECK(go_on_deploying(same->request));  // the facts or the rules may be others by now
       return parts_.repository.get(same->deployment.id);
     }
@@ -176,7 +177,7 @@ Result<Deployment> DeployService::take_away(const AuditContext& by, const Deploy
 Status DeployService::go_on_deploying(const ApprovalRequest& request) {
   const auto id = deployment_of(request);
   if (!id) return fail(Errc::corrupt, "an approval of no deployment");
-  std::lock_guard one_at_a_time(recording_);
+  const MutexLock one_at_a_time(recording_);
   const Result<Deployment> found = parts_.repository.get(*id);
   const bool waits = found && found->state == DeploymentState::queued &&
                      found->state_reason == waiting_reason(request.id);

@@ -7,7 +7,7 @@ namespace slipway {
 std::shared_ptr<const StaticSite> Sites::get(const DeploymentId& id, std::string_view label,
                                              const Digest& manifest, StaticFallback fallback,
                                              FilledWires wires) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ByLabel& all = sites_[id];
   const auto found = std::ranges::find_if(
       all, [&](const Entry& entry) { return entry.label == label && entry.wires == wires; });
@@ -17,12 +17,12 @@ std::shared_ptr<const StaticSite> Sites::get(const DeploymentId& id, std::string
 }
 
 void Sites::forget(const DeploymentId& id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   sites_.erase(id);
 }
 
 std::optional<Duration> Sites::last_used(const DeploymentId& id) const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = sites_.find(id);
   if (found == sites_.end()) return std::nullopt;
   std::optional<Duration> used;
@@ -32,7 +32,7 @@ std::optional<Duration> Sites::last_used(const DeploymentId& id) const {
 }
 
 std::size_t Sites::drop_unused_since(Duration since) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::size_t dropped = 0;
   for (const auto& [id, all] : sites_)
     for (const Entry& entry : all)

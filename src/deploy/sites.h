@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "model/deployment.h"
 #include "router/static_site.h"
 #include "store/blob_store.h"
@@ -51,8 +51,8 @@ class Sites {
 
   const BlobStore& blobs_;
   const Clock& clock_;
-  mutable std::mutex mutex_;
-  std::unordered_map<DeploymentId, ByLabel> sites_;
+  mutable Mutex mutex_;
+  std::unordered_map<DeploymentId, ByLabel> sites_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

@@ -7,10 +7,10 @@
 #include <array>
 #include <cerrno>
 #include <map>
-#include <mutex>
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "deploy/volume_seed.h"
 #include "deploy/volumes_state.h"
@@ -132,12 +132,12 @@ Result<fs::path> Volumes::State::home(std::string_view project, std::string_view
   return root() / project / owner;
 }
 
-std::shared_ptr<std::mutex> Volumes::State::lock_of(const fs::path& home) {
-  std::lock_guard lock(mutex);
+std::shared_ptr<Mutex> Volumes::State::lock_of(const fs::path& home) {
+  const MutexLock lock(mutex);
   auto& known = locks[home.string()];
   auto held = known.lock();
   if (!held) {
-    held = std::make_shared<std::mutex>();
+    held = std::make_shared<Mutex>();
     known = held;
     // Whatever nobody holds any more.
     if (locks.size() > 1000)
@@ -162,7 +162,7 @@ Result<std::vector<BindMount>> Volumes::binds(std::string_view project, std::str
     return out;
   SLIPWAY_TRY(const fs::path home, state_->home(project, owner));
   const auto held = state_->lock_of(home);
-  const std::lock_guard lock(*held);
+  const MutexLock lock(*held);
   std::vector<fs::path> layers;
   // Without the release layer: what a preview's release command left is that preview's alone.
   for (const std::string& id : unit.artifact->layers) {
@@ -216,7 +216,7 @@ Status Volumes::inherit(std::string_view project, std::string_view preview,
   SLIPWAY_TRY(const fs::path source, state_->home(project, from));
   if (home == source) return fail(Errc::invalid_argument, "a volume cannot be a copy of itself");
   const auto held = state_->lock_of(home);
-  const std::lock_guard lock(*held);
+  const MutexLock lock(*held);
   std::error_code error;
   if (fs::exists(home / "live", error) || !fs::exists(source / "live", error)) return {};
   SLIPWAY_CHECK(make_directories(home, 0700));
@@ -295,7 +295,7 @@ std::optional<std::string> Volumes::excess(std::string_view project, std::string
 Status Volumes::remove(std::string_view project, std::string_view owner) const {
   SLIPWAY_TRY(const fs::path home, state_->home(project, owner));
   const auto held = state_->lock_of(home);
-  const std::lock_guard lock(*held);
+  const MutexLock lock(*held);
   std::error_code error;
   if (!fs::exists(home, error)) return {};
   // Out of the way at once; then its files.

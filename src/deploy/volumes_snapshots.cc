@@ -8,6 +8,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "deploy/volumes_state.h"
 #include "json/json.h"
@@ -120,7 +121,7 @@ Result<std::optional<Volumes::Snapshot>> Volumes::snapshot(std::string_view proj
                                                            std::string_view reason) const {
   SLIPWAY_TRY(const fs::path home, state_->home(project, environment));
   const auto held = state_->lock_of(home);
-  const std::lock_guard lock(*held);
+  const MutexLock lock(*held);
   auto made = state_->snapshot(home, reason);
   if (!made)
     return fail(
@@ -142,7 +143,7 @@ Status Volumes::restore(std::string_view project, std::string_view environment,
                         std::string_view snapshot) const {
   SLIPWAY_TRY(const fs::path home, state_->home(project, environment));
   const auto held = state_->lock_of(home);
-  const std::lock_guard lock(*held);
+  const MutexLock lock(*held);
   std::error_code error;
   const fs::path from = home / "snapshots" / snapshot;
   if (!is_snapshot_id(snapshot) || !fs::is_directory(from / "volumes", error))
@@ -180,7 +181,7 @@ Status Volumes::remove_snapshot(std::string_view project, std::string_view envir
                                 std::string_view snapshot) const {
   SLIPWAY_TRY(const fs::path home, state_->home(project, environment));
   const auto held = state_->lock_of(home);
-  const std::lock_guard lock(*held);
+  const MutexLock lock(*held);
   std::error_code error;
   if (!is_snapshot_id(snapshot) || !fs::exists(home / "snapshots" / snapshot, error))
     return no_snapshot(snapshot, project, environment);

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "deploy/volumes.h"
 #include "sys/files.h"
 
@@ -23,7 +23,7 @@ struct Volumes::State {
   [[nodiscard]] Result<std::filesystem::path> home(std::string_view project,
                                                    std::string_view owner) const;
   // Held while anything of an owner changes.
-  [[nodiscard]] std::shared_ptr<std::mutex> lock_of(const std::filesystem::path& home);
+  [[nodiscard]] std::shared_ptr<Mutex> lock_of(const std::filesystem::path& home);
   // Makes what was built visible, durably.
   [[nodiscard]] Status put(TempDir& made, const std::filesystem::path& at) const;
   [[nodiscard]] std::uint64_t limit() const;
@@ -36,8 +36,8 @@ struct Volumes::State {
   [[nodiscard]] Status trim(const std::filesystem::path& home) const;
 
   Parts parts;
-  std::mutex mutex;
-  std::map<std::string, std::weak_ptr<std::mutex>, std::less<>> locks;
+  Mutex mutex;
+  std::map<std::string, std::weak_ptr<Mutex>, std::less<>> locks SLIPWAY_GUARDED_BY(mutex);
 };
 
 }  // namespace slipway

@@ -12,7 +12,7 @@ Workers::~Workers() { stop(); }
 
 void Workers::post(std::function<void()> task, std::chrono::milliseconds delay) {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopping_) return;
     tasks_.emplace(std::chrono::steady_clock::now() + delay, std::move(task));
   }
@@ -21,7 +21,7 @@ void Workers::post(std::function<void()> task, std::chrono::milliseconds delay) 
 
 void Workers::stop() {
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     tasks_.clear();
   }
@@ -30,15 +30,15 @@ void Workers::stop() {
 }
 
 void Workers::run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
     if (tasks_.empty()) {
-      changed_.wait(lock);
+      changed_.wait(mutex_);
       continue;
     }
     const auto due = tasks_.begin()->first;
     if (due > std::chrono::steady_clock::now()) {
-      changed_.wait_until(lock, due);
+      changed_.wait_until(mutex_, due);
       continue;
     }
     const std::function<void()> task = std::move(tasks_.begin()->second);

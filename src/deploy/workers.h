@@ -1,12 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <thread>
 #include <vector>
+
+#include "base/mutex.h"
 
 namespace slipway {
 
@@ -25,10 +25,11 @@ class Workers {
  private:
   void run();
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> tasks_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  std::multimap<std::chrono::steady_clock::time_point, std::function<void()>> tasks_
+      SLIPWAY_GUARDED_BY(mutex_);
+  bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
   std::vector<std::jthread> threads_;
 };
 

@@ -5,8 +5,9 @@
 namespace slipway {
 
 struct ExitListener::Slot {
-  std::mutex mutex;  // held during a call
-  ExitHandler handler;
+  explicit Slot(ExitHandler told) : handler(std::move(told)) {}
+  Mutex mutex;  // held during a call
+  ExitHandler handler SLIPWAY_GUARDED_BY(mutex);
 };
 
 ExitListener& ExitListener::operator=(ExitListener&& other) noexcept {
@@ -19,22 +20,21 @@ ExitListener& ExitListener::operator=(ExitListener&& other) noexcept {
 void ExitListener::end() {
   if (!slot_) return;
   {
-    const std::lock_guard lock(slot_->mutex);
+    const MutexLock lock(slot_->mutex);
     slot_->handler = nullptr;
   }
   slot_ = nullptr;
 }
 
 ExitListener ExitListeners::add(ExitHandler handler) {
-  auto slot = std::make_shared<ExitListener::Slot>();
-  slot->handler = std::move(handler);
-  const std::lock_guard lock(mutex_);
+  auto slot = std::make_shared<ExitListener::Slot>(std::move(handler));
+  const MutexLock lock(mutex_);
   slots_.emplace_back(slot);
   return ExitListener(std::move(slot));
 }
 
 std::vector<std::shared_ptr<ExitListener::Slot>> ExitListeners::listening() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::erase_if(slots_, [](const auto& slot) { return slot.expired(); });
   std::vector<std::shared_ptr<ExitListener::Slot>> out;
   for (const auto& slot : slots_)
@@ -46,7 +46,7 @@ bool ExitListeners::any() const { return !listening().empty(); }
 
 void ExitListeners::tell(const std::string& id, const SandboxExit& exit) const {
   for (const auto& slot : listening()) {
-    const std::lock_guard lock(slot->mutex);
+    const MutexLock lock(slot->mutex);
     if (slot->handler) slot->handler(id, exit);
   }
 }

@@ -2,9 +2,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
+
+#include "base/mutex.h"
 
 namespace slipway {
 
@@ -42,8 +43,8 @@ class ExitListeners {
  private:
   [[nodiscard]] std::vector<std::shared_ptr<ExitListener::Slot>> listening() const;
 
-  mutable std::mutex mutex_;
-  mutable std::vector<std::weak_ptr<ExitListener::Slot>> slots_;
+  mutable Mutex mutex_;
+  mutable std::vector<std::weak_ptr<ExitListener::Slot>> slots_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

@@ -16,8 +16,8 @@ struct FakeEngine::Instance {
 };
 
 struct FakeEngine::Ports {
-  std::mutex mutex;
-  std::map<int, int> local;  // by the port inside
+  Mutex mutex;
+  std::map<int, int> local SLIPWAY_GUARDED_BY(mutex);  // by the port inside
 };
 
 std::shared_ptr<FakeEngine::Ports> FakeEngine::make_ports() { return std::make_shared<Ports>(); }
@@ -31,7 +31,7 @@ class FakeEngine::PortDialer final : public Dialer {
     if (!instance_->running) return fail(Errc::unavailable, "the instance has ended");
     int local = 0;
     {
-      const std::lock_guard lock(ports_->mutex);
+      const MutexLock lock(ports_->mutex);
       const auto found = ports_->local.find(port);
       if (found == ports_->local.end())
         return fail(Errc::io, fmt::format("connect to port {}: Connection refused", port));
@@ -51,7 +51,7 @@ class FakeEngine::PortDialer final : public Dialer {
 
   Result<std::vector<int>> listening_ports() const override {
     if (!instance_->running) return fail(Errc::unavailable, "the instance has ended");
-    const std::lock_guard lock(ports_->mutex);
+    const MutexLock lock(ports_->mutex);
     std::vector<int> out;
     for (const auto& [inside, local] : ports_->local) out.push_back(inside);
     return out;
@@ -78,7 +78,7 @@ class FakeEngine::PortDialer final : public Dialer {
 
 Status FakeEngine::start(const SandboxSpec& spec, const std::filesystem::path& /*log_directory*/,
                          std::uint64_t /*log_limit_bytes*/) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (spec.argv.empty()) return fail(Errc::invalid_argument, "a sandbox needs a command");
   if (const auto found = instances_.find(spec.id);
       found != instances_.end() && found->second->running)
@@ -96,7 +96,7 @@ Status FakeEngine::start(const SandboxSpec& spec, const std::filesystem::path& /
 }
 
 Status FakeEngine::stop(const std::string& id, Duration /*grace*/) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = instances_.find(id);
   if (found == instances_.end()) return {};
   found->second->running = false;
@@ -105,7 +105,7 @@ Status FakeEngine::stop(const std::string& id, Duration /*grace*/) {
 }
 
 Result<std::vector<SandboxInfo>> FakeEngine::list() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<SandboxInfo> out;
   for (const auto& [id, instance] : instances_)
     out.push_back({id, instance->running, instance->exit, instance->spec.labels});
@@ -113,14 +113,14 @@ Result<std::vector<SandboxInfo>> FakeEngine::list() {
 }
 
 Result<Usage> FakeEngine::usage(const std::string& id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = instances_.find(id);
   if (found == instances_.end()) return fail(Errc::not_found, "no instance " + id);
   return found->second->usage;
 }
 
 Result<std::shared_ptr<const Dialer>> FakeEngine::dialer(const std::string& id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = instances_.find(id);
   if (found == instances_.end()) return fail(Errc::not_found, "no instance " + id);
   return std::shared_ptr<const Dialer>(std::make_shared<PortDialer>(found->second, ports_));
@@ -133,7 +133,7 @@ Result<StepRunner::Outcome> FakeEngine::run(const SandboxSpec& spec, Duration /*
                                             const OutputSink& output, std::stop_token stop) {
   StepScript script;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     steps_.push_back(spec);
     script = script_;
   }
@@ -143,14 +143,14 @@ Result<StepRunner::Outcome> FakeEngine::run(const SandboxSpec& spec, Duration /*
 }
 
 void FakeEngine::fail_next_start(Error error) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   failures_.push_back(std::move(error));
 }
 
 void FakeEngine::exit(const std::string& id, SandboxExit how) {
   std::shared_ptr<Instance> instance;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = instances_.find(id);
     if (found == instances_.end() || !found->second->running) return;
     instance = found->second;
@@ -159,30 +159,30 @@ void FakeEngine::exit(const std::string& id, SandboxExit how) {
   }
   if (!listeners_.any()) return;  // kept for list(), as in a real engine
   listeners_.tell(id, how);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto found = instances_.find(id);
       found != instances_.end() && found->second == instance)
     instances_.erase(found);
 }
 
 void FakeEngine::map_port(int inside, int local) {
-  const std::lock_guard lock(ports_->mutex);
+  const MutexLock lock(ports_->mutex);
   ports_->local[inside] = local;
 }
 
 void FakeEngine::set_usage(const std::string& id, Usage usage) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto found = instances_.find(id); found != instances_.end())
     found->second->usage = usage;
 }
 
 void FakeEngine::on_step(StepScript script) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   script_ = std::move(script);
 }
 
 std::vector<std::string> FakeEngine::running() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::string> out;
   for (const auto& [id, instance] : instances_)
     if (instance->running) out.push_back(id);
@@ -190,12 +190,12 @@ std::vector<std::string> FakeEngine::running() const {
 }
 
 std::vector<SandboxSpec> FakeEngine::started() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return started_;
 }
 
 std::vector<SandboxSpec> FakeEngine::steps() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return steps_;
 }
 

@@ -2,8 +2,8 @@
 
 #include <deque>
 #include <map>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "engine/engine.h"
 
 namespace slipway {
@@ -50,13 +50,14 @@ class FakeEngine final : public Engine, public StepRunner {
   struct Instance;
   struct Ports;
   class PortDialer;
-  mutable std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<Instance>> instances_;
+  mutable Mutex mutex_;
+  std::map<std::string, std::shared_ptr<Instance>> instances_ SLIPWAY_GUARDED_BY(mutex_);
   std::shared_ptr<Ports> ports_ = make_ports();
   static std::shared_ptr<Ports> make_ports();
-  std::deque<Error> failures_;
-  std::vector<SandboxSpec> started_, steps_;
-  StepScript script_;
+  std::deque<Error> failures_ SLIPWAY_GUARDED_BY(mutex_);
+  std::vector<SandboxSpec> started_ SLIPWAY_GUARDED_BY(mutex_);
+  std::vector<SandboxSpec> steps_ SLIPWAY_GUARDED_BY(mutex_);
+  StepScript script_ SLIPWAY_GUARDED_BY(mutex_);
   ExitListeners listeners_;
 };
 

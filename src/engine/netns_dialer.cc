@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <mutex>
 
+#include "base/mutex.h"
 #include "base/text.h"
 #include "sys/files.h"
 #include "sys/netns.h"
@@ -24,7 +24,7 @@ Result<std::shared_ptr<NetnsDialer>> NetnsDialer::open(Pidfd init, const Fd& hom
 }
 
 Result<Fd> NetnsDialer::dial(int port, bool ipv6) const {
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   if (!netns_.valid()) return fail(Errc::unavailable, "the instance has ended");
   Fd socket;
   int error = 0;
@@ -92,7 +92,7 @@ Result<std::vector<int>> NetnsDialer::listening_ports() const {
 
 Result<Fd> NetnsDialer::listen(std::string_view address, int port) const {
   SLIPWAY_TRY(const std::uint32_t host, parse_ipv4(address));
-  const std::shared_lock lock(mutex_);
+  const ReaderLock lock(mutex_);
   if (!netns_.valid()) return fail(Errc::unavailable, "the instance has ended");
   Fd socket;
   SLIPWAY_CHECK(in_netns(netns_, home_, [&]() -> Status {
@@ -116,7 +116,7 @@ Result<Fd> NetnsDialer::listen(std::string_view address, int port) const {
 }
 
 void NetnsDialer::close() {
-  const std::unique_lock lock(mutex_);
+  const WriterLock lock(mutex_);
   netns_.reset();
 }
 

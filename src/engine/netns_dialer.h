@@ -1,7 +1,6 @@
 #pragma once
 
-#include <shared_mutex>
-
+#include "base/mutex.h"
 #include "engine/engine.h"
 #include "sys/process.h"
 
@@ -24,8 +23,8 @@ class NetnsDialer final : public Dialer {
   NetnsDialer(Pidfd init, Fd netns, const Fd& home)
       : init_(std::move(init)), netns_(std::move(netns)), home_(home) {}
   Pidfd init_;
-  mutable std::shared_mutex mutex_;
-  Fd netns_;
+  mutable SharedMutex mutex_;
+  Fd netns_ SLIPWAY_GUARDED_BY(mutex_);
   const Fd& home_;
 };
 

@@ -13,6 +13,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "engine/oci_config.h"
 #include "engine/reserves.h"
 #include "engine/sandbox_state.h"
@@ -41,7 +42,7 @@ Result<std::string> find_runtime(const SandboxSettings& settings) {
 
 SandboxEngine::State::~State() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closing_ = true;
   }
   wake_watcher();
@@ -116,7 +117,7 @@ Status SandboxEngine::State::start(const SandboxSpec& spec, const fs::path& log_
   SLIPWAY_CHECK(check(spec));
   auto instance = std::make_shared<Instance>();
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto [place, fresh] = instances_.try_emplace(spec.id, instance);
     if (!fresh) {
       if (place->second->phase != Instance::Phase::ended)
@@ -126,7 +127,7 @@ Status SandboxEngine::State::start(const SandboxSpec& spec, const fs::path& log_
     }
   }
   const auto forget = [&] {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     instances_.erase(spec.id);
     changed_.notify_all();
   };
@@ -157,7 +158,7 @@ Status SandboxEngine::State::start(const SandboxSpec& spec, const fs::path& log_
     forget();
     return started;
   }
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   instance->phase = Instance::Phase::running;
   instance->started = clock_.monotonic();
   instance->meta = std::move(*meta);
@@ -171,7 +172,7 @@ Status SandboxEngine::State::start(const SandboxSpec& spec, const fs::path& log_
 Status SandboxEngine::State::stop(const std::string& id, Duration grace) {
   InstancePtr instance;
   {
-    std::unique_lock lock(mutex_);
+    MutexLock lock(mutex_);
     for (;;) {
       const auto found = instances_.find(id);
       if (found == instances_.end()) return {};
@@ -182,7 +183,7 @@ Status SandboxEngine::State::stop(const std::string& id, Duration grace) {
         changed_.notify_all();
         return dispose(instance->meta);
       }
-      changed_.wait(lock);  // it is being started or stopped by another thread
+      changed_.wait(mutex_);  // it is being started or stopped by another thread
     }
     instance->phase = Instance::Phase::stopping;
   }
@@ -194,7 +195,7 @@ Status SandboxEngine::State::stop(const std::string& id, Duration grace) {
   Status outcome = finish_off(instance->shim, instance->meta, 5s);
   if (dialer) dialer->close();
   if (outcome) outcome = dispose(instance->meta);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, instance->shim.fd(), nullptr);
   if (outcome) {
     instances_.erase(id);
@@ -209,7 +210,7 @@ Status SandboxEngine::State::stop(const std::string& id, Duration grace) {
 std::vector<SandboxInfo> SandboxEngine::State::list() {
   std::vector<SandboxInfo> out;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [id, instance] : instances_) {
       if (instance->phase == Instance::Phase::starting) continue;
       out.push_back({.id = id,
@@ -226,7 +227,7 @@ std::vector<SandboxInfo> SandboxEngine::State::list() {
 Result<Usage> SandboxEngine::State::usage(const std::string& id) {
   std::string group;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = instances_.find(id);
     if (found == instances_.end()) return fail(Errc::not_found, "no instance " + id);
     group = found->second->meta.cgroup;
@@ -237,7 +238,7 @@ Result<Usage> SandboxEngine::State::usage(const std::string& id) {
 }
 
 Result<std::shared_ptr<const Dialer>> SandboxEngine::State::dialer(const std::string& id) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto found = instances_.find(id);
   if (found == instances_.end() || !found->second->dialer)
     return fail(Errc::not_found, "no instance " + id);
@@ -274,7 +275,7 @@ void SandboxEngine::State::watch() {
       std::ignore = ::read(fd, &count, sizeof count);
     }
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (closing_) return;
     }
     report_ended();
@@ -284,7 +285,7 @@ void SandboxEngine::State::watch() {
 void SandboxEngine::State::shim_ended(int fd) {
   InstancePtr instance;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [id, candidate] : instances_)
       if (candidate->shim.fd() == fd && candidate->phase == Instance::Phase::running)
         instance = candidate;
@@ -297,7 +298,7 @@ void SandboxEngine::State::shim_ended(int fd) {
     log_error("processes of an ended sandbox are left",
               {{"id", instance->meta.id}, {"error", done.error().message}});
   const std::optional<ExitRecord> record = exit_record(instance->meta.id);
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Without a record the shim was killed, and the app with it.
   instance->exit = record ? record->exit : SandboxExit{.code = 137, .signal = SIGKILL};
   instance->phase = Instance::Phase::ended;
@@ -310,7 +311,7 @@ void SandboxEngine::State::report_ended() {
   for (;;) {
     InstancePtr instance;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       if (!listed_ || !exit_listeners_.any()) return;
       for (const auto& [id, candidate] : instances_)
         if (candidate->phase == Instance::Phase::ended) instance = candidate;
@@ -318,7 +319,7 @@ void SandboxEngine::State::report_ended() {
     }
     const std::string id = instance->meta.id;
     exit_listeners_.tell(id, *instance->exit);
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto found = instances_.find(id);
     // The handler may have stopped it, or started another one of this name.
     if (found == instances_.end() || found->second != instance) continue;

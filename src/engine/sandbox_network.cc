@@ -202,7 +202,7 @@ Result<int> SandboxNetwork::take() {
     return routes.has_link(device(slot, Egress::internet)) ||
            routes.has_link(device(slot, Egress::registries));
   };
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   while (taken_.size() < slots) {
     // Round robin, so that an address is not somebody else's the moment it is given back.
     while (taken_.contains(next_)) next_ = (next_ + 1) % slots;
@@ -214,7 +214,7 @@ Result<int> SandboxNetwork::take() {
 }
 
 void SandboxNetwork::adopt(int slot) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   taken_.insert(slot);
 }
 
@@ -225,7 +225,7 @@ void SandboxNetwork::release(int slot) {
     for (const Egress egress : {Egress::internet, Egress::registries})
       if (Status removed = routes->remove_link(device(slot, egress)); !removed)
         log_warn("cannot remove a network device", {{"error", removed.error().message}});
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   taken_.erase(slot);
 }
 

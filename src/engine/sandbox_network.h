@@ -1,11 +1,11 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 
+#include "base/mutex.h"
 #include "base/result.h"
 #include "engine/dns_forwarder.h"
 #include "engine/sandbox.h"
@@ -47,9 +47,9 @@ class SandboxNetwork {
   std::string nft_;     // the program
   std::uint32_t base_;  // first address of the block
   std::unique_ptr<DnsForwarder> dns_;
-  std::mutex mutex_;
-  std::set<int> taken_;
-  int next_ = 0;
+  Mutex mutex_;
+  std::set<int> taken_ SLIPWAY_GUARDED_BY(mutex_);
+  int next_ SLIPWAY_GUARDED_BY(mutex_) = 0;
 };
 
 // The rules for one block, as a script for nft(8); pure, for tests and for people who wonder.

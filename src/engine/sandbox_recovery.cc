@@ -81,6 +81,7 @@ Status SandboxEngine::State::recover_one(const std::string& id) {
       instance->shim = std::move(shim);
       instance->dialer = std::move(*dialer);
       watch_shim(instance->shim);
+      const MutexLock lock(mutex_);
       instances_[id] = std::move(instance);
       return {};
     }
@@ -94,6 +95,7 @@ Status SandboxEngine::State::recover_one(const std::string& id) {
   const std::optional<ExitRecord> record = exit_record(id);
   instance->exit = record ? record->exit : SandboxExit{.code = 137, .signal = 9};
   instance->meta = std::move(*meta);
+  const MutexLock lock(mutex_);
   instances_[id] = std::move(instance);
   return {};
 }

@@ -1,11 +1,10 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <thread>
 
+#include "base/mutex.h"
 #include "engine/netns_dialer.h"
 #include "engine/sandbox.h"
 #include "engine/sandbox_network.h"
@@ -118,12 +117,12 @@ class SandboxEngine::State {
 
   Fd epoll_, wake_;
   std::thread watcher_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool closing_ = false;
-  bool listed_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  bool closing_ SLIPWAY_GUARDED_BY(mutex_) = false;
+  bool listed_ SLIPWAY_GUARDED_BY(mutex_) = false;
   ExitListeners exit_listeners_;
-  std::map<std::string, InstancePtr> instances_;
+  std::map<std::string, InstancePtr> instances_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

@@ -61,7 +61,7 @@ SpareShim::~SpareShim() {
 
 void SpareShim::expect() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     keep_until_ = clock_.monotonic() + kept_for;
     if (spare_) {
       std::ignore = send_byte(spare_->control, {});
@@ -75,8 +75,8 @@ void SpareShim::expect() {
 std::optional<SpareShim::Shim> SpareShim::hand_over(std::span<const int> fds) {
   std::optional<Shim> taken;
   {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !making_; });
+    MutexLock lock(mutex_);
+    changed_.wait(mutex_, [&]() SLIPWAY_REQUIRES(mutex_) { return !making_; });
     const Duration now = clock_.monotonic();
     keep_until_ = now + kept_for;
     make_at_ = now + made_after;
@@ -89,7 +89,7 @@ std::optional<SpareShim::Shim> SpareShim::hand_over(std::span<const int> fds) {
 }
 
 void SpareShim::keep_up(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     const Duration now = clock_.monotonic();
     if (now >= keep_until_) {
@@ -99,7 +99,9 @@ void SpareShim::keep_up(const std::stop_token& stop) {
         lock.lock();
         continue;
       }
-      changed_.wait(lock, stop, [&] { return clock_.monotonic() < keep_until_; });
+      std::ignore = changed_.wait(mutex_, stop, [&]() SLIPWAY_REQUIRES(mutex_) {
+        return clock_.monotonic() < keep_until_;
+      });
     } else if (!spare_ && now >= make_at_) {
       making_ = true;
       lock.unlock();
@@ -112,7 +114,7 @@ void SpareShim::keep_up(const std::stop_token& stop) {
     } else {
       const Duration until = spare_ ? keep_until_ : std::min(make_at_, keep_until_);
       const bool had = spare_.has_value();
-      changed_.wait_for(lock, stop, until - now, [&] {
+      changed_.wait_for(mutex_, stop, until - now, [&]() SLIPWAY_REQUIRES(mutex_) {
         return spare_.has_value() != had || (!spare_ && clock_.monotonic() >= make_at_);
       });
     }

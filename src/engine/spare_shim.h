@@ -1,14 +1,13 @@
 #pragma once
 
-#include <condition_variable>
 #include <filesystem>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <thread>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "sys/process.h"
 
 namespace slipway {
@@ -48,12 +47,13 @@ class SpareShim {
   const std::string runtime_;
   const std::filesystem::path state_dir_;
   const Clock& clock_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::optional<Shim> spare_;
-  bool making_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  std::optional<Shim> spare_ SLIPWAY_GUARDED_BY(mutex_);
+  bool making_ SLIPWAY_GUARDED_BY(mutex_) = false;
   // By Clock::monotonic(): no spare is made before the one, none is kept after the other.
-  Duration make_at_{}, keep_until_{};
+  Duration make_at_ SLIPWAY_GUARDED_BY(mutex_){};
+  Duration keep_until_ SLIPWAY_GUARDED_BY(mutex_);
   std::jthread thread_;  // last: it uses the others
 };
 

@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/mutex.h"
 #include "http/loop_impl.h"
 
 namespace slipway {
@@ -63,7 +64,7 @@ void Loop::Impl::tick() {
 Loop::Loop(Duration tick) : impl_(std::make_unique<Impl>(tick)) {}
 
 Loop::~Loop() {
-  const std::lock_guard lock(impl_->gate->mutex);
+  const MutexLock lock(impl_->gate->mutex);
   impl_->gate->context = nullptr;
 }
 
@@ -75,7 +76,7 @@ void Loop::post(std::function<void()> work) { boost::asio::post(impl_->context, 
 
 std::function<void(std::function<void()>)> Loop::poster() {
   return [gate = impl_->gate](std::function<void()> work) {
-    const std::lock_guard lock(gate->mutex);
+    const MutexLock lock(gate->mutex);
     if (gate->context != nullptr) boost::asio::post(*gate->context, std::move(work));
   };
 }

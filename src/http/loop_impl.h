@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "base/mutex.h"
 #include "http/loop.h"
 
 namespace slipway {
@@ -24,8 +25,8 @@ struct Loop::Impl {
   bool ticking = false;
   // Shared with poster()s: they hold the lock while they post, so that the context is alive.
   struct Gate {
-    std::mutex mutex;
-    boost::asio::io_context* context = nullptr;
+    Mutex mutex;
+    boost::asio::io_context* context SLIPWAY_GUARDED_BY(mutex) = nullptr;
   };
   std::shared_ptr<Gate> gate = std::make_shared<Gate>();
 

@@ -40,7 +40,7 @@ std::optional<Duration> SpeedGate::deploy(const Principal& principal, std::strin
 
 std::optional<Duration> SpeedGate::take(const std::vector<Take>& takes) {
   const Duration now = clock_.monotonic();
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (buckets_.size() + takes.size() > max_buckets) forget_idle(now);
   std::optional<Duration> wait;
   for (const Take& one : takes) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "identity/principal.h"
 
 namespace slipway {
@@ -54,12 +54,12 @@ class SpeedGate {
   };
   // All of them or none.
   [[nodiscard]] std::optional<Duration> take(const std::vector<Take>& takes);
-  void forget_idle(Duration now);
+  void forget_idle(Duration now) SLIPWAY_REQUIRES(mutex_);
 
   const Clock& clock_;
   SpeedLimits limits_;
-  std::mutex mutex_;
-  std::unordered_map<std::string, Bucket> buckets_;
+  Mutex mutex_;
+  std::unordered_map<std::string, Bucket> buckets_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

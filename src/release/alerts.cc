@@ -186,7 +186,7 @@ void Alerts::tell(const ReleaseAlert& alert) {
         "an alert was not queued",
         {{"event", alert.event}, {"rollout", rollout.id.str()}, {"error", told.error().message}});
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     ++told_;
   }
   changed_.notify_one();
@@ -244,14 +244,14 @@ Result<std::size_t> Alerts::deliver_due() {
 }
 
 void Alerts::start() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   while (threads_.size() < worker_count) threads_.emplace_back([this] { work(); });
 }
 
 void Alerts::stop() {
   std::vector<std::thread> threads;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     threads = std::move(threads_);
     threads_.clear();
@@ -262,7 +262,7 @@ void Alerts::stop() {
 
 // Each thread takes a message of a subscription that no other one is busy with.
 void Alerts::work() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
     const std::uint64_t told = told_;
     const Timestamp now = parts_.clock.now();
@@ -271,7 +271,7 @@ void Alerts::work() {
     if (!due || !next)
       log_error("alerts cannot be read",
                 {{"error", due ? next.error().message : due.error().message}});
-    const auto free = [&](const AlertStore::Due& each) {
+    const auto free = [&](const AlertStore::Due& each) SLIPWAY_REQUIRES(mutex_) {
       return !in_flight_.contains(each.subscription.id);
     };
     if (due) {
@@ -289,14 +289,14 @@ void Alerts::work() {
         continue;
       }
     }
-    const auto news = [&] { return stopping_ || told_ != told; };
+    const auto news = [&]() SLIPWAY_REQUIRES(mutex_) { return stopping_ || told_ != told; };
     if (!next) {
-      changed_.wait_for(lock, 10s, news);
+      changed_.wait_for(mutex_, 10s, news);
     } else if (!*next) {
-      changed_.wait(lock, news);  // nothing waits: no wake-ups
+      changed_.wait(mutex_, news);  // nothing waits: no wake-ups
     } else {
       // What is due already is in another thread's hands, which tells when it is done.
-      changed_.wait_for(lock, std::clamp<Duration>(**next - now, 1s, 10min), news);
+      changed_.wait_for(mutex_, std::clamp<Duration>(**next - now, 1s, 10min), news);
     }
   }
 }

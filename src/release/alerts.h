@@ -1,8 +1,6 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "db/alert_store.h"
 #include "deploy/secret_box.h"
@@ -88,11 +87,11 @@ class Alerts {
                                  std::string_view body) const;
 
   Parts parts_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::set<AlertId> in_flight_;
-  std::uint64_t told_ = 0;  // grows with every message
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar changed_;
+  std::set<AlertId> in_flight_ SLIPWAY_GUARDED_BY(mutex_);
+  std::uint64_t told_ SLIPWAY_GUARDED_BY(mutex_) = 0;  // grows with every message
+  bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };
 

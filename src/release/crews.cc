@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "release/crews_state.h"
 
@@ -51,20 +52,20 @@ Crews::State::State(Parts given)
                }) {}
 
 CrewPtr Crews::State::find(const Key& key) const {
-  std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   const auto at = crews.find(key);
   return at == crews.end() ? nullptr : at->second;
 }
 
 CrewPtr Crews::State::crew(const Key& key) {
-  std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   CrewPtr& crew = crews[key];
   if (!crew) crew = std::make_shared<Crew>(key);
   return crew;
 }
 
 std::shared_ptr<BackendPool> Crews::State::pool(Crew& crew, std::string_view label) {
-  std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   std::shared_ptr<BackendPool>& pool = crew.pools[std::string(label)];
   if (!pool) pool = std::make_shared<BackendPool>();
   return pool;
@@ -86,7 +87,7 @@ std::shared_ptr<const CrewPlan> Crews::State::plan_of(const Release& release,
 void Crews::State::assign(Crew& crew, const std::shared_ptr<const CrewPlan>& plan) {
   std::uint32_t wanted = 0;
   if (parts.wanted) wanted = parts.wanted(crew.key.project, crew.key.environment);
-  std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   crew.plan = plan;
   crew.instances = wanted > 0 ? wanted : parts.settings.releases.instances;
   if (crew.stop.stop_requested()) crew.stop = {};
@@ -98,7 +99,7 @@ Status Crews::State::complete(const CrewPtr& crew, std::uint32_t instances, std:
     if (!unit.has_instance()) continue;
     std::vector<CrewMemberPtr> have;
     {
-      std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       for (const CrewMemberPtr& each : crew->members)
         if (each->label == unit.label && each->phase != Phase::draining) have.push_back(each);
       // Those that work stay.
@@ -118,7 +119,7 @@ Status Crews::State::complete(const CrewPtr& crew, std::uint32_t instances, std:
 
 Status Crews::State::wait_until_serving(const CrewPtr& crew, std::stop_token stop) {
   const std::stop_callback on_stop(stop, [this] { changed.notify_all(); });
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   const auto serves = [&](const Unit& unit) {
     return !unit.has_instance() || !unit.is_routed() ||
            std::ranges::any_of(crew->members, [&](const CrewMemberPtr& each) {
@@ -128,8 +129,8 @@ Status Crews::State::wait_until_serving(const CrewPtr& crew, std::stop_token sto
   const std::shared_ptr<const CrewPlan> plan = crew->plan;
   const std::vector<Unit> units = units_of(plan->deployment);
   const auto all_serve = [&] { return std::ranges::all_of(units, serves); };
-  changed.wait_for(lock, parts.settings.instances.start_timeout,
-                   [&] { return all_serve() || stop.stop_requested(); });
+  changed.wait_for(mutex, parts.settings.instances.start_timeout,
+                   [&]() SLIPWAY_REQUIRES(mutex) { return all_serve() || stop.stop_requested(); });
   if (stop.stop_requested()) return fail(Errc::canceled, "canceled while starting");
   if (all_serve()) return {};
   Error error{.code = Errc::start_failed,
@@ -145,7 +146,7 @@ Status Crews::State::replace_all(const CrewPtr& crew, std::stop_token stop) {
   for (const Unit& unit : units_of(crew->plan->deployment)) {
     std::vector<CrewMemberPtr> old;
     {
-      std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       for (const CrewMemberPtr& each : crew->members)
         if (each->label == unit.label && each->phase != Phase::draining) old.push_back(each);
     }
@@ -176,7 +177,7 @@ Crews::Crews(Parts parts) : state_(std::make_unique<State>(std::move(parts))) {}
 
 Crews::~Crews() {
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     for (const auto& [key, crew] : state_->crews) crew->stop.request_stop();
   }
   state_->work.stop();
@@ -187,7 +188,7 @@ Status Crews::start(const Release& release, const Deployment& deployment, std::s
   const std::shared_ptr<const CrewPlan> plan = State::plan_of(release, deployment);
   SLIPWAY_CHECK(plan->verified);
   const CrewPtr crew = state_->crew(key_of(release));
-  std::lock_guard operation(crew->operation);
+  const MutexLock operation(crew->operation);
   state_->assign(*crew, plan);
   SLIPWAY_CHECK(state_->complete(crew, crew->instances, stop));
   return state_->wait_until_serving(crew, stop);
@@ -200,10 +201,10 @@ Status Crews::scale(const Release& release, const Deployment& deployment, std::u
   const std::shared_ptr<const CrewPlan> plan = State::plan_of(release, deployment);
   SLIPWAY_CHECK(plan->verified);
   const CrewPtr crew = state_->crew(key_of(release));
-  std::lock_guard operation(crew->operation);
+  const MutexLock operation(crew->operation);
   state_->assign(*crew, plan);
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     crew->instances = instances;
   }
   return state_->complete(crew, instances, stop);
@@ -213,7 +214,7 @@ Status Crews::replace(const Release& release, const Deployment& deployment, std:
   const std::shared_ptr<const CrewPlan> plan = State::plan_of(release, deployment);
   SLIPWAY_CHECK(plan->verified);
   const CrewPtr crew = state_->crew(key_of(release));
-  std::lock_guard operation(crew->operation);
+  const MutexLock operation(crew->operation);
   state_->assign(*crew, plan);
   SLIPWAY_CHECK(state_->replace_all(crew, stop));
   return state_->complete(crew, crew->instances, stop);
@@ -224,7 +225,7 @@ std::shared_ptr<BackendPool> Crews::pool(const Key& key, std::string_view label)
 }
 
 void Crews::leave() {
-  std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   state_->leaving = true;
   state_->changed.notify_all();
 }
@@ -233,18 +234,18 @@ Status Crews::stop(const Key& key, Duration drain) {
   const CrewPtr crew = state_->find(key);
   if (!crew) return {};
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     crew->stop.request_stop();
   }
   state_->changed.notify_all();
-  std::lock_guard operation(crew->operation);
+  const MutexLock operation(crew->operation);
   std::vector<CrewMemberPtr> members;
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     members = crew->members;
   }
   state_->retire(crew, members, drain, {});
-  std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   // The pools stay: routes may lead to them, and a later start fills them again.
   crew->plan = nullptr;
   crew->restarts = crew->out_of_memory = 0;
@@ -254,10 +255,10 @@ Status Crews::stop(const Key& key, Duration drain) {
 Status Crews::stop_workers(const Key& key) {
   const CrewPtr crew = state_->find(key);
   if (!crew) return {};
-  std::lock_guard operation(crew->operation);
+  const MutexLock operation(crew->operation);
   std::vector<CrewMemberPtr> workers;
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     for (const CrewMemberPtr& each : crew->members)
       if (!each->routed) workers.push_back(each);
   }
@@ -273,7 +274,7 @@ ReleaseSample Crews::sample(const Key& key) const {
   if (!crew) return out;
   std::vector<std::string> sandboxes;
   {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     out.restarts = crew->restarts;
     out.out_of_memory = crew->out_of_memory;
     if (crew->plan)
@@ -298,7 +299,7 @@ ReleaseSample Crews::sample(const Key& key) const {
 Result<Usage> Crews::usage(const Key& key) const {
   std::vector<std::string> sandboxes;
   if (const CrewPtr crew = state_->find(key)) {
-    std::lock_guard lock(state_->mutex);
+    const MutexLock lock(state_->mutex);
     for (const CrewMemberPtr& each : crew->members)
       if (!each->sandbox.empty()) sandboxes.push_back(each->sandbox);
   }
@@ -321,7 +322,7 @@ std::vector<Crews::Instance> Crews::instances(const Key& key) const {
   std::vector<Instance> out;
   const CrewPtr crew = state_->find(key);
   if (!crew) return out;
-  std::lock_guard lock(state_->mutex);
+  const MutexLock lock(state_->mutex);
   for (const CrewMemberPtr& each : crew->members)
     out.push_back({.sandbox = each->sandbox,
                    .label = each->label,

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "release/crews_state.h"
 
 namespace slipway {
@@ -28,7 +29,7 @@ std::int64_t number(std::string_view text) {
 Status Crews::State::adopt(const std::vector<Kept>& kept) {
   for (const Kept& each : kept) {
     const CrewPtr crew = this->crew(key_of(each.release));
-    std::lock_guard operation(crew->operation);
+    const MutexLock operation(crew->operation);
     assign(*crew, plan_of(each.release, each.deployment));
     if (!crew->plan->verified)
       log_error("a release cannot be started again",
@@ -43,7 +44,7 @@ Status Crews::State::adopt(const std::vector<Kept>& kept) {
   SLIPWAY_TRY(const std::vector<SandboxInfo> now, parts.engine.list());
   std::vector<std::string> gone;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     for (const auto& [sandbox, owner] : by_sandbox)
       if (std::ranges::none_of(
               now, [&](const SandboxInfo& info) { return info.id == sandbox && info.running; }))
@@ -58,7 +59,7 @@ Status Crews::State::adopt(const std::vector<Kept>& kept) {
       if (!unit.has_instance()) continue;
       std::size_t have = 0;
       {
-        std::lock_guard lock(mutex);
+        const MutexLock lock(mutex);
         have = static_cast<std::size_t>(std::ranges::count_if(
             crew->members,
             [&](const CrewMemberPtr& member) { return member->label == unit.label; }));
@@ -67,7 +68,7 @@ Status Crews::State::adopt(const std::vector<Kept>& kept) {
       for (std::size_t wanted = unit.is_routed() ? crew->instances : 1; have < wanted; ++have) {
         const CrewMemberPtr member = add_member(*crew, unit);
         {
-          std::lock_guard lock(mutex);
+          const MutexLock lock(mutex);
           member->phase = Phase::restarting;
           member->busy = false;
           member->restart_at = parts.clock.monotonic();
@@ -94,7 +95,7 @@ bool Crews::State::adopt_one(const SandboxInfo& info) {
   const auto slot = static_cast<std::size_t>(number(label(info, "slot")));
   CrewMemberPtr member;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     const auto same = std::ranges::count_if(
         crew->members, [&](const CrewMemberPtr& each) { return each->label == unit->label; });
     const std::size_t wanted = unit->is_routed() ? crew->instances : 1;
@@ -122,7 +123,7 @@ bool Crews::State::adopt_one(const SandboxInfo& info) {
   }
   put_in_service(crew, member, *std::move(endpoint));
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     member->next_check = parts.clock.monotonic();
   }
   work.post([this, crew, member] { join_siblings(crew, member); });
@@ -139,7 +140,7 @@ void Crews::State::join_siblings(const CrewPtr& crew, const CrewMemberPtr& membe
 void Crews::State::adopt_unready(const CrewPtr& crew, const CrewMemberPtr& member) {
   std::stop_token stop;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     stop = crew->stop.get_token();
   }
   auto endpoint = with_subject(crew, member, [&](const InstanceLauncher::Subject& subject) {
@@ -148,7 +149,7 @@ void Crews::State::adopt_unready(const CrewPtr& crew, const CrewMemberPtr& membe
   });
   if (endpoint) return put_in_service(crew, member, *std::move(endpoint));
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     member->phase = Phase::restarting;
     member->busy = false;
     member->detail = endpoint.error().message;

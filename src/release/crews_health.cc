@@ -1,5 +1,6 @@
 // What is looked at once a second: health paths, restarts that are due, disks.
 #include "base/log.h"
+#include "base/mutex.h"
 #include "deploy/readiness.h"
 #include "http/probe.h"
 #include "release/crews_state.h"
@@ -23,7 +24,7 @@ void Crews::State::tick() {
   };
   std::vector<Due> to_restart, to_check, to_replace, to_measure;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     const Duration now = parts.clock.monotonic();
     const bool measure = now - last_disk_check >= disk_check_interval;
     if (measure) last_disk_check = now;
@@ -60,7 +61,7 @@ void Crews::State::check(const CrewPtr& crew, const CrewMemberPtr& member) {
   std::shared_ptr<const CrewPlan> plan;
   std::string sandbox;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     plan = crew->plan;
     sandbox = member->sandbox;
     if (!plan) {  // it was stopped
@@ -89,7 +90,7 @@ void Crews::State::check(const CrewPtr& crew, const CrewMemberPtr& member) {
   }
   enum class Turn { none, out, back } turn = Turn::none;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     member->checking = false;
     const Duration now = parts.clock.monotonic();
     member->next_check = now + parts.settings.releases.health_interval;
@@ -122,19 +123,19 @@ void Crews::State::check(const CrewPtr& crew, const CrewMemberPtr& member) {
 void Crews::State::replace_unhealthy(const CrewPtr& crew, const CrewMemberPtr& member) {
   const auto leave = [&] {
     {
-      std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       member->busy = false;
       member->since = parts.clock.monotonic();
     }
     changed.notify_all();
   };
   // Somebody starts, scales or stops the crew: later.
-  std::unique_lock operation(crew->operation, std::try_to_lock);
-  if (!operation) return leave();
+  if (!crew->operation.try_lock()) return leave();
+  const MutexLock operation(crew->operation, std::adopt_lock);
   std::shared_ptr<const CrewPlan> plan;
   std::stop_token stop;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     plan = crew->plan;
     stop = crew->stop.get_token();
     if (stop.stop_requested() || member->phase != Phase::unhealthy) plan = nullptr;
@@ -156,7 +157,7 @@ void Crews::State::replace_unhealthy(const CrewPtr& crew, const CrewMemberPtr& m
 void Crews::State::check_disk(const CrewMemberPtr& member) {
   std::string sandbox;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (!member->runs()) return;
     sandbox = member->sandbox;
   }

@@ -4,6 +4,7 @@
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "release/crews_state.h"
 #include "release/release_placement.h"
@@ -42,7 +43,7 @@ Result<Placement> Crews::State::placement(const Release& release, const Unit& un
 }
 
 CrewMemberPtr Crews::State::add_member(Crew& crew, const Unit& unit) {
-  std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   std::size_t slot = 0;
   const auto taken = [&] {
     return std::ranges::any_of(crew.members, [&](const CrewMemberPtr& each) {
@@ -61,7 +62,7 @@ CrewMemberPtr Crews::State::add_member(Crew& crew, const Unit& unit) {
 void Crews::State::drop(Crew& crew, const CrewMember& member) {
   if (member.routed) pool(crew, member.label)->remove(member.backend.get());
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     std::erase_if(crew.members, [&](const auto& each) { return each.get() == &member; });
   }
   changed.notify_all();
@@ -74,7 +75,7 @@ Result<Backend::Endpoint> Crews::State::with_subject(
   std::shared_ptr<const CrewPlan> plan;
   std::string sandbox;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     plan = crew->plan;
     sandbox = member->sandbox;
   }
@@ -107,7 +108,7 @@ Result<Backend::Endpoint> Crews::State::bring_up(const CrewPtr& crew, const Crew
                                                  std::optional<SandboxExit>* ended) {
   std::string sandbox;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     SLIPWAY_CHECK(crew->plan->verified);
     sandbox = fmt::format("r{}-{}-{}", crew->key.number, crew->plan->deployment.id.tail(),
                           random_id().substr(0, 6));
@@ -133,7 +134,7 @@ void Crews::State::put_in_service(const CrewPtr& crew, const CrewMemberPtr& memb
       member->routed ? this->pool(*crew, member->label) : nullptr;
   std::string sandbox;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     member->phase = Phase::ready;
     member->since = parts.clock.monotonic();
     member->next_check = member->since + parts.settings.releases.health_interval;
@@ -154,7 +155,7 @@ void Crews::State::put_in_service(const CrewPtr& crew, const CrewMemberPtr& memb
   // It may have ended before anybody listened.
   if (const auto exit = launcher.exit_of(sandbox, Duration::zero()))
     handle_end(sandbox, *exit, Cause::ended);
-  std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   if (!member->runs()) member->backend->set_waking();
 }
 
@@ -167,7 +168,7 @@ Status Crews::State::start_all(const CrewPtr& crew, const std::vector<CrewMember
   std::stop_token crew_stop;
   std::size_t units = 0;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     crew_stop = crew->stop.get_token();
     units = units_of(crew->plan->deployment).size();
   }
@@ -211,7 +212,7 @@ Status Crews::State::start_all(const CrewPtr& crew, const std::vector<CrewMember
 void Crews::State::stop_sandbox(CrewMember& member) {
   std::string sandbox;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     sandbox = std::exchange(member.sandbox, {});
     by_sandbox.erase(sandbox);
   }
@@ -222,8 +223,8 @@ void Crews::State::retire(const CrewPtr& crew, const std::vector<CrewMemberPtr>&
                           Duration drain, std::stop_token stop) {
   const auto retire_one = [&](const CrewMemberPtr& member) {
     {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return !member->busy || leaving; });
+      MutexLock lock(mutex);
+      changed.wait(mutex, [&]() SLIPWAY_REQUIRES(mutex) { return !member->busy || leaving; });
       if (leaving) return;
       member->busy = true;
       member->phase = Phase::draining;
@@ -267,7 +268,7 @@ void Crews::State::handle_end(const std::string& sandbox, const SandboxExit& exi
   CrewPtr crew;
   CrewMemberPtr member;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     const auto owner = by_sandbox.find(sandbox);
     if (owner == by_sandbox.end()) return;
     crew = owner->second.crew.lock();
@@ -288,7 +289,7 @@ void Crews::State::handle_end(const std::string& sandbox, const SandboxExit& exi
 void Crews::State::schedule_restart(const CrewPtr& crew, const CrewMemberPtr& member) {
   Duration delay{};
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     delay = delay_of(member->attempts++);
     member->restart_at = parts.clock.monotonic() + delay;
   }
@@ -299,7 +300,7 @@ void Crews::State::schedule_restart(const CrewPtr& crew, const CrewMemberPtr& me
 void Crews::State::restart(const CrewPtr& crew, const CrewMemberPtr& member) {
   std::stop_token stop;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     stop = crew->stop.get_token();
     if (stop.stop_requested() || member->phase != Phase::restarting || member->busy ||
         member->restart_at > parts.clock.monotonic())
@@ -311,7 +312,7 @@ void Crews::State::restart(const CrewPtr& crew, const CrewMemberPtr& member) {
   auto endpoint = bring_up(crew, member, stop, &ended);
   if (endpoint) return put_in_service(crew, member, *std::move(endpoint));
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     member->busy = false;
     if (ended) count_end(*crew, *member, *ended, Cause::ended);
     member->detail = endpoint.error().message;

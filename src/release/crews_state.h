@@ -3,12 +3,11 @@
 // Private to the crews' own files.
 
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
+#include "base/mutex.h"
 #include "deploy/instance_launcher.h"
 #include "deploy/workers.h"
 #include "release/crews.h"
@@ -54,7 +53,7 @@ struct Crew {
   explicit Crew(Crews::Key of) : key(std::move(of)) {}
 
   const Crews::Key key;
-  std::mutex operation;  // held while members are added or taken away
+  Mutex operation;  // held while members are added or taken away
 
   // Guarded by the state's mutex.
   std::shared_ptr<const CrewPlan> plan;  // null until it is started
@@ -106,8 +105,8 @@ struct Crews::State {
   void stop_sandbox(CrewMember& member);
   enum class Cause { ended, disk_full };
   void handle_end(const std::string& sandbox, const SandboxExit& exit, Cause cause);
-  // With the mutex held.
-  void count_end(Crew& crew, CrewMember& member, const SandboxExit& exit, Cause cause);
+  void count_end(Crew& crew, CrewMember& member, const SandboxExit& exit, Cause cause)
+      SLIPWAY_REQUIRES(mutex);
   void schedule_restart(const CrewPtr& crew, const CrewMemberPtr& member);
   void restart(const CrewPtr& crew, const CrewMemberPtr& member);
   // Calls `run` with the member's sandbox as the launcher knows it.
@@ -130,15 +129,15 @@ struct Crews::State {
 
   const Parts parts;
   const InstanceParts spec;
-  mutable std::mutex mutex;
-  std::condition_variable changed;  // of members
-  std::map<Key, CrewPtr> crews;
+  mutable Mutex mutex;
+  CondVar changed;  // of members
+  std::map<Key, CrewPtr> crews SLIPWAY_GUARDED_BY(mutex);
   struct Owner {
     std::weak_ptr<Crew> crew;
     CrewMemberPtr member;
   };
-  std::unordered_map<std::string, Owner> by_sandbox;
-  Duration last_disk_check{};
+  std::unordered_map<std::string, Owner> by_sandbox SLIPWAY_GUARDED_BY(mutex);
+  Duration last_disk_check SLIPWAY_GUARDED_BY(mutex){};
   // Restarts wait for apps, which must not keep health checks waiting.
   Workers work{8}, checks{8};
   InstanceLauncher launcher;  // last: the ends that it tells of use the rest

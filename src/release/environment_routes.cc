@@ -53,13 +53,13 @@ RouteTarget EnvironmentRoutes::target(const Serving& serving, const Unit& unit,
 
 Result<std::int64_t> EnvironmentRoutes::publish(std::string_view project,
                                                 std::string_view environment) {
-  std::lock_guard one_at_a_time(publishing_);
+  const MutexLock one_at_a_time(publishing_);
   const Place place{project, environment};
   SLIPWAY_TRY(const EnvironmentState state, parts_.store.environment(project, environment));
   SLIPWAY_TRY(const std::optional<Serving> serving, load(project, environment, state.current));
   Canary wanted;
   {
-    std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto at = canaries_.find(place); at != canaries_.end()) wanted = at->second;
   }
   if (wanted.number == state.current) wanted = {};
@@ -92,25 +92,25 @@ Result<std::int64_t> EnvironmentRoutes::publish(std::string_view project,
 }
 
 void EnvironmentRoutes::set_canary(const Release& release, int percent, std::string salt) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   canaries_[{release.project, release.environment}] = {
       .number = release.number, .percent = percent, .salt = std::move(salt)};
 }
 
 void EnvironmentRoutes::clear_canary(std::string_view project, std::string_view environment) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   canaries_.erase(Place(project, environment));
 }
 
 std::shared_ptr<TrafficStats> EnvironmentRoutes::stats(const Crews::Key& key) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::shared_ptr<TrafficStats>& found = stats_[key];
   if (!found) found = std::make_shared<TrafficStats>();
   return found;
 }
 
 void EnvironmentRoutes::forget(const Crews::Key& key) {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stats_.erase(key);
 }
 

@@ -2,7 +2,6 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "release/crews.h"
 #include "release/releases.h"
 #include "router/traffic.h"
@@ -61,11 +61,11 @@ class EnvironmentRoutes {
                                    const std::optional<Serving>& canary, const Canary& wanted);
 
   const Releases::Parts& parts_;
-  std::mutex publishing_;
-  mutable std::mutex mutex_;
-  std::map<Place, Canary> canaries_;
-  std::map<Crews::Key, std::shared_ptr<TrafficStats>> stats_;
-  std::map<Place, std::set<std::string>> published_;  // under publishing_
+  Mutex publishing_;
+  mutable Mutex mutex_ SLIPWAY_ACQUIRED_AFTER(publishing_);
+  std::map<Place, Canary> canaries_ SLIPWAY_GUARDED_BY(mutex_);
+  std::map<Crews::Key, std::shared_ptr<TrafficStats>> stats_ SLIPWAY_GUARDED_BY(mutex_);
+  std::map<Place, std::set<std::string>> published_ SLIPWAY_GUARDED_BY(publishing_);
 };
 
 }  // namespace slipway

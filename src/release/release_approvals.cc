@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "release/releases_state.h"
 
 namespace slipway {
@@ -97,12 +98,12 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
   if (!running) {
     if (running.error().code != Errc::conflict) return fail(std::move(running).error());
     // Approved, but another one is under way: it goes on after that.
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     approved.insert(request.id.str());
     return {};
   }
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     approved.erase(request.id.str());
   }
   // What the decision rests on was closed with it.
@@ -119,7 +120,7 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
 void Releases::State::try_again() {
   std::set<std::string> waiting;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     waiting = approved;
   }
   for (const std::string& text : waiting) {
@@ -130,7 +131,7 @@ void Releases::State::try_again() {
     if (done) continue;
     log_warn("what was approved did not go on",
              {{"approval", text}, {"error", done.error().message}});
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     approved.erase(text);
   }
 }

@@ -1,6 +1,7 @@
 // What people and pipelines ask for: promote, roll back, reconfigure.
 #include <algorithm>
 
+#include "base/mutex.h"
 #include "base/text.h"
 #include "release/releases_state.h"
 
@@ -113,7 +114,7 @@ Result<Rollout> Releases::State::begin(const AuditContext& by, Draft draft, Next
                                        const Asked& asked) {
   Rollout& rollout = draft.rollout;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (stopping || drives.size() >= most_drives)
       return fail(Errc::unavailable, stopping ? "the server stops" : "too many rollouts at once",
                   "try again in a moment");

@@ -3,19 +3,20 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "release/releases_state.h"
 
 namespace slipway {
 
 void Releases::State::notify() {
-  std::lock_guard lock(mutex);
+  const MutexLock lock(mutex);
   ++revision;
   changed.notify_all();
 }
 
 void Releases::State::background(std::function<void()> work) {
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (stopping) return;  // the next start does it
     ++threads;
   }
@@ -26,7 +27,7 @@ void Releases::State::background(std::function<void()> work) {
       log_error("a release's work ended in a bug", {{"error", error.what()}});
     }
     // Under the lock: after it, all this may be gone.
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     --threads;
     ++revision;
     changed.notify_all();
@@ -40,13 +41,13 @@ void Releases::State::submit(const Rollout& rollout) {
   drive_of->environment = rollout.environment;
   drive_of->to = rollout.to;
   {
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (stopping || drives.contains(rollout.id)) return;
     drives[rollout.id] = drive_of;
   }
   background([this, drive_of] {
     drive(drive_of);
-    std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     drives.erase(drive_of->id);
     changed.notify_all();
   });
@@ -57,8 +58,8 @@ void Releases::State::drive(const std::shared_ptr<Drive>& drive_of) {
   {
     // The one before it, which gave way, ends first; but for letting go of a release that this one
     // does not need.
-    std::unique_lock lock(mutex);
-    changed.wait(lock, [&] {
+    MutexLock lock(mutex);
+    changed.wait(mutex, [&]() SLIPWAY_REQUIRES(mutex) {
       return stopping || std::ranges::none_of(drives, [&](const auto& each) {
                const Drive& other = *each.second;
                return other.id != drive_of->id && other.project == drive_of->project &&
@@ -76,32 +77,33 @@ void Releases::State::drive(const std::shared_ptr<Drive>& drive_of) {
                         .changed = [this](const RolloutId&) { notify(); },
                         .leaving =
                             [this, drive_of](std::int64_t release) {
-                              std::lock_guard lock(mutex);
+                              const MutexLock lock(mutex);
                               drive_of->leaving = release;
                               changed.notify_all();
                             }},
                        *std::move(rollout), stop, [this, drive_of] {
-                         std::lock_guard lock(mutex);
+                         const MutexLock lock(mutex);
                          return drive_of->ending;
                        });
   driver.run();
 }
 
 bool Releases::State::end(const RolloutId& id, const RolloutDriver::Ending& ending) {
-  std::unique_lock lock(mutex);
+  MutexLock lock(mutex);
   const auto at = drives.find(id);
   if (at == drives.end()) return false;
   at->second->ending = ending;
   at->second->stop.request_stop();
   const std::shared_ptr<Drive> drive_of = at->second;
-  changed.wait(lock, [&] { return !drives.contains(id) || drive_of->leaving; });
+  changed.wait(mutex,
+               [&]() SLIPWAY_REQUIRES(mutex) { return !drives.contains(id) || drive_of->leaving; });
   return true;
 }
 
 void Releases::State::let_go(const std::vector<Rollout>& replaced, const Rollout& next) {
   for (const Rollout& each : replaced) {
     {
-      std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (const auto at = drives.find(each.id); at != drives.end()) {
         at->second->ending.kind = RolloutDriver::Ending::Kind::superseded;
         at->second->stop.request_stop();

@@ -1,6 +1,7 @@
 #include "release/releases.h"
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "deploy/units.h"
 #include "release/releases_state.h"
 
@@ -19,12 +20,12 @@ Releases::~Releases() { shut_down(); }
 void Releases::shut_down() {
   State& s = *state_;
   s.parts.crews.leave();
-  std::unique_lock lock(s.mutex);
+  MutexLock lock(s.mutex);
   s.stopping = true;
   // As their records say; taken up again at the next start.
   for (const auto& [id, drive] : s.drives) drive->stop.request_stop();
   s.changed.notify_all();
-  s.changed.wait(lock, [&] { return s.threads == 0; });
+  s.changed.wait(s.mutex, [&]() SLIPWAY_REQUIRES(s.mutex) { return s.threads == 0; });
 }
 
 void Releases::tick() {
@@ -82,14 +83,16 @@ Result<Rollout> Releases::wait(const RolloutId& id, const Rollout& seen, Duratio
   for (;;) {
     std::uint64_t revision = 0;
     {
-      std::lock_guard lock(state_->mutex);
+      const MutexLock lock(state_->mutex);
       revision = state_->revision;
     }
     SLIPWAY_TRY(Rollout now, state_->parts.store.rollout(id));
     if (is_over(now.state) || !(now == seen)) return now;
-    std::unique_lock lock(state_->mutex);
-    const bool news = state_->changed.wait_until(
-        lock, until, [&] { return state_->stopping || state_->revision != revision; });
+    MutexLock lock(state_->mutex);
+    const bool news =
+        state_->changed.wait_until(state_->mutex, until, [&]() SLIPWAY_REQUIRES(state_->mutex) {
+          return state_->stopping || state_->revision != revision;
+        });
     if (!news || state_->stopping) return now;
   }
 }

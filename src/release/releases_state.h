@@ -1,14 +1,13 @@
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "release/environment_routes.h"
 #include "release/questions.h"
 #include "release/releases.h"
@@ -79,13 +78,14 @@ struct Releases::State {
   Parts parts;
   EnvironmentRoutes routes{parts};
   Ticker ticker;
-  mutable std::mutex mutex;
-  mutable std::condition_variable changed;  // a record changed, a drive ended
-  bool stopping = false;
-  std::map<RolloutId, std::shared_ptr<Drive>> drives;
-  std::size_t threads = 0;
-  std::uint64_t revision = 0;
-  std::set<std::string> approved;  // ids of approvals whose rollouts must wait for another
+  mutable Mutex mutex;
+  mutable CondVar changed;  // a record changed, a drive ended
+  bool stopping SLIPWAY_GUARDED_BY(mutex) = false;
+  std::map<RolloutId, std::shared_ptr<Drive>> drives SLIPWAY_GUARDED_BY(mutex);
+  std::size_t threads SLIPWAY_GUARDED_BY(mutex) = 0;
+  std::uint64_t revision SLIPWAY_GUARDED_BY(mutex) = 0;
+  std::set<std::string> approved
+      SLIPWAY_GUARDED_BY(mutex);  // ids of approvals whose rollouts must wait for another
 };
 
 }  // namespace slipway

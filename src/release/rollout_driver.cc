@@ -6,19 +6,20 @@
 namespace slipway {
 
 void Ticker::tick() {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++ticks_;
   changed_.notify_all();
 }
 
 void Ticker::wait(std::uint64_t& seen, std::stop_token stop) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, stop, [&] { return ticks_ != seen; });
+  MutexLock lock(mutex_);
+  std::ignore =
+      changed_.wait(mutex_, stop, [&]() SLIPWAY_REQUIRES(mutex_) { return ticks_ != seen; });
   seen = ticks_;
 }
 
 std::uint64_t Ticker::now() const {
-  std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return ticks_;
 }
 

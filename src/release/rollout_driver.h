@@ -1,15 +1,14 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 
+#include "base/mutex.h"
 #include "release/environment_routes.h"
 #include "release/releases.h"
 #include "release/watch.h"
@@ -25,9 +24,9 @@ class Ticker {
   [[nodiscard]] std::uint64_t now() const;
 
  private:
-  mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::uint64_t ticks_ = 0;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::uint64_t ticks_ SLIPWAY_GUARDED_BY(mutex_) = 0;
 };
 
 // Drives one rollout from where its record stands to its end, on the thread of its caller. Each

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "base/log.h"
+
 namespace slipway {
 namespace {
 
@@ -11,80 +13,71 @@ constexpr std::chrono::seconds back_pressure_limit{30};
 
 }  // namespace
 
-ApiWorkers::ApiWorkers(std::uint32_t threads) {
-  for (std::uint32_t i = 0; i < std::max(threads, 1u); ++i)
-    threads_.emplace_back([this] { work(); });
+ApiWorkers::ApiWorkers(std::uint32_t threads, const TaskGroup::Gate& gate)
+    : wanted_(std::max(threads, 1u)),
+      threads_("api", wanted_, gate),
+      streams_("api stream", most_streams, gate) {
+  start_threads();
 }
 
 ApiWorkers::~ApiWorkers() { stop(); }
 
+void ApiWorkers::start_threads() {
+  while (threads_.running() < wanted_)
+    if (Status started = threads_.start([this](const std::stop_token&) { work(); }); !started) {
+      log_warn("too few threads answer the API", {{"error", started.error().message}});
+      return;
+    }
+}
+
 bool ApiWorkers::submit(std::function<void()> job) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (stopping_ || jobs_.size() >= most_waiting) return false;
-    jobs_.push_back(std::move(job));
   }
+  if (threads_.running() < wanted_) start_threads();
+  if (threads_.running() == 0) return false;
+  const MutexLock lock(mutex_);
+  jobs_.push_back(std::move(job));
   news_.notify_one();
   return true;
 }
 
 bool ApiWorkers::submit_stream(std::function<void()> job) {
-  const std::lock_guard lock(mutex_);
-  reap();
-  if (stopping_ || streams_.size() >= most_streams) return false;
-  StreamThread& one = streams_.emplace_back();
-  one.thread = std::thread([this, &one, job = std::move(job)] {
-    job();
-    const std::lock_guard done_lock(mutex_);
-    one.done = true;
-  });
-  return true;
-}
-
-// With the lock held: a thread that said it is done only has to return.
-void ApiWorkers::reap() {
-  for (auto one = streams_.begin(); one != streams_.end();) {
-    if (!one->done) {
-      ++one;
-      continue;
-    }
-    one->thread.join();
-    one = streams_.erase(one);
-  }
+  return streams_.start([job = std::move(job)](const std::stop_token&) { job(); }).has_value();
 }
 
 void ApiWorkers::work() {
   for (;;) {
     std::function<void()> job;
     {
-      std::unique_lock lock(mutex_);
-      news_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      const MutexLock lock(mutex_);
+      news_.wait(mutex_, [this]() SLIPWAY_REQUIRES(mutex_) { return stopping_ || !jobs_.empty(); });
       if (jobs_.empty()) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
-    job();
+    run_guarded("api", job);
   }
 }
 
 void ApiWorkers::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
   }
   news_.notify_all();
-  for (std::thread& thread : threads_)
-    if (thread.joinable()) thread.join();
-  for (StreamThread& one : streams_)
-    if (one.thread.joinable()) one.thread.join();
+  threads_.join();
+  streams_.join();
 }
 
 Status StreamPipe::write(std::string_view bytes) {
   bool announce = false;
   {
-    std::unique_lock lock(mutex_);
-    const bool room = room_.wait_for(lock, back_pressure_limit,
-                                     [this] { return closed_ || buffer_.size() < most_buffered; });
+    MutexLock lock(mutex_);
+    const bool room = room_.wait_for(
+        mutex_, back_pressure_limit,
+        [this]() SLIPWAY_REQUIRES(mutex_) { return closed_ || buffer_.size() < most_buffered; });
     if (closed_) return fail(Errc::canceled, "the client is gone");
     if (!room) return fail(Errc::canceled, "the client does not read");
     buffer_ += bytes;
@@ -95,13 +88,13 @@ Status StreamPipe::write(std::string_view bytes) {
 }
 
 bool StreamPipe::closed() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return closed_;
 }
 
 void StreamPipe::finish() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     finished_ = true;
   }
   news_();
@@ -110,7 +103,7 @@ void StreamPipe::finish() {
 std::string StreamPipe::take(bool& finished) {
   std::string bytes;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     bytes.swap(buffer_);
     announced_ = false;
     finished = finished_;
@@ -121,7 +114,7 @@ std::string StreamPipe::take(bool& finished) {
 
 void StreamPipe::close() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     closed_ = true;
   }
   room_.notify_all();

@@ -1,16 +1,12 @@
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <list>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
-#include <vector>
 
+#include "base/task_group.h"
 #include "http/message.h"
 
 namespace slipway {
@@ -19,32 +15,30 @@ namespace slipway {
 // destructor waits for all of them.
 class ApiWorkers {
  public:
-  explicit ApiWorkers(std::uint32_t threads);
+  explicit ApiWorkers(std::uint32_t threads, const TaskGroup::Gate& gate = {});
   ~ApiWorkers();
   ApiWorkers(const ApiWorkers&) = delete;
   ApiWorkers& operator=(const ApiWorkers&) = delete;
 
-  // False when too many wait already, or it stops: answer 503.
+  // False when too many wait already, it stops, or there is no thread at all: answer 503. With
+  // fewer threads than it was told, it asks for the others again.
   [[nodiscard]] bool submit(std::function<void()> job);
-  // Runs `job` on a thread of its own; false at the cap of 256.
+  // Runs `job` on a thread of its own; false at the cap of 256, or when the system has none.
   [[nodiscard]] bool submit_stream(std::function<void()> job);
   // Runs what was submitted, then joins.
   void stop();
 
  private:
   void work();
-  void reap();
+  void start_threads();
 
-  std::mutex mutex_;
-  std::condition_variable news_;
-  std::deque<std::function<void()>> jobs_;
-  bool stopping_ = false;
-  std::vector<std::thread> threads_;
-  struct StreamThread {
-    std::thread thread;
-    bool done = false;
-  };
-  std::list<StreamThread> streams_;
+  const std::uint32_t wanted_;
+  Mutex mutex_;
+  CondVar news_;
+  std::deque<std::function<void()>> jobs_ SLIPWAY_GUARDED_BY(mutex_);
+  bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
+  TaskGroup threads_;  // last: they use the others
+  TaskGroup streams_;
 };
 
 // What a streaming handler writes and the session reads. The handler's side blocks while the
@@ -66,12 +60,12 @@ class StreamPipe final : public StreamWriter {
  private:
   static constexpr std::size_t most_buffered = 256u << 10;
   std::function<void()> news_;
-  mutable std::mutex mutex_;
-  std::condition_variable room_;
-  std::string buffer_;
-  bool announced_ = false;
-  bool finished_ = false;
-  bool closed_ = false;
+  mutable Mutex mutex_;
+  CondVar room_;
+  std::string buffer_ SLIPWAY_GUARDED_BY(mutex_);
+  bool announced_ SLIPWAY_GUARDED_BY(mutex_) = false;
+  bool finished_ SLIPWAY_GUARDED_BY(mutex_) = false;
+  bool closed_ SLIPWAY_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace slipway

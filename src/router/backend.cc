@@ -3,24 +3,24 @@
 namespace slipway {
 
 Backend::State Backend::state() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return state_;
 }
 
 std::shared_ptr<const Backend::Endpoint> Backend::endpoint() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return endpoint_;
 }
 
 Error Backend::crash_error() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return error_;
 }
 
 void Backend::settle(State state, std::shared_ptr<const Endpoint> endpoint, Error error) {
   std::vector<std::function<void()>> waiters;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     state_ = state;
     endpoint_ = std::move(endpoint);
     error_ = std::move(error);
@@ -37,7 +37,7 @@ void Backend::set_asleep() { settle(State::asleep, nullptr, {}); }
 void Backend::set_crashed(Error error) { settle(State::crashed, nullptr, std::move(error)); }
 
 void Backend::set_waking() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   state_ = State::waking;
   endpoint_ = nullptr;
 }
@@ -53,7 +53,7 @@ void Backend::request_ended(Duration now) {
 
 void Backend::when_settled(std::function<void()> waiter) {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (state_ == State::asleep || state_ == State::waking) {
       waiters_.push_back(std::move(waiter));
       return;
@@ -63,14 +63,14 @@ void Backend::when_settled(std::function<void()> waiter) {
 }
 
 bool Backend::claim_wake() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (state_ != State::asleep || wake_claimed_) return false;
   wake_claimed_ = true;
   return true;
 }
 
 void Backend::give_up_wake() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   wake_claimed_ = false;
 }
 

@@ -29,7 +29,7 @@ RouteTable::RouteTable() : snapshot_(std::make_shared<const Snapshot>()) {}
 RouteTable::~RouteTable() = default;
 
 std::shared_ptr<const RouteTable::Snapshot> RouteTable::current() const {
-  const std::lock_guard lock(snapshot_mutex_);
+  const MutexLock lock(snapshot_mutex_);
   return snapshot_;
 }
 
@@ -46,7 +46,7 @@ std::optional<RouteTarget> RouteTable::find(std::string_view host) const {
 }
 
 void RouteTable::publish(std::vector<std::pair<std::string, std::optional<RouteTarget>>> changes) {
-  const std::lock_guard lock(publish_mutex_);
+  const MutexLock lock(publish_mutex_);
   auto next = std::make_shared<Snapshot>(*current());
   // What this publication copied already may be changed in place.
   std::array<std::shared_ptr<Branch>, width> own_branches;
@@ -79,7 +79,7 @@ void RouteTable::publish(std::vector<std::pair<std::string, std::optional<RouteT
   }
   std::shared_ptr<const Snapshot> published = std::move(next);
   {
-    const std::lock_guard swap(snapshot_mutex_);
+    const MutexLock swap(snapshot_mutex_);
     snapshot_.swap(published);  // the old one is freed after the lock
   }
 }

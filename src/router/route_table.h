@@ -4,7 +4,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "engine/engine.h"
 #include "router/static_site.h"
 
@@ -71,12 +71,12 @@ class Backend {
   void settle(State state, std::shared_ptr<const Endpoint> endpoint, Error error);
 
   const DeploymentId deployment_;
-  mutable std::mutex mutex_;
-  State state_ = State::asleep;
-  std::shared_ptr<const Endpoint> endpoint_;
-  Error error_;
-  std::vector<std::function<void()>> waiters_;
-  bool wake_claimed_ = false;
+  mutable Mutex mutex_;
+  State state_ SLIPWAY_GUARDED_BY(mutex_) = State::asleep;
+  std::shared_ptr<const Endpoint> endpoint_ SLIPWAY_GUARDED_BY(mutex_);
+  Error error_ SLIPWAY_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> waiters_ SLIPWAY_GUARDED_BY(mutex_);
+  bool wake_claimed_ SLIPWAY_GUARDED_BY(mutex_) = false;
   std::atomic<std::int64_t> last_request_{0};
   std::atomic<int> open_requests_{0};
   std::atomic<std::uint64_t> bytes_sent_{0};
@@ -117,9 +117,9 @@ class RouteTable {
 
   // Held for copying or swapping a pointer only. Not std::atomic<std::shared_ptr>: libstdc++ 12
   // unlocks its load() with relaxed order, which races with the next store().
-  mutable std::mutex snapshot_mutex_;
-  std::shared_ptr<const Snapshot> snapshot_;
-  std::mutex publish_mutex_;  // one publisher at a time
+  mutable Mutex snapshot_mutex_ SLIPWAY_ACQUIRED_AFTER(publish_mutex_);
+  std::shared_ptr<const Snapshot> snapshot_ SLIPWAY_GUARDED_BY(snapshot_mutex_);
+  Mutex publish_mutex_;  // one publisher at a time
 };
 
 }  // namespace slipway

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 #include <unordered_map>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "router/api_workers.h"
 #include "router/session.h"
 #include "router/upstream_pool.h"
@@ -149,22 +148,22 @@ class RouterImpl final : public Router {
 
   void stop(Duration grace) override {
     stopped_ = true;
-    std::mutex mutex;
-    std::condition_variable news;
+    Mutex mutex;
+    CondVar news;
     std::size_t left = lanes_.size();
     const auto one_ended = [&] {
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       --left;
       news.notify_all();
     };
     // The listener first, on its own thread, so that no connection comes between.
     lanes_.front()->loop().post([this] { listener_.close(); });
     for (auto& lane : lanes_) lane->drain(one_ended);
-    std::unique_lock lock(mutex);
-    if (!news.wait_for(lock, grace, [&] { return left == 0; })) {
+    MutexLock lock(mutex);
+    if (!news.wait_for(mutex, grace, [&]() SLIPWAY_REQUIRES(mutex) { return left == 0; })) {
       for (auto& lane : lanes_) lane->abort_all();
       // What is left are API handlers, which end by themselves.
-      news.wait(lock, [&] { return left == 0; });
+      news.wait(mutex, [&]() SLIPWAY_REQUIRES(mutex) { return left == 0; });
     }
     lock.unlock();
     workers_.stop();

@@ -140,7 +140,7 @@ std::shared_ptr<const StaticSite> StaticSite::create(DeploymentId deployment, co
 }
 
 Result<std::shared_ptr<const SiteIndex>> StaticSite::index() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (!index_) {
     SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest, blobs_.read_manifest(site_));
     index_ = SiteIndex::create(*manifest, fallback_, blobs_, wires_);
@@ -151,7 +151,7 @@ Result<std::shared_ptr<const SiteIndex>> StaticSite::index() const {
 bool StaticSite::drop_index_unless_used_since(Duration since) const {
   if (last_request() >= since) return false;
   std::shared_ptr<const SiteIndex> dropped;  // freed after the lock
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   dropped.swap(index_);
   return dropped != nullptr;
 }

@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "model/deployment.h"
 #include "model/manifest.h"
 #include "model/wires.h"
@@ -119,8 +119,8 @@ class StaticSite {
   const StaticFallback fallback_;
   const BlobStore& blobs_;
   mutable std::atomic<std::int64_t> last_request_;
-  mutable std::mutex mutex_;  // while reading too: one reads, others wait for it
-  mutable std::shared_ptr<const SiteIndex> index_;
+  mutable Mutex mutex_;  // while reading too: one reads, others wait for it
+  mutable std::shared_ptr<const SiteIndex> index_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway

@@ -38,17 +38,17 @@ TrafficSample TrafficStats::sample() const {
 }
 
 void BackendPool::add(std::shared_ptr<Backend> backend) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   seats_.push_back({.backend = std::move(backend)});
 }
 
 void BackendPool::remove(const Backend* backend) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::erase_if(seats_, [&](const Seat& seat) { return seat.backend.get() == backend; });
 }
 
 void BackendPool::set_in_service(const Backend* backend, bool in_service) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (Seat& seat : seats_)
     if (seat.backend.get() == backend) seat.in_service = in_service;
 }
@@ -71,13 +71,13 @@ const std::shared_ptr<Backend>* BackendPool::pick(std::span<const Backend* const
 }
 
 std::shared_ptr<Backend> BackendPool::choose() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto* backend = seats_.size() == 1 ? &seats_.front().backend : pick({});
   return backend != nullptr ? *backend : nullptr;
 }
 
 std::shared_ptr<Backend> BackendPool::enter(Duration now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto* backend = seats_.size() == 1 ? &seats_.front().backend : pick({});
   if (backend == nullptr) return nullptr;
   (*backend)->request_started(now);
@@ -86,7 +86,7 @@ std::shared_ptr<Backend> BackendPool::enter(Duration now) {
 
 std::shared_ptr<Backend> BackendPool::enter_another(Duration now,
                                                     std::span<const Backend* const> tried) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto* backend = pick(tried);
   if (backend == nullptr || (*backend)->state() != Backend::State::ready) return nullptr;
   (*backend)->request_started(now);
@@ -94,14 +94,14 @@ std::shared_ptr<Backend> BackendPool::enter_another(Duration now,
 }
 
 std::vector<std::shared_ptr<Backend>> BackendPool::backends() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<std::shared_ptr<Backend>> all;
   for (const Seat& seat : seats_) all.push_back(seat.backend);
   return all;
 }
 
 int BackendPool::open_requests() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return std::transform_reduce(seats_.begin(), seats_.end(), 0, std::plus<>(),
                                [](const Seat& seat) { return seat.backend->open_requests(); });
 }

@@ -4,13 +4,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "base/mutex.h"
 #include "model/traffic_sample.h"
 #include "router/route_table.h"
 
@@ -58,12 +58,13 @@ class BackendPool {
     std::shared_ptr<Backend> backend;
     bool in_service = true;
   };
-  // The best seat, in turn among equals; null when all are left out. The mutex is held.
-  [[nodiscard]] const std::shared_ptr<Backend>* pick(std::span<const Backend* const> left_out);
+  // The best seat, in turn among equals; null when all are left out.
+  [[nodiscard]] const std::shared_ptr<Backend>* pick(std::span<const Backend* const> left_out)
+      SLIPWAY_REQUIRES(mutex_);
 
-  mutable std::mutex mutex_;
-  std::vector<Seat> seats_;
-  std::size_t next_ = 0;  // among equals, in turn
+  mutable Mutex mutex_;
+  std::vector<Seat> seats_ SLIPWAY_GUARDED_BY(mutex_);
+  std::size_t next_ SLIPWAY_GUARDED_BY(mutex_) = 0;  // among equals, in turn
 };
 
 // Where a release's traffic goes. Immutable once published, apart from what its pools and

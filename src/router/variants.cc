@@ -72,7 +72,7 @@ VariantMaker::~VariantMaker() { stop(); }
 
 void VariantMaker::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     stopping_ = true;
     jobs_.clear();
   }
@@ -86,7 +86,7 @@ std::optional<std::uint64_t> VariantMaker::find(const std::shared_ptr<const Site
   std::int64_t known = slot(file, coding).load(std::memory_order_acquire);
   if (known > 0) return static_cast<std::uint64_t>(known);
   if (known != SiteIndex::variant_unknown) return std::nullopt;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (stopping_ || jobs_.size() >= most_waiting) return std::nullopt;
   if (!slot(file, coding).compare_exchange_strong(known, SiteIndex::variant_being_made))
     return std::nullopt;
@@ -102,8 +102,8 @@ void VariantMaker::work() {
   for (;;) {
     Job job;
     {
-      std::unique_lock lock(mutex_);
-      news_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      MutexLock lock(mutex_);
+      news_.wait(mutex_, [this]() SLIPWAY_REQUIRES(mutex_) { return stopping_ || !jobs_.empty(); });
       if (stopping_) return;
       job = std::move(jobs_.front());
       jobs_.pop_front();

@@ -1,14 +1,13 @@
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 
+#include "base/mutex.h"
 #include "router/static_site.h"
 
 namespace slipway {
@@ -41,10 +40,10 @@ class VariantMaker {
   void work();
   static void make(const Job& job);
 
-  std::mutex mutex_;
-  std::condition_variable news_;
-  std::deque<Job> jobs_;
-  bool stopping_ = false;
+  Mutex mutex_;
+  CondVar news_;
+  std::deque<Job> jobs_ SLIPWAY_GUARDED_BY(mutex_);
+  bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
   std::thread thread_;  // started on first use
 };
 

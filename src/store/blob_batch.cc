@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <mutex>
 #include <optional>
 #include <set>
 
+#include "base/mutex.h"
 #include "store/threads.h"
 #include "sys/files.h"
 
@@ -29,14 +29,14 @@ constexpr std::size_t syncfs_from = 2000;
 template <class Work>
 Status in_parallel(std::size_t count, const Work& work) {
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;
+  Mutex mutex;
   Status outcome;
   const auto run = [&] {
     for (std::size_t i = next++; i < count; i = next++) {
       Status done = work(i);
       if (done) continue;
       next = count;
-      const std::lock_guard lock(mutex);
+      const MutexLock lock(mutex);
       if (outcome) outcome = std::move(done);
     }
   };

@@ -8,9 +8,9 @@
 
 #include <cerrno>
 #include <ctime>
-#include <shared_mutex>
 #include <unordered_set>
 
+#include "base/mutex.h"
 #include "store/blob_batch.h"
 #include "store/manifest_cache.h"
 #include "store/pack.h"
@@ -69,19 +69,19 @@ struct BlobStore::State {
   Scratch scratch;
   // Held shared while a blob is found and made young, exclusively while collect() looks once more
   // and removes: so nothing that was just found disappears.
-  std::shared_mutex finding;
+  SharedMutex finding;
   // Blobs that were here and young at a time, so that a deploy of many files does not look at each
   // file again and again. What collect() removes leaves it, under the lock above.
-  std::mutex remembering;
-  std::unordered_map<Digest, time_t> young;
+  Mutex remembering SLIPWAY_ACQUIRED_AFTER(finding);
+  std::unordered_map<Digest, time_t> young SLIPWAY_GUARDED_BY(remembering);
   ManifestCache manifests;
 
   // Whether the blob is here; makes it young.
   bool find(const Digest& digest) {
-    const std::shared_lock lock(finding);
+    const ReaderLock lock(finding);
     const time_t now = ::time(nullptr);
     {
-      const std::lock_guard remember(remembering);
+      const MutexLock remember(remembering);
       const auto known = young.find(digest);
       if (known != young.end() && now - known->second <= touch_after_seconds) return true;
     }
@@ -96,7 +96,7 @@ struct BlobStore::State {
       if (::utimensat(fd.get(), name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) return true;
       since = now;
     }
-    const std::lock_guard remember(remembering);
+    const MutexLock remember(remembering);
     if (young.size() >= max_remembered) young.clear();
     young[digest] = since;
     return true;
@@ -105,9 +105,9 @@ struct BlobStore::State {
   // Removes the file of `digest` when it is older than `oldest`; bytes freed.
   std::uint64_t remove_old(const Digest& digest, int directory_fd, const char* name, time_t oldest,
                            nlink_t max_links) {
-    const std::unique_lock lock(finding);
+    const WriterLock lock(finding);
     {
-      const std::lock_guard remember(remembering);
+      const MutexLock remember(remembering);
       young.erase(digest);
     }
     struct stat info{};

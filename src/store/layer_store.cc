@@ -10,14 +10,13 @@
 #include <cerrno>
 #include <ctime>
 #include <map>
-#include <mutex>
 #include <set>
-#include <shared_mutex>
 #include <unordered_map>
 #include <utility>
 
 #include "base/ids.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "store/source_tree.h"
 #include "sys/files.h"
@@ -70,13 +69,14 @@ struct LayerStore::State {
 
   // Held shared while a layer is found and marked as used, exclusively while collect() looks once
   // more and moves it away, and around changes of what follows.
-  std::shared_mutex mutex;
-  std::map<std::string, int, std::less<>> pins;
-  std::set<std::string, std::less<>> not_durable;
-  std::map<std::string, std::string, std::less<>> delta_of;  // key of a tree -> id of its delta
+  SharedMutex mutex;
+  std::map<std::string, int, std::less<>> pins SLIPWAY_GUARDED_BY(mutex);
+  std::set<std::string, std::less<>> not_durable SLIPWAY_GUARDED_BY(mutex);
+  std::map<std::string, std::string, std::less<>> delta_of
+      SLIPWAY_GUARDED_BY(mutex);  // key of a tree -> id of its delta
 
-  // Whether the layer is there; marks it as used. The caller holds the mutex.
-  bool use(std::string_view id) {
+  // Whether the layer is there; marks it as used.
+  bool use(std::string_view id) SLIPWAY_REQUIRES_SHARED(mutex) {
     const std::string mark = fmt::format("{}/{}", id, boot_file);
     struct stat info{};
     if (::fstatat(fd.get(), mark.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
@@ -100,13 +100,13 @@ struct LayerStore::State {
     return {};
   }
 
-  void forget(const std::string& id) {
+  void forget(const std::string& id) SLIPWAY_REQUIRES(mutex) {
     not_durable.erase(id);
     const auto known = delta_of.find(parse_delta_layer_id(id).key);
     if (known != delta_of.end() && known->second == id) delta_of.erase(known);
   }
 
-  void remember(const std::string& id) {
+  void remember(const std::string& id) SLIPWAY_REQUIRES(mutex) {
     if (const DeltaKeys keys = parse_delta_layer_id(id); !keys.key.empty())
       delta_of[std::string(keys.key)] = id;
   }
@@ -128,7 +128,7 @@ struct LayerStore::State {
   }
 
   // Whether the layer survived whatever happened since it was committed.
-  bool is_whole(const std::string& id) {
+  bool is_whole(const std::string& id) SLIPWAY_REQUIRES(mutex) {
     if (::faccessat(fd.get(), fmt::format("{}/{}", id, durable_file).c_str(), F_OK, 0) == 0)
       return true;
     const auto committed = read_file(directory / id / boot_file, 100);
@@ -138,7 +138,8 @@ struct LayerStore::State {
   }
 
   Status drop_leftovers() {
-    SLIPWAY_TRY(const Fd lock, gate());
+    SLIPWAY_TRY(const Fd others, gate());
+    const WriterLock lock(mutex);
     for (const std::string& name : names()) {
       if (name.starts_with(draft_prefix)) {
         const auto draft = open_file(directory / name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
@@ -198,7 +199,7 @@ Result<LayerStore> LayerStore::open(fs::path root) {
 
 std::optional<fs::path> LayerStore::find(std::string_view id) const {
   if (!is_layer_id(id)) return std::nullopt;
-  const std::shared_lock lock(state_->mutex);
+  const ReaderLock lock(state_->mutex);
   if (!state_->use(id)) return std::nullopt;
   return state_->directory / id / "fs";
 }
@@ -238,7 +239,7 @@ Status LayerStore::Draft::commit() {
   // A temporary directory is 0700; the users that builds and apps run as must get through.
   if (::chmod(directory.c_str(), 0755) != 0)
     return fail_errno(errno, "chmod " + directory.string());
-  const std::unique_lock lock(store.mutex);
+  const WriterLock lock(store.mutex);
   const fs::path target = store.directory / draft->id;
   int outcome =
       ::renameat2(AT_FDCWD, directory.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE);
@@ -263,7 +264,7 @@ LayerStore::Pin& LayerStore::Pin::operator=(Pin&& other) noexcept {
 }
 LayerStore::Pin::~Pin() {
   if (state_ == nullptr) return;
-  const std::unique_lock lock(state_->store->mutex);
+  const WriterLock lock(state_->store->mutex);
   for (const std::string& id : state_->ids) {
     const auto at = state_->store->pins.find(id);
     if (--at->second == 0) state_->store->pins.erase(at);
@@ -271,7 +272,7 @@ LayerStore::Pin::~Pin() {
 }
 
 LayerStore::Pin LayerStore::pin(std::vector<std::string> ids) const {
-  const std::unique_lock lock(state_->mutex);
+  const WriterLock lock(state_->mutex);
   for (const std::string& id : ids) ++state_->pins[id];
   return Pin(std::unique_ptr<Pin::State>(new Pin::State{state_, std::move(ids)}));
 }
@@ -283,7 +284,7 @@ Result<std::vector<std::string>> LayerStore::materialize(const Manifest& manifes
   const std::string key = source_key(manifest, prefix);
   const std::string full = full_layer_id(key);
   const auto delta_of = [&](std::string_view of) {
-    const std::shared_lock lock(state_->mutex);
+    const ReaderLock lock(state_->mutex);
     const auto at = state_->delta_of.find(of);
     return at == state_->delta_of.end() ? std::string{} : at->second;
   };
@@ -329,14 +330,14 @@ Result<std::vector<std::string>> LayerStore::materialize(const Manifest& manifes
 Status LayerStore::flush() {
   std::set<std::string, std::less<>> ids;
   {
-    const std::shared_lock lock(state_->mutex);
+    const ReaderLock lock(state_->mutex);
     ids = state_->not_durable;
   }
   if (ids.empty()) return {};
   if (::syncfs(state_->fd.get()) != 0)
     return fail_errno(errno, "sync " + state_->directory.string());
   for (const std::string& id : ids) {
-    const std::unique_lock lock(state_->mutex);
+    const WriterLock lock(state_->mutex);
     if (!state_->not_durable.contains(id)) continue;  // collected meanwhile
     SLIPWAY_CHECK(write_file(state_->directory / id / durable_file, {}));
     SLIPWAY_CHECK(fsync_directory(state_->directory / id));
@@ -358,7 +359,7 @@ Result<std::uint64_t> LayerStore::collect(const std::function<bool(std::string_v
   }
   for (const std::string& id : unused) {
     if (bases.contains(id)) continue;
-    const std::unique_lock lock(state_->mutex);
+    const WriterLock lock(state_->mutex);
     if (state_->pins.contains(id) || state_->was_used_after(id, oldest)) continue;
     SLIPWAY_CHECK(state_->move_to_trash(id));
     state_->forget(id);

@@ -17,7 +17,7 @@ std::size_t size_of(const Manifest& manifest) {
 }  // namespace
 
 std::shared_ptr<const Manifest> ManifestCache::find(const Digest& digest) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto at = std::ranges::find(kept_, digest, &Kept::digest);
   if (at == kept_.end()) return nullptr;
   kept_.splice(kept_.begin(), kept_, at);
@@ -28,7 +28,7 @@ std::shared_ptr<const Manifest> ManifestCache::keep(const Digest& digest, Manife
   const std::size_t bytes = size_of(manifest);
   auto shared = std::make_shared<const Manifest>(std::move(manifest));
   if (bytes > most_bytes) return shared;
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (std::ranges::find(kept_, digest, &Kept::digest) != kept_.end()) return shared;
   kept_.push_front({.digest = digest, .manifest = shared, .bytes = bytes});
   bytes_ += bytes;

@@ -2,10 +2,10 @@
 
 #include <list>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 #include "base/digest.h"
+#include "base/mutex.h"
 #include "model/manifest.h"
 
 namespace slipway {
@@ -25,9 +25,9 @@ class ManifestCache {
     std::shared_ptr<const Manifest> manifest;
     std::size_t bytes = 0;
   };
-  std::mutex mutex_;
-  std::list<Kept> kept_;  // the one used last in front
-  std::size_t bytes_ = 0;
+  Mutex mutex_;
+  std::list<Kept> kept_ SLIPWAY_GUARDED_BY(mutex_);  // the one used last in front
+  std::size_t bytes_ SLIPWAY_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace slipway

@@ -6,15 +6,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "cli/api_client.h"
 #include "cli/cli.h"
 #include "cli/transport.h"
@@ -53,7 +52,7 @@ class FakeServer {
         request.method + " " + request.target.substr(0, request.target.find('?'));
     Handler handler;
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       requests_.push_back(request);
       const auto found = handlers_.find(route);
       if (found != handlers_.end()) handler = found->second;
@@ -68,7 +67,7 @@ class FakeServer {
     const auto found = streams_.find(request.target.substr(0, request.target.find('?')));
     if (found == streams_.end()) return answer(request);
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       requests_.push_back(request);
     }
     SLIPWAY_CHECK(found->second(consume));
@@ -76,7 +75,7 @@ class FakeServer {
   }
 
   [[nodiscard]] std::vector<Request> requests(std::string_view method_and_target) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     std::vector<Request> out;
     for (const Request& request : requests_)
       if (request.method + " " + request.target.substr(0, request.target.find('?')) ==
@@ -86,8 +85,8 @@ class FakeServer {
   }
   // Whether such a request came within a minute.
   [[nodiscard]] bool wait_for(std::string_view method_and_target) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, std::chrono::seconds{60}, [&] {
+    MutexLock lock(mutex_);
+    return changed_.wait_for(mutex_, std::chrono::seconds{60}, [&]() SLIPWAY_REQUIRES(mutex_) {
       for (const Request& request : requests_)
         if (request.method + " " + request.target == method_and_target) return true;
       return false;
@@ -95,11 +94,11 @@ class FakeServer {
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::map<std::string, Handler> handlers_;
-  std::map<std::string, StreamHandler> streams_;
-  std::vector<Request> requests_;
+  Mutex mutex_;
+  CondVar changed_;
+  std::map<std::string, Handler> handlers_ SLIPWAY_GUARDED_BY(mutex_);
+  std::map<std::string, StreamHandler> streams_ SLIPWAY_GUARDED_BY(mutex_);
+  std::vector<Request> requests_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 class FakeTransport final : public HttpTransport {

@@ -9,13 +9,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/mutex.h"
 #include "deploy/readiness.h"
 #include "deploy/testing/world.h"
 #include "release/releases.h"
@@ -150,9 +149,10 @@ class ReleaseWorld : public World {
   }
   // Waits until it has been told.
   bool told(std::string_view event) const {
-    std::unique_lock lock(mutex_);
-    return told_.wait_for(lock, 30s,
-                          [&] { return std::ranges::find(alerts_, event) != alerts_.end(); });
+    MutexLock lock(mutex_);
+    return told_.wait_for(mutex_, 30s, [&]() SLIPWAY_REQUIRES(mutex_) {
+      return std::ranges::find(alerts_, event) != alerts_.end();
+    });
   }
 
   FakeApp app;
@@ -190,7 +190,7 @@ class ReleaseWorld : public World {
                                                           .blobs = blobs,
                                                           .alert =
                                                               [this](const ReleaseAlert& alert) {
-                                                                std::lock_guard lock(mutex_);
+                                                                const MutexLock lock(mutex_);
                                                                 alerts_.push_back(alert.event);
                                                                 told_.notify_all();
                                                               },
@@ -198,9 +198,9 @@ class ReleaseWorld : public World {
     pipeline.on_ready([this](const Deployment& ready) { releases->promote_ready(ready); });
   }
 
-  mutable std::mutex mutex_;
-  mutable std::condition_variable told_;
-  std::vector<std::string> alerts_;
+  mutable Mutex mutex_;
+  mutable CondVar told_;
+  std::vector<std::string> alerts_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway::testing
