@@ -285,6 +285,18 @@ class Arbiter {
     for (const std::string& mark : {"cd " + folder, "--prefix " + folder, "-C " + folder,
                                     "--cwd " + folder, "--filter " + folder, "--dir " + folder})
       if (manifest.find(mark) != std::string_view::npos) return true;
+    // What the root itself starts lies there: node server/index.js.
+    if (service.start && (" " + *service.start).find(" " + folder + "/") != std::string::npos)
+      return true;
+    // The page that the root's own bundler is rooted in: root: "client".
+    for (const std::string_view config :
+         {"vite.config.ts", "vite.config.js", "vite.config.mjs", "vite.config.mts"}) {
+      const std::string_view text = project_.files().text(join_path(service.root, config));
+      if (text.find("root") == std::string_view::npos) continue;
+      for (const std::string& quoted :
+           {"\"" + folder + "\"", "'" + folder + "'", "\"./" + folder + "\"", "'./" + folder + "'"})
+        if (text.find(quoted) != std::string_view::npos) return true;
+    }
     return false;
   }
 

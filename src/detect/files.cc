@@ -109,12 +109,57 @@ bool Files::has_directory(std::string_view path) const {
   return at != all.end() && at->path.starts_with(prefix);
 }
 
+namespace {
+
+// Without the mark of a byte order; UTF-16, which editors of Windows write, as UTF-8.
+std::string decoded(std::string text) {
+  if (text.starts_with("\xEF\xBB\xBF")) return text.substr(3);
+  const bool little = text.starts_with("\xFF\xFE"), big = text.starts_with("\xFE\xFF");
+  if (!little && !big) return text;
+  std::string out;
+  const auto unit = [&](std::size_t at) {
+    const auto first = static_cast<unsigned char>(text[at]);
+    const auto second = static_cast<unsigned char>(text[at + 1]);
+    return static_cast<std::uint32_t>(little ? first | second << 8 : first << 8 | second);
+  };
+  for (std::size_t i = 2; i + 1 < text.size(); i += 2) {
+    std::uint32_t code = unit(i);
+    if (code >= 0xD800 && code < 0xDC00 && i + 3 < text.size()) {
+      const std::uint32_t low = unit(i + 2);
+      if (low >= 0xDC00 && low < 0xE000) {
+        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+        i += 2;
+      }
+    }
+    const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
+    if (code < 0x80) {
+      put(code);
+    } else if (code < 0x800) {
+      put(0xC0 | code >> 6);
+      put(0x80 | (code & 0x3F));
+    } else if (code < 0x10000) {
+      put(0xE0 | code >> 12);
+      put(0x80 | (code >> 6 & 0x3F));
+      put(0x80 | (code & 0x3F));
+    } else {
+      put(0xF0 | code >> 18);
+      put(0x80 | (code >> 12 & 0x3F));
+      put(0x80 | (code >> 6 & 0x3F));
+      put(0x80 | (code & 0x3F));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string_view Files::text(std::string_view path) const {
   if (const auto cached = texts_.find(path); cached != texts_.end()) return cached->second;
   std::string content;
   if (find(path) != nullptr)
     if (Result<std::string> read = tree_.read(path, max_read)) content = *std::move(read);
   if (content.size() > max_read) content.resize(max_read);
+  content = decoded(std::move(content));
   if (std::string_view(content).substr(0, 1024).find('\0') != std::string_view::npos)
     content.clear();
   return texts_.emplace(std::string(path), std::move(content)).first->second;

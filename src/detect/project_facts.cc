@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "detect/detectors.h"
+#include "model/public_variables.h"
 
 namespace slipway::detection {
 namespace {
@@ -49,10 +50,7 @@ bool contains_any(std::string_view text, std::initializer_list<std::string_view>
 }
 
 std::string kind_of(std::string_view name) {
-  for (const std::string_view prefix :
-       {"VITE_", "NEXT_PUBLIC_", "PUBLIC_", "REACT_APP_", "NUXT_PUBLIC_", "GATSBY_", "EXPO_PUBLIC_",
-        "VUE_APP_", "NG_APP_"})
-    if (name.starts_with(prefix)) return "public";
+  if (is_public_variable(name)) return "public";
   if (contains_any(name, {"SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY",
                           "PRIVATE_KEY", "DATABASE_URL", "REDIS_URL", "MONGO", "_DSN", "CREDENTIAL",
                           "ACCESS_KEY", "AUTH_KEY"}) ||

@@ -15,6 +15,9 @@ constexpr Generator generators[] = {
     {"hugo", "config/_default/hugo.toml", "", "hugo --gc --minify", "public", "publishDir"},
     {"hugo", "config.toml", "archetypes", "hugo --gc --minify", "public", "publishDir"},
     {"hugo", "config.yaml", "archetypes", "hugo --gc --minify", "public", "publishDir"},
+    {"hugo", "config.toml", "layouts", "hugo --gc --minify", "public", "publishDir"},
+    {"hugo", "config.toml", "content", "hugo --gc --minify", "public", "publishDir"},
+    {"hugo", "config.yaml", "content", "hugo --gc --minify", "public", "publishDir"},
     {"zola", "config.toml", "content", "zola build", "public", "output_dir"},
     {"mdbook", "book.toml", "", "mdbook build", "book", ""},
     {"pelican", "pelicanconf.py", "", "pelican content", "output", ""},
@@ -31,7 +34,29 @@ std::optional<Proposal> detect_site_generator(const Root& root) {
         !root.project().files().has_directory(root.path("sass")) &&
         !root.project().files().has_directory(root.path("themes")))
       continue;
+    // Hugo's and Zola's old names are one: Hugo's has baseURL, Zola's base_url.
+    if (generator.config == "config.toml") {
+      const json::value* document = root.toml(generator.config);
+      if (document == nullptr) continue;
+      const bool zola = find(*document, {"base_url"}) != nullptr;
+      if (zola != (generator.name == "zola")) continue;
+      if (!zola && generator.also != "archetypes" && find(*document, {"baseURL"}) == nullptr &&
+          find(*document, {"baseurl"}) == nullptr)
+        continue;
+    }
+    if (generator.config == "config.yaml" && generator.also == "content" &&
+        root.text(generator.config).find("baseURL") == std::string_view::npos)
+      continue;
     Proposal proposal;
+    // A theme is a submodule as often as not, and those are not part of a folder's files.
+    if (generator.name == "hugo" && generator.config.ends_with(".toml"))
+      if (const json::value* document = root.toml(generator.config))
+        if (const std::string theme(string_at(*document, {"theme"}));
+            !theme.empty() && !root.has("go.mod") &&
+            !root.project().files().has_directory(root.path("themes/" + theme)))
+          proposal.warn("theme_missing", "the theme " + theme + " is not in themes/",
+                        root.path(generator.config), line_of(root.text(generator.config), "theme"),
+                        "git submodule update --init, then deploy again");
     Service& service = proposal.service;
     service.root = root.directory();
     service.provider = "static";

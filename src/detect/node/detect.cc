@@ -92,6 +92,35 @@ bool is_runner(const Package& package, const Start& start) {
   return true;
 }
 
+// The root starts a file of a folder that is a package of its own, and has none of what that
+// package depends on: the folder is the app.
+bool runs_a_package_below(const Package& package, const Start& start) {
+  if (start.entry.empty() || !package.script("build").empty()) return false;
+  for (const std::string_view name : {"postinstall", "install", "prestart", "preinstall"})
+    if (!package.script(name).empty()) return false;
+  const Root& root = *package.root;
+  for (std::string_view folder = directory_of(start.entry); !folder.empty();
+       folder = directory_of(folder)) {
+    const json::value* below = root.json(std::string(folder) + "/package.json");
+    if (below == nullptr) continue;
+    const json::object& wanted = object_at(*below, {"dependencies"});
+    for (const auto& [name, range] : wanted)
+      if (package.has(std::string_view(name))) return false;
+    return !wanted.empty();
+  }
+  return false;
+}
+
+// Whether a framework's own files lie in the workspace's root rather than in its members.
+bool holds_an_app(const Root& root) {
+  return std::ranges::any_of(root.files(), [](const std::string& file) {
+    const std::string_view extension = extension_of(file);
+    return file.starts_with("src/") || file.starts_with("app/") || file.starts_with("pages/") ||
+           extension == ".tsx" || extension == ".jsx" || extension == ".vue" ||
+           extension == ".svelte" || extension == ".astro";
+  });
+}
+
 bool is_workspace_runner(const Package& package, const Start& start) {
   if (workspace_members(package.root->project(), package.root->directory()).empty()) return false;
   static const std::set<std::string_view> tools{"turbo", "nx",   "lerna", "pnpm",  "npm",
@@ -424,11 +453,13 @@ std::optional<Proposal> detect_node(const Root& root) {
     const bool app = std::ranges::any_of(frameworks(), [&](const Framework& framework) {
       // Redwood's own generator declares itself for development, and is a workspace.
       return framework.shape == Shape::meta &&
+             (holds_an_app(root) || framework.name == "redwood") &&
              (package.runtime.contains(std::string(declared(package, framework))) ||
               (framework.name == "redwood" && package.has("@redwoodjs/core")));
     });
     if (!app) return std::nullopt;
   }
+  if (package.manifest != nullptr && runs_a_package_below(package, start)) return std::nullopt;
   std::string_view seen;
   const Framework* framework = package.manifest == nullptr ? nullptr : choose(package, start, seen);
   if (package.manifest == nullptr) {
@@ -515,8 +546,9 @@ std::optional<Proposal> detect_node(const Root& root) {
   if (framework == nullptr && service.start && !context.start.entry.empty()) {
     // A program that is all here and listens nowhere answers no request.
     const std::vector<const SourceFacts*>& all = root.sources(Language::javascript);
-    const bool here = root.source(context.start.entry) != nullptr;
-    if (here &&
+    const SourceFacts* entry = root.source(context.start.entry);
+    const bool here = entry != nullptr;
+    if (here && entry->listens.empty() &&
         std::ranges::none_of(all, [](const SourceFacts* facts) { return !facts->listens.empty(); }))
       service.kind = "worker";
   }

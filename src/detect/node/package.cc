@@ -95,8 +95,22 @@ std::string config_value(const Root& root, std::string_view file, std::string_vi
   if (file.empty()) return {};
   const std::vector<Token> tokens = tokenize(root.text(file), Language::javascript);
   for (std::size_t i = 0; i + 2 < tokens.size(); ++i)
-    if (tokens[i].text == key && (tokens[i + 1].is(":") || tokens[i + 1].is("=")))
-      if (tokens[i + 2].kind != Token::Kind::sign) return std::string(tokens[i + 2].text);
+    if (tokens[i].text == key && (tokens[i + 1].is(":") || tokens[i + 1].is("="))) {
+      const Token& value = tokens[i + 2];
+      if (value.kind == Token::Kind::sign) continue;
+      if (!value.word() || i + 3 >= tokens.size() ||
+          !(tokens[i + 3].is(".") || tokens[i + 3].is("(")))
+        return std::string(value.text);
+      // path.resolve(import.meta.dirname, "dist", "public"): the literals of the call.
+      std::size_t open = i + 3;
+      while (open < tokens.size() && open < i + 8 && !tokens[open].is("(")) ++open;
+      if (open >= tokens.size() || !tokens[open].is("(")) continue;
+      std::string joined;
+      for (std::size_t k = open + 1; k < tokens.size() && k < tokens[open].partner; ++k)
+        if (tokens[k].string())
+          joined = resolve_path(joined, tokens[k].text).value_or(std::string(tokens[k].text));
+      if (!joined.empty()) return joined;
+    }
   return {};
 }
 

@@ -58,6 +58,7 @@ bool is_development(std::string_view program, std::string_view verb) {
   if (program == "ng" || program == "webpack" || program == "vue-cli-service" ||
       program == "ember" || program == "rspack")
     return verb == "serve" || verb == "server" || verb == "s";
+  if (program == "nx") return verb == "serve" || verb == "dev" || verb.starts_with("serve:");
   if (program == "parcel") return verb != "build";
   if (program == "astro") return verb == "start" || verb.empty();
   if (program == "eleventy" || program == "@11ty/eleventy") return verb == "--serve";
@@ -117,6 +118,22 @@ Start parse(const Package& package, std::string_view script, std::string_view na
         words, [](std::string_view word) { return word == "dev" || word.starts_with("dev:"); });
     return start;
   }
+  // A file of the project's own, by its own first line: ./start.sh.
+  if (!words.empty() && words.front().find('/') != std::string_view::npos &&
+      !words.front().starts_with('/') &&
+      words.front().find("node_modules/") == std::string_view::npos && !is_source(words.front()))
+    if (const Tree::File* file =
+            package.root->project().files().find(package.root->path(words.front()))) {
+      const std::string_view text = package.root->text(words.front());
+      const std::string_view first = trim(text.substr(0, text.find('\n')));
+      const std::string runner = first.find("bash") != std::string_view::npos ? "bash " : "sh ";
+      start.tool = base_name(words.front());
+      start.command = chain || background ? package.run(name)
+                                          : prefix + (file->executable ? "" : runner) +
+                                                std::string(last.substr(static_cast<std::size_t>(
+                                                    words.front().data() - last.data())));
+      return start;
+    }
   while (!words.empty() &&
          (words.front() == "npx" || words.front() == "pnpm" || words.front() == "yarn" ||
           words.front() == "bunx" || words.front() == "npm")) {
@@ -176,7 +193,7 @@ Start parse(const Package& package, std::string_view script, std::string_view na
   if (chain || background)
     start.command = package.run(name);
   else if (program == "node")
-    start.command = prefix + "node " + rest;
+    start.command = prefix + (package.manager.plug_and_play ? "yarn node " : "node ") + rest;
   else if (program == "bun")
     start.command = prefix + (bun_runtime ? "bun " + rest : "bun " + rest);
   else if (program == "deno")
@@ -200,7 +217,7 @@ std::string run_file(const Package& package, std::string_view file) {
   if (typescript || jsx)
     for (const std::string_view tool : {"tsx", "ts-node"})
       if (package.has(tool)) return package.execute(std::string(tool) + " " + shell_word(file));
-  return "node " + shell_word(file);
+  return (package.manager.plug_and_play ? "yarn node " : "node ") + shell_word(file);
 }
 
 // The compiled file of a TypeScript entry, when the build compiles: src/server.ts ->

@@ -1,0 +1,3 @@
+import { defineConfig } from "vite";
+import path from "path";
+export default defineConfig({ root: path.resolve(import.meta.dirname, "client"), build: { outDir: "../dist/public" } });
