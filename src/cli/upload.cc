@@ -109,6 +109,8 @@ Result<Uploaded> upload_once(ApiClient& api, const UploadRequest& request, const
                 fmt::format("{} has no files to deploy", request.folder.string()),
                 scanned.notes.empty() ? "an index.html or an app.py is enough"
                                       : "everything in it is ignored: " + scanned.notes.front());
+  for (const ScannedFolder::Variables& file : scanned.variables)
+    for (const std::string& name : file.left) out.left_behind.push_back({file.path, name});
   out.source_files = manifest.entries.size();
   out.source_bytes = manifest.total_bytes();
   const Duration hashed = clock.monotonic();
@@ -128,7 +130,7 @@ Result<Uploaded> upload_once(ApiClient& api, const UploadRequest& request, const
   out.id = text_at(accepted, "id");
   SLIPWAY_TRY(const std::vector<Digest> missing, missing_digests(accepted));
   if (!missing.empty()) {
-    SLIPWAY_TRY(std::vector<PackItem> items, pack_items(request.folder, manifest, missing));
+    SLIPWAY_TRY(std::vector<PackItem> items, pack_items(request.folder, scanned, missing));
     SLIPWAY_CHECK(send_pack(api, out.id, std::move(items), progress, out));
   }
   if (!base || *base != manifest) save_base(base_path, manifest);

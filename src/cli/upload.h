@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/api_client.h"
 #include "cli/progress.h"
@@ -23,6 +24,11 @@ struct Uploaded {
   std::uint64_t source_files = 0, source_bytes = 0;
   std::uint64_t sent_files = 0, sent_bytes = 0;  // what the server lacked
   Duration hash{}, upload{};
+  // Variables of .env and the like that stay here, for they may be secrets.
+  struct LeftBehind {
+    std::string file, name;
+  };
+  std::vector<LeftBehind> left_behind;
 };
 
 // Shows itself as the steps "hash" and "upload". A file that changes between the walk and the

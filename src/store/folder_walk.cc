@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "store/env_values.h"
 #include "store/gitignore.h"
 
 namespace slipway {
@@ -55,13 +56,7 @@ constexpr ExcludedFolder excluded_folders[] = {
 };
 constexpr std::string_view silent_files[] = {".git", ".DS_Store",
                                              "Thumbs.db"};  // .git: a worktree's
-constexpr std::string_view harmless_env_files[] = {".env.example", ".env.sample", ".env.template"};
-constexpr std::string_view env_why = "give an app its secrets with `slipway deploy -e NAME=value`";
-
-bool is_env_file(std::string_view name) {
-  return (name == ".env" || name == ".envrc" || name.starts_with(".env.")) &&
-         std::ranges::find(harmless_env_files, name) == std::end(harmless_env_files);
-}
+constexpr std::string_view settings_why = "settings of this machine";
 
 // Notes, one a reason, however many paths it concerns.
 class Notes {
@@ -164,7 +159,10 @@ class Walker {
     }
     const bool pushed = !level.git.empty() || !level.slipway.empty();
     if (pushed) levels_.push_back(std::move(level));
+    const bool above = installs_;
+    installs_ = installs_ || has("package.json") || has("pyproject.toml") || has("bower.json");
     for (const Child& child : children) SLIPWAY_CHECK(visit(directory, base, child, depth, has));
+    installs_ = above;
     if (pushed) levels_.pop_back();
     return {};
   }
@@ -197,9 +195,26 @@ class Walker {
       type = static_cast<unsigned char>(IFTODT(info.st_mode));
     }
     const bool is_folder = type == DT_DIR;
-    if (is_excluded(path, child.name, type, has)) return {};
-    if (is_ignored(path, is_folder ? IgnoreRules::Kind::directory : IgnoreRules::Kind::file))
-      return {};
+    const auto kind = is_folder ? IgnoreRules::Kind::directory : IgnoreRules::Kind::file;
+    const std::optional<IgnoreRules::Verdict> owner = opinion(&Level::slipway, path, kind);
+    if (is_version_control(child.name)) return {};
+    if (owner == IgnoreRules::Verdict::ignore) return {};
+    // What .slipwayignore asks back goes up, whatever it is.
+    FoundFile::Part part = FoundFile::Part::whole;
+    if (!owner) {
+      if (is_excluded(path, child.name, type, depth, has)) return {};
+      const EnvFile env = is_folder ? EnvFile::none : env_file_of(child.name);
+      if (env == EnvFile::values && type == DT_LNK) return {};
+      if (env == EnvFile::settings) {
+        notes_.add(settings_why, path);
+        return {};
+      }
+      // What is public in it reaches every browser anyway, so that git ignores it does not count.
+      if (env == EnvFile::values)
+        part = FoundFile::Part::public_values;
+      else if (opinion(&Level::git, path, kind) == IgnoreRules::Verdict::ignore)
+        return {};
+    }
     if (!check_manifest_path(child.name)) {
       notes_.add("the name is not plain UTF-8", path);
       return {};
@@ -211,19 +226,22 @@ class Walker {
       notes_.add("neither a file nor a folder nor a link", path);
       return {};
     }
-    return add_file(path, info);
+    return add_file(path, info, part);
+  }
+
+  static bool is_version_control(std::string_view name) {
+    return name == ".git" || name == ".hg" || name == ".svn";
   }
 
   template <class Has>
   bool is_excluded(const std::string& path, std::string_view name, unsigned char type,
-                   const Has& has) {
-    if (is_env_file(name)) {
-      notes_.add(env_why, path);
-      return true;
-    }
+                   std::size_t depth, const Has& has) {
     if (type == DT_REG) return std::ranges::find(silent_files, name) != std::end(silent_files);
     for (const ExcludedFolder& each : excluded_folders) {
       if (name != each.name || (!each.beside.empty() && !has(each.beside))) continue;
+      // A finished site's own folder may be called so, too: assets/node_modules.
+      if (each.why == installed_by_build && each.beside.empty() && !installs_ && depth > 0)
+        continue;
       // A link of that name stands for the folder as much.
       if (!each.why.empty()) notes_.add(each.why, path);
       return true;
@@ -231,15 +249,13 @@ class Walker {
     return false;
   }
 
-  // The deepest file that has an opinion decides; any .slipwayignore before any .gitignore.
-  bool is_ignored(std::string_view path, IgnoreRules::Kind kind) const {
-    for (const auto rules : {&Level::slipway, &Level::git}) {
-      for (auto level = levels_.rbegin(); level != levels_.rend(); ++level) {
-        const auto verdict = ((*level).*rules).match(path.substr(level->base), kind);
-        if (verdict) return *verdict == IgnoreRules::Verdict::ignore;
-      }
-    }
-    return false;
+  // What the ignore files of one kind say of a path; the deepest that says anything decides.
+  std::optional<IgnoreRules::Verdict> opinion(IgnoreRules Level::* rules, std::string_view path,
+                                              IgnoreRules::Kind kind) const {
+    for (auto level = levels_.rbegin(); level != levels_.rend(); ++level)
+      if (const auto verdict = ((*level).*rules).match(path.substr(level->base), kind))
+        return verdict;
+    return std::nullopt;
   }
 
   // What goes away while we look was not there.
@@ -278,13 +294,14 @@ class Walker {
     return {};
   }
 
-  Status add_file(const std::string& path, const struct stat& info) {
+  Status add_file(const std::string& path, const struct stat& info, FoundFile::Part part) {
     const FileStamp stamp = stamp_of(info);
     SLIPWAY_CHECK(count(path, stamp.size));
     files_.push_back({.path = path,
                       .mode = stamp.executable != 0 ? FileMode::executable : FileMode::regular,
                       .stamp = stamp,
-                      .link_target = {}});
+                      .link_target = {},
+                      .part = part});
     return {};
   }
 
@@ -298,13 +315,17 @@ class Walker {
       return {};
     }
     SLIPWAY_CHECK(count(path, target.size()));
-    files_.push_back(
-        {.path = path, .mode = FileMode::symlink, .stamp = {}, .link_target = std::move(target)});
+    files_.push_back({.path = path,
+                      .mode = FileMode::symlink,
+                      .stamp = {},
+                      .link_target = std::move(target),
+                      .part = FoundFile::Part::whole});
     return {};
   }
 
   const ScanLimits& limits_;
   std::vector<Level> levels_;  // of the directories above, outermost first
+  bool installs_ = false;      // a manifest of dependencies is in one of them
   std::vector<FoundFile> files_;
   std::uint64_t total_ = 0;
   Notes notes_;

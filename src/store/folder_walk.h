@@ -17,6 +17,8 @@ struct FoundFile {
   FileMode mode = FileMode::regular;
   FileStamp stamp;
   std::string link_target;
+  // A file of variables: only what is public in it is to be uploaded (env_values.h).
+  enum class Part { whole, public_values } part = Part::whole;
 };
 struct FoundFiles {
   std::vector<FoundFile> files;  // sorted by path

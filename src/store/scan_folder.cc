@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "store/env_values.h"
 #include "store/folder_walk.h"
 #include "store/stat_cache.h"
 #include "store/threads.h"
@@ -78,6 +79,59 @@ Result<std::optional<Hashed>> hash_file(int root, const std::string& path,
               "stop what writes it, or add it to .slipwayignore");
 }
 
+// What of a file of variables is to be uploaded; nothing when it is gone or has nothing public. One
+// that is too large to be such a file is none.
+Result<std::optional<ScannedFolder::Variables>> read_variables(int root, const std::string& path) {
+  constexpr std::size_t most = 1u << 20;
+  Result<Fd> fd = open_below(root, path);
+  if (!fd && fd.error().code == Errc::not_found) return std::nullopt;
+  // Of no use to the build: no reason not to deploy.
+  if (!fd) return std::nullopt;
+  std::string text(most + 1, '\0');
+  std::size_t have = 0;
+  while (have < text.size()) {
+    const ssize_t got = ::read(fd->get(), text.data() + have, text.size() - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, fmt::format("read {}", sanitize_line(path)));
+    if (got == 0) break;
+    have += static_cast<std::size_t>(got);
+  }
+  if (have > most) return std::nullopt;
+  text.resize(have);
+  PublicValues values = public_values(text);
+  if (values.kept.empty() && values.left.empty()) return std::nullopt;
+  return ScannedFolder::Variables{.path = path,
+                                  .text = std::move(values.text),
+                                  .kept = std::move(values.kept),
+                                  .left = std::move(values.left)};
+}
+
+// "sends VITE_A, VITE_B (.env) to the build: public by their names"; "" when there are none.
+std::string note_of(const std::vector<ScannedFolder::Variables>& variables) {
+  std::vector<std::string> parts;
+  for (const ScannedFolder::Variables& file : variables)
+    if (!file.kept.empty())
+      parts.push_back(sanitize_line(fmt::format("{} ({})", join(file.kept, ", "), file.path)));
+  if (parts.empty()) return {};
+  return fmt::format("sends {} to the build: public by name; nothing else of such files",
+                     join(parts, ", "));
+}
+
+// "left 3 values of .env here (…)"; "" when none were.
+std::string left_note_of(const std::vector<ScannedFolder::Variables>& variables) {
+  std::size_t count = 0;
+  std::vector<std::string> files;
+  for (const ScannedFolder::Variables& file : variables) {
+    count += file.left.size();
+    if (!file.left.empty()) files.push_back(sanitize_line(file.path));
+  }
+  if (count == 0) return {};
+  return fmt::format(
+      "left {} value{} of {} here (give the app what it needs: `slipway env import -s "
+      "{}`)",
+      count, count == 1 ? "" : "s", join(files, ", "), files.front());
+}
+
 struct HashJob {
   const FoundFile* file;
   Result<std::optional<Hashed>> outcome = std::nullopt;
@@ -119,7 +173,8 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
   SLIPWAY_TRY(FoundFiles found, walk_folder(root->get(), limits));
   StatCache cache = StatCache::load(cache_file);
 
-  ScannedFolder out{.manifest = {}, .hashed_files = 0, .notes = std::move(found.notes)};
+  ScannedFolder out{
+      .manifest = {}, .hashed_files = 0, .notes = std::move(found.notes), .variables = {}};
   StatCache fresh;
   std::vector<ManifestEntry> entries;
   std::vector<HashJob> jobs;
@@ -127,6 +182,17 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
   fresh.entries.reserve(found.files.size());
   auto known = cache.entries.begin();
   for (FoundFile& file : found.files) {
+    if (file.part == FoundFile::Part::public_values && file.mode != FileMode::symlink) {
+      SLIPWAY_TRY(auto variables, read_variables(root->get(), file.path));
+      if (!variables) continue;
+      if (!variables->kept.empty())
+        entries.push_back({.path = file.path,
+                           .mode = FileMode::regular,
+                           .size = variables->text.size(),
+                           .digest = sha256(variables->text)});
+      out.variables.push_back(*std::move(variables));
+      continue;
+    }
     if (file.mode == FileMode::symlink) {
       entries.push_back({.path = std::move(file.path),
                          .mode = file.mode,
@@ -147,6 +213,11 @@ Result<ScannedFolder> scan_folder(const fs::path& folder, const fs::path& cache_
   }
   const std::size_t reused = fresh.entries.size();
   std::uint64_t changed_bytes = 0;
+
+  if (std::string note = note_of(out.variables); !note.empty())
+    out.notes.push_back(std::move(note));
+  if (std::string note = left_note_of(out.variables); !note.empty())
+    out.notes.push_back(std::move(note));
 
   run_jobs(root->get(), jobs);
   for (const HashJob& job : jobs) {

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <string>
@@ -24,6 +25,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 class Scan : public testing::Test {
  protected:
@@ -73,6 +75,7 @@ TEST_F(Scan, ReadsContentAndMode) {
 TEST_F(Scan, NeverSendsDependenciesSecretsOrHistory) {
   for (const char* path : {".git/config",
                            "node_modules/a/index.js",
+                           "package.json",
                            "sub/node_modules/b/x",
                            ".venv/lib/x",
                            "env3/pyvenv.cfg",
@@ -94,10 +97,44 @@ TEST_F(Scan, NeverSendsDependenciesSecretsOrHistory) {
                            "dist/kept.js"})
     add(path);
   EXPECT_THAT(paths(), ElementsAre(".env.example", "Cargo.toml", "dist/kept.js", "index.js",
-                                   "sub/target/kept", "venv/kept.py"));
-  EXPECT_THAT(scan().notes,
-              Contains(AllOf(HasSubstr(".env"), HasSubstr("3 more"), HasSubstr("deploy -e"))));
+                                   "package.json", "sub/target/kept", "venv/kept.py"));
   EXPECT_THAT(scan().notes, Contains(HasSubstr("node_modules")));
+}
+
+TEST_F(Scan, OfAFileOfVariablesOnlyWhatIsPublicIsSent) {
+  add(".gitignore", ".env*\n");
+  add(".env", "VITE_URL=https://a.example\nDATABASE_URL=postgres://secret\n");
+  add(".env.local", "STRIPE_SECRET=x\n");
+  add("web/.env.production", "NEXT_PUBLIC_A=1\nB=2\n");
+  add(".env.js", "export default {}");
+  EXPECT_THAT(paths(), ElementsAre(".env", ".gitignore", "web/.env.production"));
+  const ScannedFolder scanned = scan();
+  auto items = pack_items(folder_, scanned, test::digests_of({"VITE_URL=https://a.example\n"}));
+  ASSERT_TRUE(items.has_value());
+  std::array<char, 100> buffer;
+  EXPECT_EQ(items->front().read(buffer).value(), 27u);
+  EXPECT_EQ(items->front().read(buffer).value(), 0u);
+  EXPECT_THAT(scanned.notes, Contains(AllOf(HasSubstr("VITE_URL (.env)"),
+                                            HasSubstr("NEXT_PUBLIC_A (web/.env.production)"))));
+  EXPECT_THAT(scanned.notes, Contains(AllOf(HasSubstr("left 3 values of .env, .env.local"),
+                                            HasSubstr("slipway env import -s .env"))));
+  for (const std::string& note : scanned.notes) EXPECT_THAT(note, Not(HasSubstr("secret")));
+}
+
+TEST_F(Scan, CodeThatIsCalledLikeAFileOfVariablesGoesUp) {
+  for (const char* path : {".env.js", "config/.env.json", ".envrc"}) add(path, "x");
+  EXPECT_THAT(paths(), ElementsAre(".env.js", "config/.env.json"));
+}
+
+TEST_F(Scan, AFinishedSitesOwnFoldersGoUp) {
+  for (const char* path : {"index.html", "assets/node_modules/x.ttf", "node_modules/y.js"})
+    add(path);
+  EXPECT_THAT(paths(), ElementsAre("assets/node_modules/x.ttf", "index.html"));
+  add("package.json");
+  EXPECT_THAT(paths(), ElementsAre("index.html", "package.json"));
+  add(".slipwayignore", "!assets/node_modules/\n");
+  EXPECT_THAT(paths(), ElementsAre(".slipwayignore", "assets/node_modules/x.ttf", "index.html",
+                                   "package.json"));
 }
 
 TEST_F(Scan, FilesAreNotTakenForTheFoldersOfTheSameName) {
@@ -124,14 +161,16 @@ TEST_F(Scan, TheCacheIsWrittenWhenReadingAgainWouldCostMore) {
   EXPECT_EQ(scan().hashed_files, 0u);
 }
 
-TEST_F(Scan, SlipwayignoreWinsButNotOverSecrets) {
+TEST_F(Scan, SlipwayignoreWins) {
   add(".gitignore", "dist/\n*.log\n");
   add("sub/.gitignore", "*.txt\n");
-  add(".slipwayignore", "!dist/\n!keep.log\n!sub/keep.txt\ndocs/\n!.env\n");
+  add(".slipwayignore", "!dist/\n!keep.log\n!sub/keep.txt\ndocs/\n!.env\n!.git/\n.env.local\n");
+  add(".git/config");
+  add(".env.local", "VITE_A=1\n");
   for (const char* path :
        {"dist/a.js", "a.log", "keep.log", "sub/keep.txt", "sub/b.txt", "docs/x", ".env"})
     add(path);
-  EXPECT_THAT(paths(), ElementsAre(".gitignore", ".slipwayignore", "dist/a.js", "keep.log",
+  EXPECT_THAT(paths(), ElementsAre(".env", ".gitignore", ".slipwayignore", "dist/a.js", "keep.log",
                                    "sub/.gitignore", "sub/keep.txt"));
 }
 
@@ -286,7 +325,7 @@ TEST_F(Scan, WhatWasScannedCanBePackedAndUnpacked) {
   for (const ManifestEntry& entry : scanned.manifest.entries) all.push_back(entry.digest);
   const std::vector<Digest> missing = store.missing(all);
   EXPECT_EQ(missing.size(), 3u);
-  auto items = pack_items(folder_, scanned.manifest, missing);
+  auto items = pack_items(folder_, scanned, missing);
   ASSERT_TRUE(items.has_value());
   std::string pack;
   ASSERT_TRUE(write_pack(*items, [&](std::string_view bytes) -> Status {
@@ -306,7 +345,7 @@ TEST_F(Scan, PackingAFileThatChangedOrWentIsAConflict) {
     add("a", "one");
     const ScannedFolder scanned = scan();
     const std::vector<Digest> missing = test::digests_of({"one"});
-    auto items = pack_items(folder_, scanned.manifest, missing);
+    auto items = pack_items(folder_, scanned, missing);
     ASSERT_TRUE(items.has_value());
     if (remove)
       fs::remove(folder_ / "a");

@@ -71,8 +71,9 @@ class FolderFile {
 
 }  // namespace
 
-Result<std::vector<PackItem>> pack_items(const fs::path& folder, const Manifest& manifest,
+Result<std::vector<PackItem>> pack_items(const fs::path& folder, const ScannedFolder& scanned,
                                          std::span<const Digest> digests) {
+  const Manifest& manifest = scanned.manifest;
   SLIPWAY_TRY(Fd fd, open_file(folder, O_RDONLY | O_DIRECTORY));
   const auto root = std::make_shared<const Fd>(std::move(fd));
   std::unordered_map<Digest, const ManifestEntry*> by_digest;
@@ -84,6 +85,20 @@ Result<std::vector<PackItem>> pack_items(const fs::path& folder, const Manifest&
     if (at == by_digest.end())
       return fail(Errc::invalid_argument, fmt::format("no file has {}", digest.str()));
     const ManifestEntry& entry = *at->second;
+    const auto variables =
+        std::ranges::find(scanned.variables, entry.path, &ScannedFolder::Variables::path);
+    if (variables != scanned.variables.end()) {
+      items.push_back({.digest = digest,
+                       .size = entry.size,
+                       .read = [text = variables->text, done = std::size_t{0}](
+                                   std::span<char> into) mutable -> Result<std::size_t> {
+                         const std::size_t size = std::min(into.size(), text.size() - done);
+                         std::copy_n(text.data() + done, size, into.data());
+                         done += size;
+                         return size;
+                       }});
+      continue;
+    }
     const auto file = std::make_shared<FolderFile>(root, entry.path, entry.mode);
     items.push_back({.digest = digest, .size = entry.size, .read = [file](std::span<char> into) {
                        return file->read(into);

@@ -19,9 +19,11 @@ namespace slipway {
 // Honours .gitignore (nested, negation, "**", gitignore(5)) and .slipwayignore (same syntax, wins
 // over every .gitignore). Never includes version control (.git, .hg, .svn), dependency folders
 // (node_modules, any folder with a pyvenv.cfg, target beside a Cargo.toml, _build and deps beside a
-// mix.exs), caches that the build makes again (__pycache__, .next, .nuxt, ...) or .env files
-// (.env.example, .env.sample and .env.template are no secrets). "dist" and "build" are sent unless
-// ignored: many a folder is deployed for them alone. Ignore files above the folder do not count.
+// mix.exs) and caches that the build makes again (__pycache__, .next, .nuxt, ...), unless
+// .slipwayignore asks them back. Of files of variables (.env, .env.production, ...; env_values.h)
+// only what is public by its name is sent, whether git ignores them or not; .slipwayignore decides
+// about the whole file. "dist" and "build" are sent unless ignored: many a folder is deployed for
+// them alone. Ignore files above the folder do not count.
 //
 // What was left out by name is in `notes`. Files that vanish or change while being read are read
 // again; unreadable ones are errors that name the path. Links that leave the folder, names that no
@@ -34,7 +36,13 @@ struct ScanLimits {
 struct ScannedFolder {
   Manifest manifest;
   std::uint64_t hashed_files = 0;  // the others came from the stat cache
-  std::vector<std::string> notes;  // "skipped .env (secrets are set with `slipway env`)"; one line
+  std::vector<std::string> notes;  // "skipped node_modules (dependencies are …)"; one line each
+  // Files of variables: what of them is in the manifest, and the names of what stays here.
+  struct Variables {
+    std::string path, text;
+    std::vector<std::string> kept, left;
+  };
+  std::vector<Variables> variables;
 };
 // `cache_file` holds the stat cache (path, size, mtime ns, ctime ns, inode -> digest); absent or
 // damaged, it is made anew, with its directory; written atomically. Files that changed too shortly
@@ -48,7 +56,7 @@ struct ScannedFolder {
 // one that changed since the scan ends in write_pack()'s conflict: scan again then. The folder must
 // stay for as long as the items are read.
 [[nodiscard]] Result<std::vector<PackItem>> pack_items(const std::filesystem::path& folder,
-                                                       const Manifest& manifest,
+                                                       const ScannedFolder& scanned,
                                                        std::span<const Digest> digests);
 
 // The last manifest that the server accepted from a folder, kept by the client so that it can send
