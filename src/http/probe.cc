@@ -6,12 +6,15 @@
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <cerrno>
 #include <chrono>
+
+#include "base/text.h"
 
 namespace slipway {
 namespace {
@@ -132,6 +135,45 @@ Result<int> probe_http(Fd socket, std::string_view host, std::string_view path, 
   http::read_header(stream, buffer, parser, error);
   if (error) return failure(error);
   return static_cast<int>(parser.get().result_int());
+}
+
+Result<FetchedPage> fetch_page(Fd socket, std::string_view host, std::string_view path,
+                               Duration timeout, std::size_t limit) {
+  DeadlineStream stream(socket.get(), std::chrono::steady_clock::now() + timeout);
+  if (const auto error = stream.finish_connect()) return failure(error);
+  http::request<http::empty_body> request(http::verb::get, path, 11);
+  request.set(http::field::host, host);
+  request.set(http::field::user_agent, "slipway-look");
+  request.set(http::field::accept, "text/html,*/*;q=0.8");
+  request.set(http::field::connection, "close");
+  boost::system::error_code error;
+  http::write(stream, request, error);
+  if (error) return failure(error);
+
+  beast::flat_buffer buffer(64u << 10);
+  http::response_parser<http::buffer_body> parser;
+  parser.header_limit(32u << 10);
+  parser.body_limit(boost::none);
+  http::read_header(stream, buffer, parser, error);
+  if (error) return failure(error);
+  FetchedPage page{.status = static_cast<int>(parser.get().result_int()),
+                   .type = {},
+                   .location = std::string(parser.get()[http::field::location]),
+                   .body = {}};
+  const std::string_view type = parser.get()[http::field::content_type];
+  page.type = to_lower(trim(type.substr(0, type.find(';'))));
+  std::array<char, 16u << 10> chunk;
+  while (!parser.is_done() && page.body.size() < limit) {
+    parser.get().body().data = chunk.data();
+    parser.get().body().size = chunk.size();
+    http::read(stream, buffer, parser, error);
+    const std::size_t got = chunk.size() - parser.get().body().size;
+    page.body.append(chunk.data(), got);
+    if (error == http::error::need_buffer) error = {};
+    if (error) break;  // what came is what there is to see
+  }
+  if (page.body.size() > limit) page.body.resize(limit);
+  return page;
 }
 
 }  // namespace slipway
