@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 
-DOMAIN = ["identity", "detect", "scan", "policy", "ledger", "audit", "canary"]
+DOMAIN = ["identity", "detect", "repair", "scan", "policy", "ledger", "audit", "canary"]
 
 # Folder -> folders it may include, itself aside. Listed in the order of the build: a folder uses only
 # folders above it, so there is no cycle (the test checks both).
@@ -25,7 +25,7 @@ ALLOWED = {
     "db": ["base", "model", "json", *DOMAIN],
     "engine": ["base", "sys", "model"],
     "http": ["base", "sys", "model"],
-    "build": ["base", "sys", "model", "json", "detect", "scan", "store", "engine"],
+    "build": ["base", "sys", "model", "json", "detect", "repair", "scan", "store", "engine"],
     "router": ["base", "sys", "model", "json", "store", "engine", "http"],
 }
 ALLOWED["deploy"] = list(ALLOWED)

@@ -85,6 +85,7 @@ Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
     inner.read("port", options.port).read("health", options.health);
     inner.read("with_workers", options.with_workers);
     inner.read("with_schedules", options.with_schedules);
+    inner.read("no_repair", options.no_repair);
     SLIPWAY_CHECK(inner.status());
   }
   if (const json::value* uploaded = reader.find("uploaded");

@@ -12,7 +12,9 @@
 #include "build/cargo_times.h"
 #include "build/host_settings.h"
 #include "build/image_build.h"
+#include "build/lockfile_patches.h"
 #include "build/recipe.h"
+#include "build/repair_log.h"
 #include "build/site.h"
 #include "build/step.h"
 #include "build/toolchain_host.h"
@@ -93,6 +95,7 @@ class Run {
       const Builder::Paths& paths, BlobStore& blobs, LayerStore& layers, StepRunner& runner,
       const Clock& clock)
       : request_(request),
+        planned_(*request.service),
         service_(*request.service),
         source_(*request.source),
         observer_(observer),
@@ -105,7 +108,11 @@ class Run {
         layers_(layers),
         runner_(runner),
         clock_(clock),
-        id_("build-" + random_id()) {}
+        id_("build-" + random_id()),
+        repairs_(paths.cache / "repairs",
+                 request.repairs == BuildRequest::Repairs::made ? RepairLog::Allowed::yes
+                                                                : RepairLog::Allowed::no,
+                 request.limits.step_time) {}
 
   Result<BuildOutcome> build() {
     if (service_.is_static && !has_command(service_.install) && !has_command(service_.build))
@@ -124,9 +131,10 @@ class Run {
                              SLIPWAY_CHECK(resolve_toolchains());
                              return "done";
                            }));
-    SLIPWAY_CHECK(install());
-    SLIPWAY_CHECK(compile());
+    SLIPWAY_CHECK(ask_registry_for_lockfiles());
+    SLIPWAY_CHECK(make_layers());
     SLIPWAY_CHECK(trim_caches());
+    outcome_.findings = repairs_.findings();
     if (service_.is_static) return publish_output();
     return finish();
   }
@@ -143,7 +151,63 @@ class Run {
     return {};
   }
 
+  // The steps, with repairs between them.
+  Status make_layers() {
+    const bool part = !planned_.install_inputs.empty() || planned_.install_names_packages;
+    Sha256 key = begin_key("repair", planned_.install.value_or(""), keyed_env(BuildStep::build));
+    key.field(planned_.build.value_or("")).field(planned_.start.value_or(""));
+    key.field(part ? select_inputs(source_, planned_.install_inputs).digest().hex()
+                   : source_.digest().hex());
+    repairs_.remember_as(key.finish().hex().substr(0, 40));
+    SLIPWAY_CHECK(repaired(repairs_.begin(service_)));
+    if (request_.failed_start != nullptr) {
+      const Error& failed = *request_.failed_start;
+      const RepairLog::Made made =
+          repairs_.after(failed, join(failed.excerpt, "\n"), service_, clock_.monotonic());
+      if (made == RepairLog::Made::nothing) return fail(failed);
+      SLIPWAY_CHECK(repaired(made));
+    }
+    std::optional<Error> first;
+    for (;;) {
+      log_ = LogTail(256u << 10);
+      Status made = install();
+      if (made) made = compile();
+      if (made) {
+        repairs_.keep();
+        return made;
+      }
+      const Error& error = made.error();
+      if (!first) first = error;
+      // What a repair of the build broke in the install is not what is wrong with the app.
+      if (first->phase == "build" && error.phase == "install") return fail(*first);
+      const RepairLog::Made repair =
+          repairs_.after(error, log_.text(), service_, clock_.monotonic());
+      if (repair == RepairLog::Made::nothing)
+        return fail(error.cause == "unknown" && error.phase == first->phase ? *first : error);
+      note(fmt::format("repairing: {}", repairs_.findings().back().message));
+      SLIPWAY_CHECK(repaired(repair));
+    }
+  }
+
+  Status repaired(RepairLog::Made made) {
+    deps_layer_.clear();
+    build_layer_.clear();
+    // A changed command may call tools that nobody needed before.
+    return made == RepairLog::Made::commands ? resolve_toolchains() : Status();
+  }
+
+  Status ask_registry_for_lockfiles() {
+    if (request_.repairs == BuildRequest::Repairs::none || !planned_.install) return {};
+    SLIPWAY_TRY(LockfilePatches patches, patch_lockfiles(source_, blobs_, settings_.env));
+    for (const Warning& finding : patches.findings) note(finding.message);
+    patches_ = std::move(patches.manifest);
+    repairs_.add(std::move(patches.findings));
+    return {};
+  }
+
   Status resolve_toolchains() {
+    ground_.tools.clear();
+    ground_.run_tools.clear();
     ground_.service = &service_;
     const Toolchains::Context context{
         .note = [this](std::string_view text) { note(text); },
@@ -180,6 +244,11 @@ class Run {
     if (service_.package_manager == "yarn" && !has_file(".yarnrc.yml"))
       env["YARN_NODE_LINKER"] = "node-modules";
     for (const auto& [name, value] : request_.build_env) env[name] = value;
+    // The run is production; an install for production lacks what the build needs.
+    if (const auto mode = env.find("NODE_ENV");
+        step == BuildStep::install && mode != env.end() && mode->second == "production")
+      env.erase(mode);
+    repairs_.add_variables(step, env);
     return env;
   }
 
@@ -235,10 +304,18 @@ class Run {
     if (!settings_.cargo_config.empty())
       spec.root.binds.push_back(
           {.source = scratch_->path() / "cargo.toml", .target = "/.cargo/config.toml"});
+    // Part of the step, so that the one who cancels it need not wait; of no layer's key.
+    if (const int pause = repairs_.take_pause(); pause > 0)
+      script = fmt::format("sleep {}\n{}", pause, script);
     spec.argv = {"/bin/sh", "-c", std::move(script)};
     spec.env = std::move(env);
     for (const auto& [name, value] : settings_.env) spec.env.emplace(name, value);
     for (const auto& [name, value] : lease_->env) spec.env[name] = value;
+    // Yarn 2 and 3 refuse settings that they do not know, also among variables.
+    if (service_.package_manager == "yarn" && (service_.package_manager_version.starts_with('2') ||
+                                               service_.package_manager_version.starts_with('3')))
+      if (auto bundle = spec.env.extract("YARN_HTTPS_CA_FILE_PATH"); !bundle.empty())
+        spec.env["YARN_CA_FILE_PATH"] = bundle.mapped();
     const std::string java = std::string(trim(settings_.java_flags + " " + lease_->java_flags));
     if (!java.empty() && !lease_->java_flags.empty()) {
       spec.env.emplace("MAVEN_OPTS", java);
@@ -246,7 +323,8 @@ class Run {
     }
     spec.workdir = work_directory(service_);
     spec.uid_slot = request_.uid_slot;
-    spec.limits.memory_bytes = request_.limits.memory_bytes;
+    spec.limits.memory_bytes =
+        request_.limits.memory_bytes / 100 * static_cast<std::uint64_t>(repairs_.memory_percent());
     spec.limits.cpu_millis = request_.limits.cpu_millis;
     spec.limits.pids = request_.limits.pids;
     spec.limits.disk_bytes = request_.limits.disk_bytes;
@@ -255,12 +333,13 @@ class Run {
     return spec;
   }
 
-  StepJob make_job(std::string_view name, std::string command, SandboxSpec spec) const {
+  StepJob make_job(std::string_view name, std::string command, SandboxSpec spec) {
     return {.name = std::string(name),
             .command = std::move(command),
             .spec = std::move(spec),
             .service = &service_,
-            .limits = request_.limits};
+            .limits = request_.limits,
+            .log = &log_};
   }
 
   // Brackets `work` by the observer's step events.
@@ -282,10 +361,14 @@ class Run {
     const auto script = install_script(ground_);
     if (!script) return {};
     const bool part = !service_.install_inputs.empty() || service_.install_names_packages;
-    const Manifest inputs = part ? select_inputs(source_, service_.install_inputs) : Manifest{};
+    Manifest inputs = part ? select_inputs(source_, service_.install_inputs) : Manifest{};
+    for (ManifestEntry& entry : inputs.entries)
+      for (const ManifestEntry& patched : patches_.entries)
+        if (entry.path == patched.path) entry = patched;
     const EnvVars env = keyed_env(BuildStep::install);
     Sha256 key = begin_key("install", *script, env);
     key.field(part ? inputs.digest().hex() : source_.digest().hex());
+    if (!part && !patches_.entries.empty()) key.field(patches_.digest().hex());
     const std::string layer = layer_id("install", key);
     const std::string shown = service_.install.value_or("prepare .venv");
     SLIPWAY_CHECK(observed("install", shown, [&]() -> Result<std::string_view> {
@@ -310,6 +393,11 @@ class Run {
     if (inputs != nullptr) {
       SLIPWAY_TRY(lowers, layers_.materialize(*inputs, "app", blobs_));
       pin.emplace(layers_.pin(lowers));
+    } else if (!patches_.entries.empty()) {
+      SLIPWAY_TRY(const std::vector<std::string> patches,
+                  layers_.materialize(patches_, "app", blobs_));
+      pin.emplace(layers_.pin(patches));
+      lowers.insert(lowers.end(), patches.begin(), patches.end());
     }
     SLIPWAY_TRY(auto draft, layers_.begin(layer));
     SLIPWAY_CHECK(
@@ -416,7 +504,9 @@ class Run {
   Result<BuildOutcome> publish_source() {
     Result<BuildOutcome> result = fail(Errc::internal, "");
     SLIPWAY_CHECK(observed("publish", output_directory(), [&]() -> Result<std::string_view> {
-      result = publish(site_of_source(source_, output_directory()));
+      result = publish(site_of_source(source_, output_directory(), [this](const Digest& link) {
+        return blobs_.read(link, max_link_target_bytes).value_or("");
+      }));
       if (!result) return fail(result.error());
       return "done";
     }));
@@ -466,7 +556,8 @@ class Run {
   }
 
   const BuildRequest& request_;
-  const Service& service_;
+  const Service& planned_;
+  Service service_;  // as it is built: `planned_` with the repairs
   const Manifest& source_;
   BuildObserver& observer_;
   std::stop_token stop_;
@@ -483,6 +574,9 @@ class Run {
   Ground ground_;
   std::vector<std::string> source_layers_;
   std::string deps_layer_, build_layer_;
+  Manifest patches_;  // lockfiles as the install sees them
+  RepairLog repairs_;
+  LogTail log_{256u << 10};
   std::unique_ptr<ProjectCaches::Lease> lease_;
   std::optional<TempDir> scratch_;
   BuildOutcome outcome_;

@@ -37,11 +37,16 @@ struct BuildRequest {
   enum class Wires { none, told } wires = Wires::none;
   std::uint32_t uid_slot = 0;  // the build's own range; differs from any environment's
   BuildLimits limits;
+  // Whether a step that fails with a known cause is changed and run again (repair/).
+  enum class Repairs { made, none } repairs = Repairs::made;
+  // What an earlier build of the same made did not start: repair that, or fail with it.
+  const Error* failed_start = nullptr;
 };
 
 struct BuildOutcome {
   Artifact artifact;
   std::string cache_install = "none", cache_build = "none";  // hit | miss | none
+  std::vector<Warning> findings;                             // the repairs that were made
 };
 
 // What a build tells while it runs. Called from the build's thread.

@@ -138,6 +138,28 @@ TEST(Builder, AStaticFolderNeedsNoSandboxAndNoLayer) {
   EXPECT_TRUE(w.layers.ids().empty());
 }
 
+TEST(Builder, LinksOfAStaticFolderAreWhatTheyLeadToWithinIt) {
+  World w;
+  w.add("site/v2/index.html", "two");
+  w.add("site/.env", "VITE_A=1");
+  w.add("secret.txt", "x");
+  const auto link = [&](const std::string& path, std::string_view target) {
+    w.add(path, target);
+    for (ManifestEntry& entry : w.source.entries)
+      if (entry.path == path) entry.mode = FileMode::symlink;
+  };
+  link("site/current.html", "v2/index.html");
+  link("site/again.html", "current.html");
+  link("site/latest", "v2");
+  link("site/out.txt", "../secret.txt");
+  link("site/hidden", ".env");
+  link("site/loop", "loop");
+  w.service = {.root = "site", .provider = "static", .output_dir = ".", .is_static = true};
+  EXPECT_EQ(w.published(*w.build()),
+            (std::vector<std::string>{"again.html", "current.html", "latest/index.html",
+                                      "v2/index.html"}));
+}
+
 TEST(Builder, APublishedFolderLosesItsPrefix) {
   World w;
   w.add("site/public/index.html", "x");

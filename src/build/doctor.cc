@@ -11,6 +11,8 @@
 namespace slipway {
 namespace {
 
+constexpr Duration name_time = std::chrono::seconds{5};
+
 struct ToolCheck {
   std::string_view tool, without, fix;
 };
@@ -75,6 +77,16 @@ std::vector<HostCheck> check_toolchains(const EnvVars& host_env) {
     }
     checks.push_back(std::move(check));
   }
+  // Browsers and curl know *.localhost; libc asks a module.
+  HostCheck names{.name = "names *.localhost"};
+  if (host_output({"getent", "hosts", "slipway-doctor.localhost"}, host_env, name_time)) {
+    names.detail = "programs of this host can open an app's URL";
+  } else {
+    names.state = HostCheck::State::warn;
+    names.detail = "programs of this host cannot open an app's URL by name (browsers and curl can)";
+    names.fix = "apt install libnss-myhostname";
+  }
+  checks.push_back(std::move(names));
   return checks;
 }
 

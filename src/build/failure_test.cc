@@ -152,6 +152,36 @@ TEST(Failure, LimitsComeBeforeTheLog) {
   EXPECT_EQ(explain_failure(facts, {}).cause, "out_of_memory");
 }
 
+TEST(Failure, AnImportThroughAnAliasIsAFileThatIsMissing) {
+  for (const char* log :
+       {"[vite]: Rollup failed to resolve import \"@/components/ui/x\" from \"/app/src/a.tsx\".\n",
+        "src/a.tsx(3,20): error TS2307: Cannot find module '@/components/ui/x' or its types.\n",
+        "Module not found: Can't resolve '@/components/ui/x'\n",
+        "Error: Cannot find module '@/components/ui/x'\n"}) {
+    const Error error = explain(log);
+    EXPECT_EQ(error.cause, "missing_file") << log;
+    EXPECT_EQ(error.message, "@/components/ui/x is imported and there is no such file") << log;
+    EXPECT_TRUE(error.next.empty()) << log;
+  }
+  EXPECT_EQ(explain("Module not found: Can't resolve '@scope/name/x'\n").cause,
+            "missing_dependency");
+}
+
+TEST(Failure, AToolThatIsNotThereIsNoDependency) {
+  EXPECT_EQ(explain("sh: 1: lein: not found\n").cause, "missing_toolchain");
+  EXPECT_EQ(explain("/app/build.sh: line 3: gradle: command not found\n").cause,
+            "missing_toolchain");
+  EXPECT_EQ(explain("sh: 1: vite: not found\n").cause, "missing_dependency");
+}
+
+TEST(Failure, ALockfilesHostIsNoPartOfAName) {
+  const Error error = explain(
+      "npm error code E404\nnpm error 404 Not Found - GET https://npm.cache.example/a/-/a-1.tgz\n"
+      "npm error 404  'a@https://npm.cache.example/a/-/a-1.tgz' is not in this registry.\n");
+  EXPECT_EQ(error.message,
+            "npm.cache.example does not have the package a that the lockfile says it has");
+}
+
 TEST(Failure, CarriesPhaseCommandAndExitCode) {
   const Error error = explain("boom\n");
   EXPECT_EQ(error.code, Errc::build_failed);

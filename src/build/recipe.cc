@@ -53,6 +53,24 @@ void add_common(const Ground& ground, const std::vector<Toolchain>& tools, EnvVa
     env["DENO_DIR"] = work_directory(*ground.service) + "/.deno";
 }
 
+// What packages fetch or do at their install that no deploy needs; docs/repairs.md lists them.
+constexpr std::pair<std::string_view, std::string_view> install_switches[] = {
+    {"HUSKY", "0"},
+    {"CYPRESS_INSTALL_BINARY", "0"},
+    {"ELECTRON_SKIP_BINARY_DOWNLOAD", "1"},
+    {"CHROMEDRIVER_SKIP_DOWNLOAD", "true"},
+    {"GECKODRIVER_SKIP_DOWNLOAD", "1"},
+    {"DISABLE_OPENCOLLECTIVE", "1"},
+    {"ADBLOCK", "1"},
+    {"SUPPRESS_SUPPORT", "1"},
+};
+
+// uv takes a folder of the project's own for unchanged when its manifest's time is: blobs keep
+// theirs, so that a change of its code alone would install the old code.
+constexpr std::string_view renew_local_packages =
+    "find . -name .venv -prune -o -name node_modules -prune -o \\( -name pyproject.toml -o -name "
+    "setup.py -o -name setup.cfg \\) -exec touch {} + 2>/dev/null\n";
+
 // Makes .venv unless it is there. With uv in a tenth of a second; pip comes into it only when the
 // command calls it.
 std::string venv_prelude(const Ground& ground, std::string_view command) {
@@ -95,8 +113,9 @@ std::string work_directory(const Service& service) {
 std::optional<std::string> install_script(const Ground& ground) {
   const std::string command = ground.service->install.value_or("");
   if (is_python(ground))
-    return venv_prelude(ground, command) + uv_functions(ground, command) +
-           (command.empty() ? ":" : command);
+    return venv_prelude(ground, command) +
+           (find_tool(ground.tools, "uv") != nullptr ? std::string(renew_local_packages) : "") +
+           uv_functions(ground, command) + (command.empty() ? ":" : command);
   if (command.empty()) return std::nullopt;
   return command;
 }
@@ -140,8 +159,18 @@ EnvVars step_environment(const Ground& ground, BuildStep step) {
           "GATSBY_TELEMETRY_DISABLED", "STORYBOOK_DISABLE_TELEMETRY"})
       env[name] = "1";
     env["NG_CLI_ANALYTICS"] = "false";
-    env["HUSKY"] = "0";
     env["COREPACK_ENABLE_DOWNLOAD_PROMPT"] = "0";
+    for (const auto& [name, value] : install_switches) env[std::string(name)] = value;
+    // Installs and builds have the dependencies of development, whatever NODE_ENV or .npmrc say;
+    // also where a build installs for itself.
+    env["npm_config_include"] = "dev";
+    env["YARN_PRODUCTION"] = "false";
+    if (ground.service->package_manager == "pnpm") {
+      env["npm_config_production"] = "false";
+      // That a package's own script is not allowed to run is no reason to fail.
+      env["npm_config_strict_dep_builds"] = "false";
+      env["pnpm_config_strict_dep_builds"] = "false";
+    }
     if (node->program == "/usr/bin/node") env["npm_package_config_node_gyp_nodedir"] = "/usr";
     if (step == BuildStep::build) env["NODE_ENV"] = "production";
   }

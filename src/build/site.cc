@@ -65,9 +65,40 @@ bool is_publishable(std::string_view path) {
   return true;
 }
 
-Manifest site_of_source(const Manifest& source, std::string_view directory) {
+Manifest site_of_source(const Manifest& source, std::string_view directory,
+                        const LinkTarget& target_of) {
+  constexpr std::size_t most_linked = 20'000;
   const std::string prefix = prefix_of(directory);
   Manifest site;
+  std::size_t linked = 0;
+  const auto publish = [&](const std::string& path, const ManifestEntry& file) {
+    if (is_publishable(path) && is_publishable(std::string_view(file.path).substr(prefix.size())))
+      site.entries.push_back(
+          {.path = path, .mode = FileMode::regular, .size = file.size, .digest = file.digest});
+  };
+  for (const ManifestEntry& entry : source.entries) {
+    if (entry.mode != FileMode::symlink || !entry.path.starts_with(prefix)) continue;
+    // By names alone; a chain of links is followed a few times.
+    std::optional<std::string> at = entry.path;
+    const ManifestEntry* file = &entry;
+    for (int i = 0; i < max_links && file != nullptr && file->mode == FileMode::symlink; ++i) {
+      const std::string target = target_of(file->digest);
+      if (target.empty() || target.starts_with('/')) at.reset();
+      if (at) at = normalize(at->substr(0, at->rfind('/') + 1) + target);
+      file = at ? source.find(*at) : nullptr;
+    }
+    const std::string path = entry.path.substr(prefix.size());
+    if (!at || !at->starts_with(prefix)) continue;
+    if (file != nullptr && file->mode != FileMode::symlink) {
+      publish(path, *file);
+      continue;
+    }
+    const std::string below = *at + "/";
+    if (file != nullptr || path.starts_with(below.substr(prefix.size()))) continue;
+    for (const ManifestEntry& each : source.entries)
+      if (each.path.starts_with(below) && each.mode != FileMode::symlink && ++linked <= most_linked)
+        publish(path + "/" + each.path.substr(below.size()), each);
+  }
   for (const ManifestEntry& entry : source.entries) {
     if (!entry.path.starts_with(prefix) || entry.mode == FileMode::symlink) continue;
     const std::string path = entry.path.substr(prefix.size());
@@ -75,6 +106,9 @@ Manifest site_of_source(const Manifest& source, std::string_view directory) {
     site.entries.push_back(
         {.path = path, .mode = FileMode::regular, .size = entry.size, .digest = entry.digest});
   }
+  std::ranges::sort(site.entries, {}, &ManifestEntry::path);
+  const auto same = std::ranges::unique(site.entries, {}, &ManifestEntry::path);
+  site.entries.erase(same.begin(), same.end());
   return site;
 }
 

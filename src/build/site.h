@@ -17,7 +17,11 @@ namespace slipway {
 [[nodiscard]] bool is_publishable(std::string_view path);
 
 // The site in a source tree's folder `directory` ("" is the root): no file is read or copied.
-[[nodiscard]] Manifest site_of_source(const Manifest& source, std::string_view directory);
+// Links count as what they lead to within the folder: a file, or a folder's files. `target_of`
+// reads a link's target.
+using LinkTarget = std::function<std::string(const Digest& link)>;
+[[nodiscard]] Manifest site_of_source(const Manifest& source, std::string_view directory,
+                                      const LinkTarget& target_of);
 
 struct SiteLimits {
   std::uint64_t max_files = 200'000;

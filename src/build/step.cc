@@ -33,6 +33,7 @@ Status run_step(const StepJob& job, StepRunner& runner, BuildObserver& observer,
   LogTail tail(256u << 10);
   const auto sink = [&](std::string_view bytes) {
     tail.append(bytes);
+    if (job.log != nullptr) job.log->append(bytes);
     observer.output(bytes);
   };
   SLIPWAY_TRY(const StepRunner::Outcome outcome,

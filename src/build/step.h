@@ -28,6 +28,7 @@ struct StepJob {
   SandboxSpec spec;
   const Service* service = nullptr;
   BuildLimits limits;
+  LogTail* log = nullptr;  // when given: keeps the end of what it printed
 };
 // Runs it to its end. A failing command is Errc::build_failed, explained by its log (failure.h).
 // Errors also: canceled, and what the runner says.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <system_error>
@@ -25,7 +26,8 @@ namespace {
 struct DeployArguments {
   std::optional<std::string> path, project, team, alias, message, ttl;
   std::vector<std::string> env, build_env;
-  bool prod = false, no_wait = false, dry_run = false, with_workers = false, with_schedules = false;
+  bool prod = false, no_wait = false, dry_run = false, with_workers = false, with_schedules = false,
+       no_repair = false;
   PlanOptions plan;
 };
 
@@ -92,6 +94,7 @@ json::object overrides_of(const DeployArguments& arguments) {
     if (*value) out[key] = **value;
   if (arguments.with_workers) out["with_workers"] = true;
   if (arguments.with_schedules) out["with_schedules"] = true;
+  if (arguments.no_repair) out["no_repair"] = true;
   return out;
 }
 
@@ -189,6 +192,28 @@ Result<int> promote_deployed(Context& context, ApiClient& api, json::object depl
   return info(error->code).exit_code;
 }
 
+// Variables that nobody set and that a file here has: the one command that gives them.
+void tell_left_behind(Context& context, const Uploaded& uploaded, const json::object& deployment) {
+  std::vector<std::string> names;
+  std::string file;
+  for (const json::value& finding : array_at(deployment, "findings")) {
+    if (!finding.is_object() || text_at(finding.get_object(), "code") != "variable_unset") continue;
+    const std::string message = text_at(finding.get_object(), "message");
+    const std::string_view name = std::string_view(message).substr(0, message.find(' '));
+    const auto at = std::ranges::find(uploaded.left_behind, name, &Uploaded::LeftBehind::name);
+    if (at == uploaded.left_behind.end()) continue;
+    if (file.empty()) file = at->file;
+    names.emplace_back(name);
+  }
+  if (names.empty() || context.common.quiet) return;
+  const Style style = context.console.err_style();
+  context.console.err(fmt::format(
+      "{} the code reads {}, which {} here: {}\n", style.yellow("note:"),
+      sanitize_line(join(names, ", ")), sanitize_line(file) + " has",
+      style.cyan(sanitize_line(fmt::format("slipway env import -s {} --project {}",
+                                           shell_quote(file), text_at(deployment, "project"))))));
+}
+
 Result<int> deploy(Context& context, const DeployArguments& arguments) {
   const Duration began = context.clock.monotonic();
   SLIPWAY_TRY(const DeployPlan plan, check(context, arguments));
@@ -222,6 +247,7 @@ Result<int> deploy(Context& context, const DeployArguments& arguments) {
   if (cancel->requested()) return cancel->report(followed ? followed->deployment : created);
   if (!followed) return fail(std::move(followed).error());
   cancel.reset();
+  tell_left_behind(context, uploaded, followed->deployment);
   const Duration took = context.clock.monotonic() - began;
   if (!arguments.prod || deployment_error(followed->deployment))
     return report_deployment(context, *followed, took);
@@ -253,6 +279,8 @@ Action define_deploy(Arguments& arguments, CommonOptions& common) {
       "--with-workers", own->with_workers,
       "run the workers of this preview, too; a folder of workers alone always runs them");
   arguments.flag("--with-schedules", own->with_schedules, "run what this preview schedules, too");
+  arguments.flag("--no-repair", own->no_repair,
+                 "let a build that fails for a known cause fail, instead of repairing it");
   arguments.flag("-y, --yes", common.yes, "ask nothing");
   arguments.flag("--json", common.json, "print the deployment as JSON");
   return [own](Context& context) { return deploy(context, *own); };

@@ -174,6 +174,38 @@ std::optional<Error> deployment_error(const json::object& deployment) {
   return error;
 }
 
+namespace {
+
+// What building and running it taught: one line each, with its fix.
+std::string findings_block(const json::array& findings, const Style& style) {
+  constexpr std::size_t most = 8;
+  std::string out;
+  std::size_t shown = 0;
+  for (const json::value& each : findings) {
+    if (!each.is_object()) continue;
+    if (shown++ == most) {
+      out += fmt::format("  {}and {} more: --json has them all\n", style.dim(pad("", 9)),
+                         findings.size() - most);
+      break;
+    }
+    const json::object& finding = each.get_object();
+    const std::string file = text_at(finding, "file");
+    const auto line = number_at(finding, "line");
+    const std::string place = file.empty() ? ""
+                              : line > 0   ? fmt::format(" ({}:{})", file, line)
+                                           : fmt::format(" ({})", file);
+    const bool repaired = text_at(finding, "code").starts_with("repaired_");
+    out += fmt::format("  {}{}\n",
+                       repaired ? style.dim(pad("repaired", 9)) : style.yellow(pad("finding", 9)),
+                       sanitize_line(text_at(finding, "message") + place));
+    if (const std::string fix = text_at(finding, "fix"); !fix.empty())
+      out += fmt::format("  {}{}\n", style.dim(pad("  fix", 9)), sanitize_line(fix));
+  }
+  return out;
+}
+
+}  // namespace
+
 void print_deployment_summary(Context& context, const json::object& deployment, Duration took) {
   const Style style = context.console.err_style();
   const std::string state = text_at(deployment, "state");
@@ -192,6 +224,7 @@ void print_deployment_summary(Context& context, const json::object& deployment, 
   add("alias", text_at(deployment, "alias_url"));
   if (const std::string at = text_at(deployment, "expires_at"); !at.empty())
     add("expires", format_when(at, context.clock.now()));
+  out += findings_block(array_at(deployment, "findings"), style);
   context.console.err(out);
 }
 

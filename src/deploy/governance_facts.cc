@@ -153,6 +153,16 @@ void add_plan(Facts& facts, const Deployment& d) {
                           {"secret", about.second ? 1 : 0}});
 }
 
+void add_repairs(Facts& facts, const Deployment& d) {
+  if (d.plan.services.empty()) facts.unknown("repair", "the build comes after this point");
+  constexpr std::string_view prefix = "repaired_";
+  for (const Warning& finding : d.findings)
+    if (finding.code.starts_with(prefix))
+      facts.add("repair", {{"name", finding.code.substr(prefix.size())},
+                           {"subject", finding.code.substr(prefix.size())},
+                           {"message", finding.message}});
+}
+
 void add_domains(Facts& facts, const Deployment& d, const Names& names) {
   for (const std::string& host : {names.deployment_host(d), names.alias_host(d.project, d.alias)})
     facts.add("domain", {{"name", host},
@@ -285,6 +295,7 @@ Result<Facts> gather_facts(const Asked& asked, const FactSources& sources, const
     add_deployment(facts, *asked.deployment, sources.settings, now_seconds);
     add_files(facts, asked, set);
     add_plan(facts, *asked.deployment);
+    add_repairs(facts, *asked.deployment);
     add_domains(facts, *asked.deployment, sources.names);
     const SandboxLimits& limits = sources.settings.instances.limits;
     facts.add("resource", {{"cpu", limits.cpu_millis},

@@ -79,7 +79,9 @@ class Pipeline {
     std::vector<LayerStore::Pin>& pins;  // until the record names the layers
     std::stop_token stop;
     Manifest source{};
-    std::optional<Ruling> ruling{};  // on showing it, once it is built
+    std::optional<Ruling> ruling{};       // on showing it, once it is built
+    std::optional<Error> failed_start{};  // of what an earlier build made
+    std::vector<Warning> told{};          // findings from before the build
   };
 
   void start_jobs() SLIPWAY_REQUIRES(mutex_);
@@ -88,6 +90,11 @@ class Pipeline {
   [[nodiscard]] Status make_steps(Making& making);
   [[nodiscard]] Status detect_units(Making& making);
   [[nodiscard]] Status build_units(Making& making);
+  // From a build to running instances; once more, when the start's failure can be repaired.
+  [[nodiscard]] Status make_running(Making& making);
+  [[nodiscard]] Status start_units(Making& making);
+  // What people would see at its URL, as findings.
+  void look_at(Making& making);
   // Runs each folder's release command once; what it writes becomes a layer of the units there.
   [[nodiscard]] Status release_units(Making& making);
   [[nodiscard]] Result<std::string> release(Making& making, const Unit& unit,

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "build/failure.h"
 #include "build/step.h"
+#include "deploy/cron.h"
 #include "deploy/instance_spec.h"
 #include "deploy/learning.h"
 #include "deploy/pipeline.h"
@@ -67,10 +68,34 @@ Status Pipeline::make_steps(Making& making) {
   Deployment& deployment = making.deployment;
   SLIPWAY_CHECK(parts_.routes.publish(deployment, "queued"));
   SLIPWAY_CHECK(detect_units(making));
-  SLIPWAY_CHECK(build_units(making));
-  SLIPWAY_CHECK(ask_policies(making));
-  SLIPWAY_CHECK(release_units(making));
-  if (!has_instances(deployment)) return {};
+  making.told = deployment.findings;
+  SLIPWAY_CHECK(make_running(making));
+  look_at(making);
+  return {};
+}
+
+Status Pipeline::make_running(Making& making) {
+  Deployment& deployment = making.deployment;
+  for (;;) {
+    SLIPWAY_CHECK(build_units(making));
+    SLIPWAY_CHECK(ask_policies(making));
+    SLIPWAY_CHECK(release_units(making));
+    if (!has_instances(deployment)) return {};
+    const Status started = start_units(making);
+    if (started) return {};
+    // One unit, so that it is known which build to repair; and a cause that a build can repair.
+    const Error& error = started.error();
+    if (making.failed_start || deployment.options.no_repair || !deployment.companions.empty() ||
+        error.code != Errc::start_failed || error.cause != "missing_dependency")
+      return started;
+    making.journey.end("failed");
+    std::ignore = parts_.fleet.remove(deployment.id);
+    making.failed_start = error;
+  }
+}
+
+Status Pipeline::start_units(Making& making) {
+  Deployment& deployment = making.deployment;
   deployment.state = DeploymentState::starting;
   making.journey.state(deployment.state);
   std::vector<std::string> commands;
@@ -102,6 +127,19 @@ Status Pipeline::detect_units(Making& making) {
       deployment.findings.push_back({.code = "volume_refused",
                                      .message = labelled(deployment, unit, problem),
                                      .fix = "keep a folder of the app's own, such as data"});
+  for (const Unit& unit : units_of(deployment)) {
+    if (unit.kind() != "cron" || unit.service->schedule.empty()) continue;
+    const auto schedule = CronSchedule::parse(unit.service->schedule);
+    if (schedule && schedule->next_after(parts_.clock.now())) continue;
+    deployment.findings.push_back(
+        {.code = "schedule_never_runs",
+         .message = labelled(
+             deployment, unit,
+             fmt::format(
+                 "the schedule \"{}\" never runs: {}", sanitize_line(unit.service->schedule),
+                 schedule ? "there is no such day" : sanitize_line(schedule.error().message))),
+         .fix = "five fields as crontab(5) has them, for example 0 3 * * *"});
+  }
   std::vector<std::string> what;
   for (const Unit& unit : units_of(deployment))
     what.push_back(labelled(
@@ -135,6 +173,7 @@ Status Pipeline::build_units(Making& making) {
   }
   SLIPWAY_TRY(const Environments::Values configured, parts_.environments.values_for(deployment));
   making.log.hide(configured.secrets);
+  deployment.findings = making.told;
   for (const Unit& unit : units) {
     if (!needs_build(*unit.service)) continue;
     BuildRequest request{.project = deployment.project,
@@ -143,7 +182,10 @@ Status Pipeline::build_units(Making& making) {
                          .source_layers = source_layers,
                          .build_env = configured.build,
                          .uid_slot = uid_slot,
-                         .limits = parts_.settings.builds.limits};
+                         .limits = parts_.settings.builds.limits,
+                         .repairs = deployment.options.no_repair ? BuildRequest::Repairs::none
+                                                                 : BuildRequest::Repairs::made,
+                         .failed_start = making.failed_start ? &*making.failed_start : nullptr};
     for (const auto& [name, value] : deployment.options.build_env)
       request.build_env.insert_or_assign(name, value);
     if (EnvVars wires = build_wires(deployment, unit); !wires.empty()) {
@@ -164,6 +206,10 @@ Status Pipeline::build_units(Making& making) {
     artifact_of(deployment, unit.label) = std::move(built->artifact);
     merge_cache(deployment.cache_install, built->cache_install);
     merge_cache(deployment.cache_build, built->cache_build);
+    for (Warning& finding : built->findings) {
+      finding.message = labelled(deployment, unit, finding.message);
+      deployment.findings.push_back(std::move(finding));
+    }
     if (making.stop.stop_requested()) return fail(Errc::canceled, "canceled");
   }
   for (const Unit& unit : units_of(deployment))

@@ -117,5 +117,21 @@ TEST(Schedules, AFailedRunIsCountedAndLogged) {
   EXPECT_NE(log.find("no database"), std::string::npos) << log;
 }
 
+TEST(Schedules, ThatNeverRunAreSaid) {
+  World w;
+  const auto codes_with = [&](std::string_view schedule) {
+    std::set<std::string> codes;
+    const Deployment deployment = w.deploy(
+        "shop", {{"index.html", "<p>hi</p>"},
+                 {"vercel.json",
+                  fmt::format(R"({{"crons":[{{"path":"/api/x","schedule":"{}"}}]}})", schedule)}});
+    for (const Warning& finding : deployment.findings) codes.insert(finding.code);
+    return codes;
+  };
+  for (const char* never : {"0 25 * * *", "0 11 ? * 1", "every day", "0 0 31 2 *"})
+    EXPECT_TRUE(codes_with(never).contains("schedule_never_runs")) << never;
+  EXPECT_FALSE(codes_with("0 3 * * *").contains("schedule_never_runs"));
+}
+
 }  // namespace
 }  // namespace slipway

@@ -150,6 +150,7 @@ Result<DeployOptions> options_from_json(const json::value& value) {
   reader.read("release", out.release).read("output", out.output);
   reader.read("port", out.port).read("health", out.health);
   reader.read("with_workers", out.with_workers).read("with_schedules", out.with_schedules);
+  reader.read("no_repair", out.no_repair);
   SLIPWAY_CHECK(reader.status());
   if (ttl_ms) out.ttl = std::chrono::milliseconds(*ttl_ms);
   return out;
@@ -308,6 +309,7 @@ json::object to_record(const Deployment& deployment) {
         std::chrono::duration_cast<std::chrono::milliseconds>(*deployment.options.ttl).count();
   options["with_workers"] = deployment.options.with_workers;
   options["with_schedules"] = deployment.options.with_schedules;
+  options["no_repair"] = deployment.options.no_repair;
   out["options"] = std::move(options);
   json::object timings;  // only what was measured
   for (const auto& [name, took] : deployment.timings_ms) timings[name] = took;

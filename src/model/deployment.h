@@ -53,6 +53,7 @@ struct DeployOptions {
   std::string release, output, port, health;
   // A preview runs what answers requests; the rest only when asked.
   bool with_workers = false, with_schedules = false;
+  bool no_repair = false;  // a step that fails stays failed (repair/)
   std::string promote_to;  // the environment that it goes on to once it is ready; "" for none
   bool operator==(const DeployOptions&) const = default;
 };

@@ -135,6 +135,12 @@ constexpr FactColumn env_var_columns[] = {
     {"secret", integer, never, "0|1", "", "Kept as a secret"},
 };
 
+constexpr FactColumn repair_columns[] = {
+    {"name", text, never, "", "", "unfrozen_install, peer_conflicts, ...: docs/repairs.md"},
+    {"subject", text, never, "", "", "The name, as waivers name it"},
+    {"message", text, never, "", "", "What was changed, and why"},
+};
+
 constexpr FactColumn config_change_columns[] = {
     {"kind", text, never, "", "env|secret|domain|setting|budget|member|deployment|project", ""},
     {"name", text, never, "", "", ""},
@@ -355,6 +361,10 @@ constexpr FactTable tables[] = {
      "Variables that the code reads or the environment sets. Names, never values.", env_var_columns,
      FactCure::set_flag, "is_set",
      "slipway env set {name}=VALUE --project {project} --env {environment}"},
+    {"repair", FactRows::many, FactSource::platform,
+     "What the build needed changed to go through. A team that wants none: "
+     "SELECT subject FROM repair.",
+     repair_columns},
     {"config_change", FactRows::many, FactSource::platform,
      "What a request of config, secret, domain, budget or remove would change.",
      config_change_columns},

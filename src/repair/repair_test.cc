@@ -1,0 +1,213 @@
+#include "repair/repair.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "repair/lockfile_hosts.h"
+
+namespace slipway::repair {
+namespace {
+
+Service service_of(std::string manager, std::string install) {
+  Service service;
+  service.provider = "node";
+  service.package_manager = std::move(manager);
+  service.install = std::move(install);
+  service.build = service.package_manager + " run build";
+  return service;
+}
+Error error_of(std::string phase, std::string cause, std::string message = "it failed") {
+  Error error{.code = Errc::build_failed, .message = std::move(message)};
+  error.phase = std::move(phase);
+  error.cause = std::move(cause);
+  return error;
+}
+std::optional<Planned> plan(const Service& service, const Error& error, std::string_view log,
+                            const std::map<std::string, int>& used = {}) {
+  return next_repair({.service = service, .error = error, .log = log}, used);
+}
+
+TEST(Repairs, AreNamedOnceAndSayWhatTheyDo) {
+  std::set<std::string_view> names;
+  std::stringstream text;
+  text << std::ifstream(std::string(SLIPWAY_SOURCE_DIR) + "/docs/repairs.md").rdbuf();
+  const std::string manual = text.str();
+  ASSERT_FALSE(manual.empty());
+  for (const Repair& repair : repairs()) {
+    EXPECT_TRUE(names.insert(repair.name).second) << repair.name;
+    EXPECT_FALSE(repair.summary.empty()) << repair.name;
+    EXPECT_GE(repair.most, 1) << repair.name;
+    EXPECT_NE(manual.find(fmt::format("| `{}` |", repair.name)), std::string::npos) << repair.name;
+  }
+}
+
+TEST(Repairs, AStaleLockfileIsNotHeldTo) {
+  struct Row {
+    std::string manager, install, repaired;
+  };
+  for (const Row& row :
+       {Row{"npm", "npm ci", "npm install"},
+        {"npm", "cd .. && npm ci", "cd .. && npm install"},
+        {"pnpm", "pnpm install --frozen-lockfile", "pnpm install --no-frozen-lockfile"},
+        {"yarn", "yarn install --immutable", "yarn install --no-immutable"},
+        {"bun", "bun install --frozen-lockfile", "bun install "}}) {
+    const Service service = service_of(row.manager, row.install);
+    const auto planned = plan(service, error_of("install", "lockfile_mismatch"), "");
+    ASSERT_TRUE(planned) << row.install;
+    EXPECT_EQ(planned->repair->name, "unfrozen_install");
+    EXPECT_EQ(planned->change.install, row.repaired);
+    EXPECT_FALSE(planned->change.fix.empty());
+    EXPECT_EQ(planned->repair->keep, Keep::from_now_on);
+  }
+}
+
+TEST(Repairs, EachIsBoundedAndSoAreAllTogether) {
+  const Service service = service_of("npm", "npm ci");
+  const Error error = error_of("install", "lockfile_mismatch");
+  EXPECT_FALSE(plan(service, error, "", {{"unfrozen_install", 1}}));
+  EXPECT_FALSE(plan(service, error, "", {{"flaky_registry", most_repairs}}));
+  const Error network = error_of("install", "network");
+  const auto first = plan(service, network, "npm error ECONNRESET");
+  const auto second = plan(service, network, "npm error ECONNRESET", {{"flaky_registry", 1}});
+  ASSERT_TRUE(first && second);
+  EXPECT_LT(first->change.pause_seconds, second->change.pause_seconds);  // it backs off
+  EXPECT_EQ(first->repair->keep, Keep::this_time);
+}
+
+TEST(Repairs, CodeThatIsWrongIsNobodysToRepair) {
+  const Service service = service_of("npm", "npm ci");
+  for (const char* cause : {"type_error", "compile_error", "missing_env", "missing_file", "unknown",
+                            "missing_script", "timeout", "output_limit", "disk_full"})
+    EXPECT_FALSE(plan(service, error_of("build", cause), "error TS2322: Type 'string'")) << cause;
+}
+
+TEST(Repairs, AnImportedPackageIsAddedButNoneThatOnlyLooksLikeAKnownOne) {
+  const Service service = service_of("npm", "npm ci");
+  const auto add = [&](std::string_view package) {
+    return plan(service,
+                error_of("build", "missing_dependency",
+                         "the package " + std::string(package) + " is imported but not installed"),
+                "");
+  };
+  const auto planned = add("canvas-confetti");
+  ASSERT_TRUE(planned);
+  EXPECT_NE(planned->change.install->find("npm install --no-save"), std::string::npos);
+  EXPECT_NE(planned->change.install->find(" canvas-confetti"), std::string::npos);
+  EXPECT_TRUE(planned->change.install->starts_with("npm ci && "));
+  EXPECT_EQ(planned->change.fix, "npm install canvas-confetti");
+  EXPECT_TRUE(add("@radix-ui/react-dialog"));
+  for (const char* name : {"raect", "expres", "lodashh", "axois", "@/components", "$(id)", "a;b",
+                           "-g", "fs", "utils", "models.user"})
+    EXPECT_FALSE(add(name)) << name;
+  // A package that the registry does not have is not imported code but a wrong manifest.
+  EXPECT_FALSE(plan(service,
+                    error_of("install", "missing_dependency",
+                             "the package left-padd does not exist in the registry"),
+                    ""));
+}
+
+TEST(Repairs, APackageThatCannotSetItselfUpDoesNotStopTheOthers) {
+  const Service service = service_of("npm", "npm ci");
+  const auto planned = plan(service, error_of("install", "network"),
+                            "npm error code 1\nnpm error path /app/node_modules/supabase\n"
+                            "npm error command failed\nnpm error command sh -c node install.js\n");
+  ASSERT_TRUE(planned);
+  EXPECT_EQ(planned->repair->name, "failed_install_script");
+  EXPECT_TRUE(planned->change.install->starts_with("npm ci --ignore-scripts && "));
+  EXPECT_NE(planned->change.message.find("supabase"), std::string::npos);
+  // The project's own script is its own.
+  EXPECT_FALSE(plan(service, error_of("install", "unknown"),
+                    "npm error code 1\nnpm error path /app\nnpm error command failed\n"));
+  const auto browser =
+      plan(service, error_of("install", "unknown"),
+           "ERROR: Failed to set up chrome v1! Set \"PUPPETEER_SKIP_DOWNLOAD\" env");
+  ASSERT_TRUE(browser);
+  EXPECT_EQ(browser->change.install_env.at("PUPPETEER_SKIP_DOWNLOAD"), "1");
+}
+
+TEST(Repairs, OldHabitsGetWhatTheyWant) {
+  const Service node = service_of("npm", "npm ci");
+  const auto openssl = plan(node, error_of("build", "crash"),
+                            "Error: error:0308010C:digital envelope routines::unsupported");
+  ASSERT_TRUE(openssl);
+  EXPECT_EQ(openssl->change.build_env.at("NODE_OPTIONS"), "--openssl-legacy-provider");
+  EXPECT_TRUE(openssl->change.install_env.empty());
+  Service python = service_of("pip", "uv pip install -r requirements.txt");
+  python.provider = "python";
+  const auto setuptools = plan(python, error_of("start", "missing_dependency"),
+                               "ModuleNotFoundError: No module named 'pkg_resources'");
+  ASSERT_TRUE(setuptools);
+  EXPECT_EQ(setuptools->change.install,
+            "uv pip install -r requirements.txt && uv pip install 'setuptools<81'");
+  const auto peers = plan(node, error_of("install", "dependency_conflict"),
+                          "npm error code ERESOLVE\nnpm error ERESOLVE could not resolve");
+  ASSERT_TRUE(peers);
+  EXPECT_EQ(peers->change.install_env.at("npm_config_legacy_peer_deps"), "true");
+  const auto memory = plan(node, error_of("build", "out_of_memory"),
+                           "FATAL ERROR: Reached heap limit JavaScript heap out of memory");
+  ASSERT_TRUE(memory);
+  EXPECT_EQ(memory->change.memory_percent, 150);
+}
+
+constexpr std::string_view default_registry = "https://registry.example/";
+
+TEST(LockfileHosts, ANpmLockfileAsksTheRegistryForWhatSomebodysCacheHad) {
+  const std::string lock =
+      "{\n  \"packages\": {\n    \"node_modules/a\": {\n      \"version\": \"1.0.0\",\n"
+      "      \"resolved\": \"https://npm.cache.example/team/cache/a/-/a-1.0.0.tgz\",\n"
+      "      \"integrity\": \"sha512-x\"\n    },\n    \"node_modules/@s/b\": {\n"
+      "      \"version\": \"2.0.0\",\n"
+      "      \"resolved\": \"https://registry.npmjs.org/@s/b/-/b-2.0.0.tgz\",\n"
+      "      \"integrity\": \"sha512-y\"\n    }\n  }\n}\n";
+  const auto out = rehost_lockfile("package-lock.json", lock, "", default_registry);
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->entries, 1u);
+  EXPECT_EQ(out->hosts, std::vector<std::string>{"npm.cache.example"});
+  EXPECT_EQ(out->text.find("npm.cache.example"), std::string::npos);
+  EXPECT_NE(out->text.find("sha512-x"), std::string::npos);
+  EXPECT_NE(out->text.find("registry.npmjs.org"), std::string::npos);
+  // A host that .npmrc names is the owner's own registry.
+  EXPECT_FALSE(rehost_lockfile("package-lock.json", lock,
+                               "@team:registry=https://npm.cache.example/team/", default_registry));
+}
+
+TEST(LockfileHosts, NothingWithoutAHashAndNoArchiveOfAGitHostIsTouched) {
+  EXPECT_FALSE(rehost_lockfile("package-lock.json",
+                               "      \"resolved\": \"https://h.example/a/-/a-1.0.0.tgz\",\n"
+                               "      \"license\": \"MIT\"\n",
+                               "", default_registry));
+  EXPECT_FALSE(
+      rehost_lockfile("package-lock.json",
+                      "      \"resolved\": \"https://git.example/o/r/archive/v1.tar.gz\",\n"
+                      "      \"integrity\": \"sha512-x\"\n",
+                      "", default_registry));
+}
+
+TEST(LockfileHosts, EveryFormatIsKnown) {
+  const auto bun =
+      rehost_lockfile("bun.lock",
+                      "    \"@a/b\": [\"@a/b@1.0.0\", \"https://c.example/x/@a/b/-/b-1.0.0.tgz\", "
+                      "{ }, \"sha512-q==\"],\n",
+                      "", default_registry);
+  ASSERT_TRUE(bun);
+  EXPECT_EQ(bun->text, "    \"@a/b\": [\"@a/b@1.0.0\", \"\", { }, \"sha512-q==\"],\n");
+  const auto pnpm = rehost_lockfile(
+      "pnpm-lock.yaml",
+      "    resolution: {integrity: sha512-q==, tarball: https://c.example/a/-/a-1.0.0.tgz}\n", "",
+      default_registry);
+  ASSERT_TRUE(pnpm);
+  EXPECT_EQ(pnpm->text, "    resolution: {integrity: sha512-q==}\n");
+  const auto yarn = rehost_lockfile(
+      "yarn.lock",
+      "  resolved \"https://c.example/x/a/-/a-1.0.0.tgz#ff\"\n  integrity sha512-q==\n", "",
+      default_registry);
+  ASSERT_TRUE(yarn);
+  EXPECT_EQ(yarn->text,
+            "  resolved \"https://registry.example/a/-/a-1.0.0.tgz#ff\"\n  integrity sha512-q==\n");
+}
+
+}  // namespace
+}  // namespace slipway::repair

@@ -1,0 +1,75 @@
+"""Folders as AI builders leave them behind: what is stale, foreign or missing is repaired within the deploy, visibly."""
+import json
+
+import pytest
+
+from support import http
+
+SERVER = "require('http').createServer((q,r)=>r.end('ok')).listen(process.env.PORT)\n"
+
+
+def codes(deployment):
+    return [finding["code"] for finding in deployment["findings"]]
+
+
+@pytest.mark.long
+def test_a_lockfile_that_lacks_a_package_is_not_held_to(slipway, project):
+    # npm's own account of package.json agrees, so only the install itself finds out.
+    lock = {"name": "app", "lockfileVersion": 3, "requires": True,
+            "packages": {"": {"name": "app", "dependencies": {"ms": "^2.1.0"}}}}
+    folder = project({"package.json": json.dumps({"name": "app", "private": True, "dependencies": {"ms": "^2.1.0"},
+                                                  "scripts": {"start": "node server.js"}}),
+                      "package-lock.json": json.dumps(lock),
+                      "server.js": "const ms = require('ms');\nrequire('http').createServer((q,r)=>"
+                                   "r.end(String(ms('1s')))).listen(process.env.PORT)\n"}, name="stale")
+    refused = slipway.cli("deploy", folder, "--no-repair", "--json")
+    assert refused.code == 7 and refused.json()["error"]["cause"] == "lockfile_mismatch", refused
+
+    first = slipway.ok("deploy", folder, "--json").json()
+    assert codes(first) == ["repaired_unfrozen_install"], first["findings"]
+    assert "package-lock-only" in first["findings"][0]["fix"]
+    # What was resolved is kept: the next deploy installs nothing, and does not fail first.
+    (folder / "server.js").write_text((folder / "server.js").read_text() + "// edited\n")
+    second = slipway.cli("deploy", folder, "--json")
+    assert second.json()["cache"]["install"] == "hit" and codes(second.json()) == ["repaired_unfrozen_install"], second
+
+
+def test_only_what_is_public_in_a_file_of_variables_reaches_the_build(slipway, project):
+    folder = project({"package.json": json.dumps({"name": "app", "private": True, "scripts": {"start": "node server.js"}}),
+                      ".gitignore": ".env\n", ".env": "VITE_A=public-value\nDATABASE_URL=postgres://canary-secret\n",
+                      "server.js": "const fs = require('fs');\nconst url = process.env.DATABASE_URL;\n"
+                                   "require('http').createServer((q,r)=>r.end(fs.readFileSync('.env')))"
+                                   ".listen(process.env.PORT)\n"}, name="values")
+    ran = slipway.ok("deploy", folder, "--json")
+    deployment = ran.json()
+    assert http.get(deployment["url"]).text == "VITE_A=public-value\n"
+    unset = [f for f in deployment["findings"] if f["code"] == "variable_unset"]
+    assert [(f["file"], f["line"]) for f in unset] == [("server.js", 2)] and "DATABASE_URL" in unset[0]["message"]
+    assert "sends VITE_A (.env)" in ran.err and "slipway env import -s .env" in ran.err, ran
+    assert "canary" not in str(ran)
+
+
+def test_what_the_first_page_lacks_is_said_beside_its_url(slipway, project):
+    folder = project({"index.html": "<div id=root></div><script src=/assets/app.js></script>"}, name="blank")
+    ran = slipway.ok("deploy", folder, "--json")
+    assert codes(ran.json()) == ["asset_missing"] and "/assets/app.js" in ran.json()["findings"][0]["message"], ran
+    assert "/assets/app.js" in ran.err
+
+
+@pytest.mark.long
+def test_a_change_of_a_local_python_package_is_what_serves(slipway, project):
+    folder = project({"requirements.txt": "./libs/greet\n",
+                      "libs/greet/pyproject.toml": "[project]\nname = 'greet'\nversion = '1.0'\n"
+                                                   "[build-system]\nrequires = ['setuptools']\n"
+                                                   "build-backend = 'setuptools.build_meta'\n",
+                      "libs/greet/greet/__init__.py": "def hello():\n    return 'old'\n",
+                      "app.py": "import http.server, os, greet\n"
+                                "class H(http.server.BaseHTTPRequestHandler):\n"
+                                "    def do_GET(self):\n"
+                                "        self.send_response(200)\n        self.end_headers()\n"
+                                "        self.wfile.write(greet.hello().encode())\n"
+                                "http.server.HTTPServer(('', int(os.environ['PORT'])), H).serve_forever()\n"},
+                     name="greeting")
+    assert http.get(slipway.ok("deploy", folder, "--json").json()["url"]).text == "old"
+    (folder / "libs/greet/greet/__init__.py").write_text("def hello():\n    return 'new'\n")
+    assert http.get(slipway.ok("deploy", folder, "--json").json()["url"]).text == "new"
