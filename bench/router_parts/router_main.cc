@@ -48,6 +48,21 @@ slipway::RouteTarget split_of(std::vector<slipway::TrafficSplit::Arm> arms) {
   return std::shared_ptr<const slipway::TrafficSplit>(std::move(split));
 }
 
+class NoApi final : public slipway::Api {
+ public:
+  [[nodiscard]] slipway::ApiPlan plan(const slipway::ApiRequest&) const override {
+    return {.answer = slipway::ApiResponse{.status = 404}};
+  }
+  [[nodiscard]] slipway::ApiAdmission admit(slipway::ApiRequest&) override { return {}; }
+  [[nodiscard]] slipway::ApiResponse answer(slipway::ApiRequest&) override {
+    return {.status = 404};
+  }
+  [[nodiscard]] slipway::Status probe() override { return {}; }
+  [[nodiscard]] slipway::ApiResponse health(std::span<const slipway::HealthReason>) const override {
+    return {};
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,10 +77,9 @@ int main(int argc, char** argv) {
   routes.publish({{"app.localhost", slipway::RouteTarget(backend)},
                   {"release.localhost", split_of({arm_of(backend, 10'000)})},
                   {"canary.localhost", split_of({arm_of(backend, 9'500), arm_of(backend, 500)})}});
-  auto router = slipway::Router::start(
-      {.port = 0}, clock, routes,
-      [](slipway::ApiRequest&) { return slipway::ApiResponse{.status = 404}; },
-      [](const std::shared_ptr<slipway::Backend>&) {});
+  NoApi api;
+  auto router = slipway::Router::start({.port = 0}, clock, routes, api,
+                                       [](const std::shared_ptr<slipway::Backend>&) {});
   if (!router) {
     fmt::print(stderr, "{}\n", router.error().message);
     return 1;

@@ -1,7 +1,5 @@
 #include "api/context.h"
 
-#include <unistd.h>
-
 #include <boost/json/serialize.hpp>
 
 #include "base/text.h"
@@ -15,26 +13,37 @@ const std::string& ApiCall::path_value(std::string_view name) const {
   return none;
 }
 
-Result<std::string> ApiCall::body_text(std::size_t limit) const {
-  if (request.body_bytes > limit || request.body.size() > limit)
-    return fail(Errc::too_large, fmt::format("the body is larger than {} bytes", limit));
-  if (!request.body_file.valid()) return request.body;
-  std::string text(static_cast<std::size_t>(request.body_bytes), '\0');
-  std::size_t have = 0;
-  while (have < text.size()) {
-    const ssize_t n = ::pread(request.body_file.get(), text.data() + have, text.size() - have,
-                              static_cast<off_t>(have));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno(errno, "read the body");
-    if (n == 0) return fail(Errc::io, "the body's file is shorter than it was");
-    have += static_cast<std::size_t>(n);
+namespace {
+
+// A body is many times as large once it is parsed when it is made of next to nothing: so many
+// values are more than the largest tree of files needs.
+constexpr std::size_t most_values = 1'200'000, counted_from = 1u << 20;
+
+// At the least as many as there are values.
+std::size_t count_values(std::string_view text) {
+  std::size_t count = 1;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      if (c == '"') quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == ',' || c == '[' || c == '{') {
+      ++count;
+    }
   }
-  return text;
+  return count;
 }
 
+}  // namespace
+
 Result<json::value> ApiCall::body_json() const {
-  SLIPWAY_TRY(const std::string text, body_text());
+  const std::string& text = request.body;
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) return json::object();
+  if (text.size() > counted_from && count_values(text) > most_values)
+    return fail(Errc::too_large, fmt::format("the body has more than {} values", most_values));
   SLIPWAY_TRY(json::value value, parse_json(text));
   if (!value.is_object()) return fail(Errc::invalid_argument, "the body must be a JSON object");
   return value;

@@ -54,8 +54,6 @@ struct ApiCall {
   std::optional<Duration> retry_after;
 
   [[nodiscard]] const std::string& path_value(std::string_view name) const;
-  // The whole body as text. Errors: too_large above `limit`.
-  [[nodiscard]] Result<std::string> body_text(std::size_t limit = 64u << 20) const;
   // The body as JSON; an empty one is an empty object.
   [[nodiscard]] Result<json::value> body_json() const;
   // The header's, made the caller's own: nobody gets another's answer by repeating a key.

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "api/testing/api_world.h"
 
 namespace slipway {
@@ -100,6 +102,73 @@ TEST_F(ApiTest, ValuesOfVariablesNeverComeBack) {
   EXPECT_EQ(std::get<std::string>(made.body).find("hunter2"), std::string::npos);
   EXPECT_EQ(body_of(made).at("env").as_array().at(0).as_string(), "KEY");
   std::ignore = world.settled(DeploymentId::parse(body_of(made).at("id").as_string()).value());
+}
+
+// By its head alone, on the event loop: nothing of a body is kept for somebody who may not send it.
+TEST_F(ApiTest, APathThatIsNotThereAndAMissingTokenAreAnsweredByTheHead) {
+  const auto planned = [&](std::string method, std::string path, HttpHeaders headers = {}) {
+    return api.plan(
+        {.method = std::move(method), .path = std::move(path), .headers = std::move(headers)});
+  };
+  EXPECT_EQ(planned("POST", "/v1/nothing").answer->status, 404);
+  EXPECT_EQ(planned("POST", "/healthz").answer->status, 405);
+  const HttpHeaders token_of_somebody{{"Authorization", "Bearer somebody"}};
+  for (const ApiRoute& route : api_routes()) {
+    const std::string method(route.method), path(route.path);
+    if (route.permission == Permission::none) continue;
+    EXPECT_EQ(planned(method, path).answer.value().status, 401) << path;
+    const ApiPlan plan = planned(method, path, token_of_somebody);
+    EXPECT_FALSE(plan.answer) << path;
+    // Only packs are large, and they are not kept.
+    const bool pack = path == "/v1/uploads/{id}/pack";
+    EXPECT_EQ(plan.kind == CallKind::upload, pack) << path;
+    EXPECT_EQ(plan.body_limit > small_body, path == "/v1/uploads") << path;
+  }
+  EXPECT_EQ(planned("GET", "/healthz").health, ApiPlan::Health::asked);
+}
+
+TEST_F(ApiTest, WhatMustAlwaysWorkHasThreadsOfItsOwn) {
+  std::set<std::string_view> brakes;
+  for (const ApiRoute& route : api_routes())
+    if (route.kind == CallKind::brake) brakes.insert(route.operation);
+  for (const char* name : {"killAgent", "revokeToken", "rollBack", "reject", "cancelRollout"})
+    EXPECT_TRUE(brakes.contains(name)) << name;
+}
+
+TEST_F(ApiTest, AgentsOfOnePersonShareWhatOneMayTake) {
+  const auto admitted = [&](const std::string& text) {
+    ApiRequest request{
+        .method = "GET", .path = "/v1/whoami", .headers = {{"Authorization", "Bearer " + text}}};
+    return api.admit(request);
+  };
+  const ApiAdmission person = admitted(token);
+  const ApiAdmission narrowed = admitted(w.narrowed(token, {}));
+  const ApiAdmission agent = admitted(w.narrowed(token, {.agent = "coder"}));
+  const ApiAdmission renamed =
+      admitted(w.narrowed(w.narrowed(token, {.agent = "coder"}), {.agent = "coder7"}));
+  EXPECT_EQ(person.principal, narrowed.principal);
+  EXPECT_EQ(agent.principal, renamed.principal);
+  EXPECT_NE(person.principal, agent.principal);
+  EXPECT_EQ(person.work, WorkClass::release);
+  EXPECT_EQ(agent.work, WorkClass::preview);
+  EXPECT_NE(admitted(w.token_of("bob", Role::admin)).principal, person.principal);
+}
+
+TEST_F(ApiTest, ABodyOfNothingButBracketsIsNotParsed) {
+  std::string brackets = R"({"project":"shop","manifest":[)";
+  while (brackets.size() < (8u << 20)) brackets += "[],";
+  brackets += "[]]}";
+  EXPECT_EQ(code_of(call("POST", "/v1/uploads", brackets)), "too_large");
+  EXPECT_EQ(code_of(call("POST", "/v1/deployments", std::string(2u << 20, ' '))), "too_large");
+}
+
+TEST_F(ApiTest, HealthSaysWhatDoesNotAnswer) {
+  const std::vector<HealthReason> reasons{{"store", "has not answered for 1000 ms"}};
+  const ApiResponse ill = api.health(reasons);
+  EXPECT_EQ(ill.status, 503);
+  EXPECT_EQ(body_of(ill).at("reasons").at(0).at("part").as_string(), "store");
+  EXPECT_EQ(api.health({}).status, 200);
+  EXPECT_TRUE(api.probe());
 }
 
 TEST_F(ApiTest, UploadsLearnWhatIsMissing) {

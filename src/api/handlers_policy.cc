@@ -8,8 +8,6 @@
 namespace slipway::handlers {
 namespace {
 
-constexpr std::size_t longest_policy_body = 1u << 20;
-
 json::object to_json(const RuleTestResult& test) {
   return {{"rule", test.rule},
           {"test", test.test},
@@ -53,8 +51,7 @@ json::object trial_json(const GovernanceService::PolicyTrial& trial) {
 }
 
 Result<GovernanceService::NewPolicy> new_policy(const ApiCall& call) {
-  SLIPWAY_TRY(const std::string text, call.body_text(longest_policy_body));
-  SLIPWAY_TRY(const json::value body, parse_json(text));
+  SLIPWAY_TRY(const json::value body, call.body_json());
   GovernanceService::NewPolicy wanted;
   bool advisory_first = false;
   std::int64_t replay = 100;

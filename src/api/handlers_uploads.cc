@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include "api/routes.h"
 #include "base/text.h"
 #include "json/reader.h"
@@ -122,7 +120,7 @@ Result<ApiResponse> open_upload(const ApiContext& context, ApiCall& call) {
   reader.require("project").read("project", project).read("manifest", manifest_text);
   SLIPWAY_CHECK(reader.status());
   SLIPWAY_CHECK(authorize(context, call, project, {}));
-  DeployService::OpenedUpload opened;
+  Uploads::Opened opened;
   if (const json::value* delta = reader.find("delta"); delta != nullptr && !delta->is_null()) {
     SLIPWAY_TRY(const ManifestDelta parsed, delta_from_json(*delta));
     SLIPWAY_TRY(opened, context.service.open_upload(project, parsed));
@@ -146,18 +144,13 @@ Result<ApiResponse> put_pack(const ApiContext& context, ApiCall& call) {
   ApiRequest& request = call.request;
   std::size_t used = 0;
   const BlobStore::Reader body = [&](std::span<char> out) -> Result<std::size_t> {
-    if (!request.body_file.valid()) {
-      const std::size_t n = request.body.copy(out.data(), out.size(), used);
-      used += n;
-      return n;
-    }
-    for (;;) {
-      const ssize_t n = ::read(request.body_file.get(), out.data(), out.size());
-      if (n >= 0) return static_cast<std::size_t>(n);
-      if (errno != EINTR) return fail_errno(errno, "read the pack");
-    }
+    if (request.body_comes) return request.body_comes->read(out);
+    const std::size_t n = request.body.copy(out.data(), out.size(), used);
+    used += n;
+    return n;
   };
-  SLIPWAY_TRY(const BlobStore::PackStats stats, context.service.receive_pack(id, body));
+  SLIPWAY_TRY(const BlobStore::PackStats stats,
+              context.service.receive_pack(id, request.body_bytes, body));
   return json_response(200, json::object{{"files", stats.files}, {"bytes", stats.bytes}});
 }
 

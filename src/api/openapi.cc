@@ -249,7 +249,7 @@ json::object schemas() {
       {"MemberRequest", object_of({{"role", text}}, {"role"})},
       {"Member", object_of({{"team", text}, {"name", text}})},
       {"TeamProject", object_of({{"team", text}, {"project", text}})},
-      {"Health", object_of({{"status", text}, {"version", text}})},
+      {"Health", object_of({{"status", text}, {"version", text}, {"reasons", list_of(anything)}})},
       {"ProjectList", object_of({{"projects", list_of(anything)}})},
       {"AuditPage",
        object_of({{"records", list_of(anything)}, {"next_cursor", or_null("string")}})},

@@ -15,6 +15,9 @@ namespace slipway {
 // see.
 enum class Reach { all, some };
 
+// What most bodies need; a manifest of many files needs more.
+inline constexpr std::uint64_t small_body = 1u << 20, manifest_body = 64u << 20;
+
 // One row of the API: what dispatches, what /v1/openapi.json says, what authorization checks.
 struct ApiRoute {
   std::string_view method;
@@ -26,6 +29,8 @@ struct ApiRoute {
   std::string_view response;  // name of the answer's schema
   Result<ApiResponse> (*handle)(const ApiContext& context, ApiCall& call);
   Reach reach = Reach::all;
+  CallKind kind = CallKind::call;  // which threads it takes
+  std::uint64_t body_limit = small_body;
 };
 
 [[nodiscard]] std::span<const ApiRoute> api_routes();

@@ -247,16 +247,14 @@ Status Server::Parts::listen() {
   wanted.listen_address = settings.listen_address;
   wanted.port = settings.port;
   wanted.domain = settings.domain;
-  wanted.spool_directory = settings.data / "scratch";
   wanted.wake_timeout = settings.instances.start_timeout + 5s;
   wanted.min_body_rate = settings.min_body_rate;
   if (settings.log.access == Settings::Log::Access::on)
     wanted.access_log = RouterSettings::AccessLog::on;
-  const ApiHandler api = [this](ApiRequest& request) { return (*dispatcher)(request); };
   const Router::Wake wake = [this](const std::shared_ptr<Backend>& backend) {
     fleet->wake(backend);
   };
-  SLIPWAY_TRY(router, Router::start(wanted, clock, table, api, wake));
+  SLIPWAY_TRY(router, Router::start(wanted, clock, table, *dispatcher, wake));
   return {};
 }
 

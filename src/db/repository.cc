@@ -1,5 +1,6 @@
 #include "db/repository.h"
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 
 #include "audit/record.h"
@@ -189,6 +190,22 @@ Result<std::vector<Digest>> Repository::upload_manifests() {
     SLIPWAY_TRY(const bool row, query.step());
     if (!row) return out;
     if (const auto digest = Digest::parse(query.text(0))) out.push_back(*digest);
+  }
+}
+
+Result<std::vector<Digest>> Repository::sources(std::string_view project, std::size_t limit) {
+  auto session = database_->session();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT json_extract(record,'$.source.digest') FROM deployment"
+                              " WHERE project=? ORDER BY seq DESC LIMIT ?"));
+  query.bind(1, project).bind(2, static_cast<std::int64_t>(limit));
+  std::vector<Digest> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    if (const auto digest = Digest::parse(query.text(0));
+        digest && std::ranges::find(out, *digest) == out.end())
+      out.push_back(*digest);
   }
 }
 

@@ -73,6 +73,9 @@ class Repository {
   [[nodiscard]] Status remove_uploads_before(Timestamp time);
   [[nodiscard]] Result<std::vector<Digest>> upload_manifests();
 
+  // The manifests of the project's newest deployments, newest first, each once.
+  [[nodiscard]] Result<std::vector<Digest>> sources(std::string_view project, std::size_t limit);
+
   // -- deployments
   // --------------------------------------------------------------------------------------- With a
   // key seen before, stores nothing and returns the deployment made then.

@@ -10,56 +10,24 @@
 
 namespace slipway {
 
-Result<DeployService::OpenedUpload> DeployService::open_upload(const std::string& project,
-                                                               Manifest manifest) {
+Result<Uploads::Opened> DeployService::open_upload(const std::string& project, Manifest manifest) {
   SLIPWAY_CHECK(check_names(project, default_alias));
-  if (manifest.entries.empty())
-    return fail(
-        Errc::invalid_argument, "the folder has no files to deploy",
-        "add an index.html or an app, and see what .gitignore and .slipwayignore leave out");
   parts_.fleet.expect_start();
-  std::vector<Digest> digests;
-  digests.reserve(manifest.entries.size());
-  for (const ManifestEntry& entry : manifest.entries) digests.push_back(entry.digest);
-  OpenedUpload opened{.id = UploadId::random(), .missing = parts_.blobs.missing(digests)};
-  SLIPWAY_TRY(opened.manifest, parts_.blobs.put_manifest(std::move(manifest)));
-  SLIPWAY_CHECK(parts_.repository.add_upload({.id = opened.id,
-                                              .project = project,
-                                              .manifest = opened.manifest,
-                                              .created_at = parts_.clock.now()}));
-  return opened;
+  return uploads_.open(project, std::move(manifest));
 }
 
-Result<DeployService::OpenedUpload> DeployService::open_upload(const std::string& project,
-                                                               const ManifestDelta& delta) {
-  const auto base = parts_.blobs.read_manifest(delta.base);
-  if (!base)
-    return fail(Errc::conflict, "the manifest to compare with is not known here",
-                "send the full manifest");
-  SLIPWAY_TRY(Manifest manifest, apply(**base, delta));
-  return open_upload(project, std::move(manifest));
-}
-
-Result<BlobStore::PackStats> DeployService::receive_pack(const UploadId& id,
-                                                         const BlobStore::Reader& body) {
-  SLIPWAY_TRY(const Upload upload, parts_.repository.get_upload(id));
-  SLIPWAY_TRY(const std::shared_ptr<const Manifest> manifest,
-              parts_.blobs.read_manifest(upload.manifest));
-  std::vector<Digest> digests;
-  std::uint64_t limit = 1u << 20;
-  for (const ManifestEntry& entry : manifest->entries) {
-    digests.push_back(entry.digest);
-    limit += entry.size + 128;
-  }
-  // All of them, not only those still missing: another deploy may have brought one meanwhile.
-  std::ranges::sort(digests);
-  digests.erase(std::ranges::unique(digests).begin(), digests.end());
-  return parts_.blobs.unpack(body, digests, limit);
+Result<Uploads::Opened> DeployService::open_upload(const std::string& project,
+                                                   const ManifestDelta& delta) {
+  SLIPWAY_CHECK(check_names(project, default_alias));
+  parts_.fleet.expect_start();
+  return uploads_.open(project, delta);
 }
 
 Result<Deployment> DeployService::draft(const NewDeployment& wanted,
                                         std::shared_ptr<const Manifest>& source) {
-  SLIPWAY_TRY(const Upload upload, parts_.repository.get_upload(wanted.upload));
+  SLIPWAY_TRY(const Uploads::Complete sent, uploads_.complete(wanted.upload));
+  const Upload& upload = sent.upload;
+  source = sent.manifest;
   Deployment deployment;
   deployment.id = DeploymentId::random();
   deployment.project = wanted.project.empty() ? upload.project : wanted.project;
@@ -75,14 +43,6 @@ Result<Deployment> DeployService::draft(const NewDeployment& wanted,
         return fail(Errc::invalid_argument,
                     fmt::format("'{}' cannot name a variable", sanitize_line(name)),
                     "use -e NAME=VALUE");
-  SLIPWAY_TRY(source, parts_.blobs.read_manifest(upload.manifest));
-  std::vector<Digest> digests;
-  for (const ManifestEntry& entry : source->entries) digests.push_back(entry.digest);
-  if (const auto missing = parts_.blobs.missing(digests); !missing.empty())
-    return fail(
-        Errc::failed_precondition,
-        fmt::format("{} of the upload's {} files have not arrived", missing.size(), digests.size()),
-        "send them to the upload's pack first");
   deployment.message = wanted.options.message;
   deployment.created_at = parts_.clock.now();
   deployment.source = upload.manifest;

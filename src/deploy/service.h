@@ -19,6 +19,7 @@
 #include "deploy/pipeline.h"
 #include "deploy/routes.h"
 #include "deploy/settings.h"
+#include "deploy/uploads.h"
 #include "store/blob_store.h"
 
 namespace slipway {
@@ -46,17 +47,14 @@ class DeployService {
 
   // -- uploads
   // ---------------------------------------------------------------------------------------------
-  struct OpenedUpload {
-    UploadId id;
-    Digest manifest;
-    std::vector<Digest> missing;
-  };
-  [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project, Manifest manifest);
-  // Errors: conflict when the base is unknown here; send the full manifest then.
-  [[nodiscard]] Result<OpenedUpload> open_upload(const std::string& project,
-                                                 const ManifestDelta& delta);
+  [[nodiscard]] Result<Uploads::Opened> open_upload(const std::string& project, Manifest manifest);
+  [[nodiscard]] Result<Uploads::Opened> open_upload(const std::string& project,
+                                                    const ManifestDelta& delta);
   [[nodiscard]] Result<BlobStore::PackStats> receive_pack(const UploadId& id,
-                                                          const BlobStore::Reader& body);
+                                                          std::uint64_t announced,
+                                                          const BlobStore::Reader& body) {
+    return uploads_.receive(id, announced, body);
+  }
 
   // -- making
   // ------------------------------------------------------------------------------------------------
@@ -138,6 +136,10 @@ class DeployService {
   [[nodiscard]] Status go_on_removing(const ApprovalRequest& request);
 
   Parts parts_;
+  Uploads uploads_{{.settings = parts_.settings,
+                    .clock = parts_.clock,
+                    .repository = parts_.repository,
+                    .blobs = parts_.blobs}};
   Mutex recording_;  // deciding and recording are one step: limits hold under concurrency
 };
 

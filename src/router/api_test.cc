@@ -65,28 +65,110 @@ TEST(Api, ReadsSmallBodiesIntoMemory) {
   }
 }
 
-TEST(Api, SpoolsLargeBodiesToAFile) {
-  constexpr std::size_t size = 3u << 20;
-  RouterWorld world({}, {}, [](ApiRequest& request) {
-    if (!request.body_file.valid() || !request.body.empty() || request.body_bytes != size)
-      return ApiResponse{.status = 500};
-    std::string bytes(size, '\0');
-    const bool right = ::read(request.body_file.get(), bytes.data(), size) == ssize_t{size} &&
-                       bytes == std::string(size, 'x');
-    return ApiResponse{.status = right ? 200 : 500};
+// What a client with a token of `limit` bytes may send.
+ApiPlan plan_with(CallKind kind, std::uint64_t limit = 0) {
+  return {.kind = kind, .body_limit = limit};
+}
+constexpr std::string_view chunked_put =
+    "PUT / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+    "Expect: 100-continue\r\n\r\n";
+
+TEST(Api, AnUploadIsReadAsItComesAndHeldBackByASlowReader) {
+  constexpr std::size_t piece = 1u << 20, count = 16;
+  std::promise<void> go;
+  std::atomic<std::size_t> read{0};
+  RouterWorld world({}, {}, [&](ApiRequest& request) {
+    std::vector<char> buffer(100'000);
+    for (bool waited = false;; waited = true) {
+      const auto n = request.body_comes->read(buffer);
+      if (!n) return ApiResponse{.status = 500};
+      if (*n == 0) break;
+      read += *n;
+      if (!waited) go.get_future().wait();
+    }
+    return ApiResponse{.body = std::to_string(read)};
   });
+  world.api.on_plan = [](const ApiRequest&) { return plan_with(CallKind::upload); };
   RawPeer peer = world.connect();
-  peer.send(
-      "PUT / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
-      "Expect: 100-continue\r\n\r\n");
+  peer.send(chunked_put);
   EXPECT_EQ(peer.read_until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
-  for (int i = 0; i < 3; ++i) peer.send("100000\r\n" + std::string(1 << 20, 'x') + "\r\n");
-  peer.send("0\r\n\r\n");
-  EXPECT_EQ(status_of(peer.read_message()), 200);
+  std::atomic<std::size_t> sent{0};
+  std::thread sender([&] {
+    for (std::size_t i = 0; i < count; ++i, sent += piece)
+      peer.send("100000\r\n" + std::string(piece, 'x') + "\r\n");
+    peer.send("0\r\n\r\n");
+  });
+  while (read == 0) std::this_thread::yield();
+  const auto in_flight = world.router->counters().bytes_in;
+  EXPECT_LT(in_flight, 4u << 20);
+  go.set_value();
+  const std::string answer = peer.read_message();
+  sender.join();
+  EXPECT_EQ(status_of(answer), 200);
+  EXPECT_EQ(body_of(answer), std::to_string(piece * count));
+}
+
+TEST(Api, AnUploadWhoseHandlerHasEnoughIsAnsweredInTheMiddle) {
+  RouterWorld world({}, {}, [&](ApiRequest& request) {
+    char some[10];
+    std::ignore = request.body_comes->read(some);
+    return ApiResponse{.status = 413, .body = "enough"};
+  });
+  world.api.on_plan = [](const ApiRequest&) { return plan_with(CallKind::upload); };
+  RawPeer peer = world.connect();
+  peer.send("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n0123456789");
+  const std::string answer = peer.read_all();
+  EXPECT_EQ(status_of(answer), 413);
+  EXPECT_EQ(header_of(answer, "Connection"), "close");
+}
+
+TEST(Api, AnUploadThatBreaksOffFailsItsReader) {
+  std::promise<Errc> told;
+  RouterWorld world({}, {}, [&](ApiRequest& request) {
+    char some[10];
+    for (;;) {
+      const auto n = request.body_comes->read(some);
+      if (n && *n > 0) continue;
+      told.set_value(n ? Errc::internal : n.error().code);
+      return ApiResponse{};
+    }
+  });
+  world.api.on_plan = [](const ApiRequest&) { return plan_with(CallKind::upload); };
+  RawPeer peer = world.connect();
+  peer.send("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n0123456789");
+  peer.close();
+  EXPECT_EQ(told.get_future().get(), Errc::canceled);
+}
+
+// Nothing of a body is read before it is known who asks.
+TEST(Api, ABodyIsAskedForOnlyOnceItsSenderMaySendIt) {
+  std::atomic<int> asked{0}, answered{0};
+  RouterWorld world({}, {}, [&](ApiRequest&) {
+    ++answered;
+    return ApiResponse{};
+  });
+  world.api.on_admit = [&](ApiRequest& request) {
+    ++asked;
+    EXPECT_TRUE(request.body.empty());
+    return ApiAdmission{.refusal = ApiResponse{.status = 401}, .principal = ""};
+  };
+  for (const CallKind kind : {CallKind::call, CallKind::upload}) {
+    world.api.on_plan = [kind](const ApiRequest&) { return plan_with(kind, 1000); };
+    // No "100 Continue" comes before the refusal.
+    EXPECT_EQ(status_of(world.ask(chunked_put)), 401);
+  }
+  EXPECT_EQ(asked, 2);
+  world.api.on_plan = [](const ApiRequest&) {
+    return ApiPlan{.answer = ApiResponse{.status = 404}};
+  };
+  EXPECT_EQ(status_of(world.ask(chunked_put)), 404);
+  EXPECT_EQ(asked, 2) << "nobody was asked about a path that is not there";
+  EXPECT_EQ(answered, 0);
 }
 
 TEST(Api, RefusesBodiesBeyondTheLimitWithoutReadingThem) {
-  RouterWorld world({}, {.max_api_body_bytes = 1000});
+  RouterWorld world;
+  world.api.on_plan = [](const ApiRequest&) { return plan_with(CallKind::call, 1000); };
   const std::string announced = world.ask(
       "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n");
   EXPECT_EQ(status_of(announced), 413);
@@ -96,6 +178,164 @@ TEST(Api, RefusesBodiesBeyondTheLimitWithoutReadingThem) {
   const std::string streamed = peer.read_all();
   EXPECT_EQ(status_of(streamed), 413);
   EXPECT_THAT(streamed, HasSubstr("\"too_large\""));
+}
+
+// Bodies that are on their way are bounded for each principal: another one's is taken all the same.
+TEST(Api, BodiesOnTheirWayAreBoundedForEachPrincipal) {
+  RouterWorld world;
+  world.api.on_plan = [](const ApiRequest&) { return plan_with(CallKind::call, 64u << 20); };
+  world.api.on_admit = [](ApiRequest& request) {
+    return ApiAdmission{.principal = std::string(*find_header(request.headers, "X-Who"))};
+  };
+  const auto post = [](std::string_view who) {
+    return "POST / HTTP/1.1\r\nHost: localhost\r\nX-Who: " + std::string(who) +
+           "\r\nContent-Length: 60000000\r\nExpect: 100-continue\r\n\r\n";
+  };
+  RawPeer first = world.connect(), other = world.connect();
+  first.send(post("greedy"));
+  EXPECT_THAT(first.read_until("\r\n\r\n"), HasSubstr("100 Continue"));
+  const std::string second = world.ask(post("greedy"));
+  EXPECT_EQ(status_of(second), 503);
+  EXPECT_EQ(header_of(second, "Retry-After"), "1");
+  other.send(post("modest"));
+  EXPECT_THAT(other.read_until("\r\n\r\n"), HasSubstr("100 Continue"));
+  first.close();
+  // What the greedy one held is given back once its connection is gone.
+  std::string again;
+  do {
+    RawPeer peer = world.connect();
+    peer.send(post("greedy"));
+    again = peer.read_until("\r\n\r\n");
+  } while (status_of(again) == 503);
+  EXPECT_THAT(again, HasSubstr("100 Continue"));
+}
+
+// Handlers of one kind that all wait keep nobody of another kind waiting, and one principal's keep
+// nobody else's waiting.
+class Kinds : public ::testing::Test {
+ protected:
+  Kinds() {
+    world.api.on_plan = [](const ApiRequest& request) {
+      if (request.path == "/health") return ApiPlan{.health = ApiPlan::Health::asked};
+      return plan_with(request.path == "/brake"   ? CallKind::brake
+                       : request.path == "/waits" ? CallKind::waits
+                                                  : CallKind::call);
+    };
+    world.api.on_admit = [](ApiRequest& request) {
+      const std::string who(find_header(request.headers, "X-Who").value_or("somebody"));
+      return ApiAdmission{.principal = who,
+                          .work = who == "agent" ? WorkClass::preview : WorkClass::release};
+    };
+  }
+  ~Kinds() override { release(); }
+  void release() {
+    if (!released_) go_.set_value();
+    released_ = true;
+  }
+  // A request that is not answered before release().
+  void hang(std::string_view path, std::string_view who) {
+    hanging_.push_back(world.connect());
+    hanging_.back().send("GET " + std::string(path) +
+                         "?hang=1 HTTP/1.1\r\nHost: localhost\r\nX-Who: " + std::string(who) +
+                         "\r\n\r\n");
+  }
+  void wait_for_hanging(int count) const {
+    while (in_ < count) std::this_thread::yield();
+  }
+  int status(std::string_view path, std::string_view who) const {
+    return status_of(world.get(path, "localhost", "X-Who: " + std::string(who) + "\r\n"));
+  }
+
+  std::promise<void> go_;
+  std::shared_future<void> gone_ = go_.get_future();
+  std::atomic<int> in_{0};
+  RouterWorld world{{}, {}, [this](ApiRequest& request) {
+                      if (request.query_value("hang")) {
+                        ++in_;
+                        gone_.wait();
+                      }
+                      return ApiResponse{};
+                    }};
+  std::vector<RawPeer> hanging_;
+  bool released_ = false;
+};
+
+TEST_F(Kinds, CallsThatWaitKeepNoOtherKindWaiting) {
+  for (int i = 0; i < 30; ++i) hang("/waits", i % 2 == 0 ? "agent" : "ann");
+  wait_for_hanging(12);
+  EXPECT_EQ(status("/call", "agent"), 200);
+  EXPECT_EQ(status("/brake", "agent"), 200);
+  EXPECT_EQ(status("/waits", "bob"), 200) << "somebody else's share is free";
+  EXPECT_EQ(status("/health", ""), 200);
+}
+
+TEST_F(Kinds, OnePrincipalHasAShareOfTheThreadsAndABoundedLine) {
+  for (int i = 0; i < 40; ++i) hang("/waits", "ann");
+  wait_for_hanging(8);
+  // 8 are being answered, 32 wait; one of the next is refused at once, when all of those are in.
+  std::string refused;
+  while (status_of(refused) != 429) {
+    RawPeer peer = world.connect();
+    timeval brief{.tv_sec = 0, .tv_usec = 50'000};
+    ::setsockopt(peer.fd(), SOL_SOCKET, SO_RCVTIMEO, &brief, sizeof brief);
+    peer.send("GET /waits?hang=1 HTTP/1.1\r\nHost: localhost\r\nX-Who: ann\r\n\r\n");
+    refused = peer.read_until("\r\n\r\n");
+    hanging_.push_back(std::move(peer));
+  }
+  EXPECT_EQ(header_of(refused, "Retry-After"), "1");
+  EXPECT_EQ(in_, 8);
+}
+
+TEST_F(Kinds, HealthNamesWorkersThatDoNotAnswer) {
+  for (int i = 0; i < 8; ++i) hang("/call", i % 2 == 0 ? "ann" : "bob");
+  wait_for_hanging(8);
+  const std::string ill = world.get("/health", "localhost");
+  EXPECT_EQ(status_of(ill), 503);
+  EXPECT_THAT(body_of(ill), ::testing::StartsWith("workers: has not answered for"));
+  release();
+  while (status_of(world.get("/health", "localhost")) != 200) std::this_thread::yield();
+}
+
+TEST_F(Kinds, HealthNamesAStoreThatDoesNotAnswerOrFails) {
+  world.api.on_probe = [this]() -> Status {
+    gone_.wait();
+    return fail(Errc::io, "the disk is gone");
+  };
+  EXPECT_THAT(body_of(world.get("/health", "localhost")),
+              ::testing::StartsWith("store: has not answered for"));
+  release();
+  std::string ill;
+  do ill = body_of(world.get("/health", "localhost"));
+  while (ill.find("not answered") != std::string::npos);
+  EXPECT_EQ(ill, "store: the disk is gone\n");
+}
+
+TEST_F(Kinds, StreamsHaveASharePerPrincipal) {
+  world.api.on_admit = [](ApiRequest& request) {
+    return ApiAdmission{
+        .principal = std::string(find_header(request.headers, "X-Who").value_or("somebody"))};
+  };
+  std::atomic<int> streams{0};
+  RouterWorld streaming({}, {}, [&](ApiRequest&) {
+    return ApiResponse{.body = ApiResponse::Stream([&](StreamWriter& out) {
+                         ++streams;
+                         std::ignore = out.write("x");
+                         gone_.wait();
+                       })};
+  });
+  streaming.api.on_plan = [](const ApiRequest&) { return plan_with(CallKind::call); };
+  streaming.api.on_admit = world.api.on_admit;
+  std::vector<RawPeer> open;
+  for (int i = 0; i < 32; ++i) {
+    open.push_back(streaming.connect());
+    open.back().send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Who: agent\r\n\r\n");
+    open.back().read_until("\r\n\r\n");
+  }
+  EXPECT_EQ(status_of(streaming.get("/", "localhost", "X-Who: agent\r\n")), 429);
+  RawPeer admin = streaming.connect();
+  admin.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Who: admin\r\n\r\n");
+  EXPECT_EQ(status_of(admin.read_until("\r\n\r\n")), 200);
+  release();
 }
 
 TEST(Api, AHandlerThatThrowsIsA500) {

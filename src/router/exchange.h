@@ -15,6 +15,7 @@
 namespace slipway {
 
 class ApiWorkers;
+class Health;
 class TrafficStats;
 class UpstreamPool;
 class VariantMaker;
@@ -30,9 +31,10 @@ struct Lane {
   const RouterSettings& settings;
   const Clock& clock;
   const RouteTable& routes;
-  const ApiHandler& api;
+  Api& api;
   const Router::Wake& wake;
   ApiWorkers& workers;
+  Health& health;
   VariantMaker& variants;
   RouterCounters& counters;
   Loop& loop;

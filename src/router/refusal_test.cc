@@ -316,7 +316,8 @@ TEST(Stopping, CutsWhatTakesLongerThanTheGrace) {
 TEST(Starting, SaysThatThePortIsTaken) {
   RouterWorld world;
   RouteTable routes;
-  const auto second = Router::start({.port = world.router->port()}, world.clock, routes, {}, {});
+  const auto second =
+      Router::start({.port = world.router->port()}, world.clock, routes, world.api, {});
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().code, Errc::conflict);
 }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "router/api_workers.h"
+#include "router/health.h"
 #include "router/session.h"
 #include "router/upstream_pool.h"
 #include "router/variants.h"
@@ -33,7 +34,7 @@ struct Shared {
   RouterSettings settings;
   const Clock& clock;
   RouteTable& routes;
-  ApiHandler api;
+  Api& api;
   Router::Wake wake;
   RouterCounters counters;
   std::atomic<std::int64_t> open_connections{0};
@@ -42,7 +43,7 @@ struct Shared {
 // One thread: a loop and the sessions on it.
 class LaneThread {
  public:
-  LaneThread(Shared& shared, ApiWorkers& workers, VariantMaker& variants)
+  LaneThread(Shared& shared, ApiWorkers& workers, VariantMaker& variants, Health& health)
       : shared_(shared),
         loop_(tick_of(shared.settings)),
         pool_(loop_, shared.settings.upstream_idle_connections,
@@ -54,6 +55,7 @@ class LaneThread {
             .api = shared.api,
             .wake = shared.wake,
             .workers = workers,
+            .health = health,
             .variants = variants,
             .counters = shared.counters,
             .loop = loop_,
@@ -122,26 +124,33 @@ class LaneThread {
 
 class RouterImpl final : public Router {
  public:
-  RouterImpl(RouterSettings settings, const Clock& clock, RouteTable& routes, ApiHandler api,
-             Wake wake, Listener listener)
+  RouterImpl(RouterSettings settings, const Clock& clock, RouteTable& routes, Api& api, Wake wake,
+             Listener listener)
       : shared_{.settings = std::move(settings),
                 .clock = clock,
                 .routes = routes,
-                .api = std::move(api),
+                .api = api,
                 .wake = std::move(wake)},
         listener_(std::move(listener)),
-        workers_(shared_.settings.api_threads) {
+        workers_(shared_.settings.api_threads),
+        health_(clock, health_parts()) {
     for (std::uint32_t i = 0; i < std::max(shared_.settings.threads, 1u); ++i)
-      lanes_.push_back(std::make_unique<LaneThread>(shared_, workers_, variants_));
+      lanes_.push_back(std::make_unique<LaneThread>(shared_, workers_, variants_, health_));
+  }
+
+  [[nodiscard]] Status start() {
+    SLIPWAY_CHECK(workers_.start());
     LaneThread& first = *lanes_.front();
     first.loop().post([this, &first] {
       listener_.accept(first.loop(), [this](Fd connection) { accept(std::move(connection)); });
     });
     for (auto& lane : lanes_) lane->start();
+    started_ = true;
+    return {};
   }
 
   ~RouterImpl() override {
-    if (!stopped_) stop(Duration::zero());
+    if (started_ && !stopped_) stop(Duration::zero());
   }
 
   [[nodiscard]] int port() const override { return listener_.port(); }
@@ -199,22 +208,50 @@ class RouterImpl final : public Router {
     });
   }
 
+  // Called when the lanes are there.
+  std::vector<Health::Part> health_parts() {
+    const auto tell = [](const Health::Answer& answer, Status submitted) {
+      if (!submitted) answer(std::move(submitted));
+    };
+    std::vector<Health::Part> parts{
+        {"store",
+         [this, tell](const Health::Answer& answer) {
+           tell(answer,
+                workers_.submit_store_probe([this, answer] { answer(shared_.api.probe()); }));
+         }},
+        {"workers",
+         [this, tell](const Health::Answer& answer) {
+           tell(answer, workers_.submit_probe(CallKind::call, [answer] { answer({}); }));
+         }},
+        {"brakes", [this, tell](const Health::Answer& answer) {
+           tell(answer, workers_.submit_probe(CallKind::brake, [answer] { answer({}); }));
+         }}};
+    for (std::uint32_t i = 0; i < std::max(shared_.settings.threads, 1u); ++i)
+      parts.push_back({fmt::format("loop {}", i), [this, i](Health::Answer answer) {
+                         lanes_[i]->loop().post([answer = std::move(answer)] { answer({}); });
+                       }});
+    return parts;
+  }
+
   Shared shared_;
   Listener listener_;
   ApiWorkers workers_;
+  Health health_;
   VariantMaker variants_;
   std::vector<std::unique_ptr<LaneThread>> lanes_;
   std::size_t next_lane_ = 0;
-  bool stopped_ = false;
+  bool started_ = false, stopped_ = false;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<Router>> Router::start(RouterSettings settings, const Clock& clock,
-                                              RouteTable& routes, ApiHandler api, Wake wake) {
+                                              RouteTable& routes, Api& api, Wake wake) {
   SLIPWAY_TRY(Listener listener, Listener::listen(settings.listen_address, settings.port));
-  return std::make_unique<RouterImpl>(std::move(settings), clock, routes, std::move(api),
-                                      std::move(wake), std::move(listener));
+  auto router = std::make_unique<RouterImpl>(std::move(settings), clock, routes, api,
+                                             std::move(wake), std::move(listener));
+  SLIPWAY_CHECK(router->start());
+  return router;
 }
 
 }  // namespace slipway

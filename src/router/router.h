@@ -21,7 +21,6 @@ struct RouterSettings {
   std::uint32_t api_threads = 8;
   std::uint32_t max_connections = 20'000;
   std::uint32_t max_header_bytes = 64u << 10;
-  std::uint64_t max_api_body_bytes = 4ull << 30;
   Duration header_timeout = std::chrono::seconds{15};
   Duration idle_timeout = std::chrono::seconds{75};
   Duration upstream_connect_timeout = std::chrono::seconds{5};
@@ -36,7 +35,6 @@ struct RouterSettings {
   Duration tunnel_idle_timeout = std::chrono::minutes{60};       // WebSocket and event streams
   Duration upstream_idle_timeout = std::chrono::seconds{4};      // below Node's and uvicorn's 5 s
   std::uint32_t upstream_idle_connections = 64;                  // kept per instance and thread
-  std::string spool_directory = "/var/tmp";                      // for large bodies of API requests
 };
 
 // The one listening port: requests for the API's own host go to `api`, all others by `routes`. Owns
@@ -48,7 +46,7 @@ class Router {
   using Wake = std::function<void(const std::shared_ptr<Backend>&)>;
   [[nodiscard]] static Result<std::unique_ptr<Router>> start(RouterSettings settings,
                                                              const Clock& clock, RouteTable& routes,
-                                                             ApiHandler api, Wake wake);
+                                                             Api& api, Wake wake);
   virtual ~Router() = default;
   [[nodiscard]] virtual int port() const = 0;
   // Stops accepting, lets requests in flight end until `grace`, then closes. Called once.

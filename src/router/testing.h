@@ -34,27 +34,55 @@ class LocalDialer final : public Dialer {
   mutable std::atomic<int> dials{0};
 };
 
+// An API that one function answers, for everybody.
+class OpenApi final : public Api {
+ public:
+  using Answer = std::function<ApiResponse(ApiRequest&)>;
+  explicit OpenApi(Answer answer) : answer_(std::move(answer)) {}
+
+  [[nodiscard]] ApiPlan plan(const ApiRequest& request) const override {
+    return on_plan ? on_plan(request) : ApiPlan{.body_limit = 8u << 20};
+  }
+  [[nodiscard]] ApiAdmission admit(ApiRequest& request) override {
+    return on_admit ? on_admit(request) : ApiAdmission{.principal = "somebody"};
+  }
+  [[nodiscard]] ApiResponse answer(ApiRequest& request) override { return answer_(request); }
+  [[nodiscard]] Status probe() override { return on_probe ? on_probe() : Status(); }
+  [[nodiscard]] ApiResponse health(std::span<const HealthReason> reasons) const override {
+    std::string body;
+    for (const HealthReason& each : reasons) body += each.part + ": " + each.detail + "\n";
+    return {.status = reasons.empty() ? 200 : 503, .body = body};
+  }
+
+  std::function<ApiPlan(const ApiRequest&)> on_plan;
+  std::function<ApiAdmission(ApiRequest&)> on_admit;
+  std::function<Status()> on_probe;
+
+ private:
+  Answer answer_;
+};
+
 // A router on a free port, with one app "app.localhost" behind it.
 class RouterWorld {
  public:
   explicit RouterWorld(ScriptedServer::Script app = {}, RouterSettings settings = {},
-                       ApiHandler api = {})
-      : backend(std::make_shared<Backend>(DeploymentId::random())) {
+                       OpenApi::Answer answer = {})
+      : api(answer ? std::move(answer)
+                   : [](ApiRequest& request) {
+                       return ApiResponse{.body = request.method + " " + request.path};
+                     }),
+        backend(std::make_shared<Backend>(DeploymentId::random())) {
     if (app) {
       upstream = std::make_unique<ScriptedServer>(std::move(app));
       backend->set_ready({.dialer = dialer, .port = upstream->port()});
     }
     routes.publish({{"app.localhost", RouteTarget(backend)}});
     settings.port = 0;
-    if (!api)
-      api = [](ApiRequest& request) {
-        return ApiResponse{.body = request.method + " " + request.path};
-      };
-    auto started = Router::start(settings, clock, routes, std::move(api),
-                                 [this](const std::shared_ptr<Backend>& asleep) {
-                                   ++wakes;
-                                   if (on_wake) on_wake(asleep);
-                                 });
+    auto started =
+        Router::start(settings, clock, routes, api, [this](const std::shared_ptr<Backend>& asleep) {
+          ++wakes;
+          if (on_wake) on_wake(asleep);
+        });
     EXPECT_TRUE(started.has_value()) << (started ? "" : started.error().message);
     router = *std::move(started);
   }
@@ -73,6 +101,7 @@ class RouterWorld {
   }
 
   SystemClock clock;
+  OpenApi api;
   RouteTable routes;
   std::shared_ptr<LocalDialer> dialer = std::make_shared<LocalDialer>();
   std::shared_ptr<Backend> backend;

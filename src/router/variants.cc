@@ -120,8 +120,9 @@ void VariantMaker::make(const Job& job) {
   std::error_code error;
   if (const auto size = std::filesystem::file_size(path, error); !error && size > 0)
     return done(static_cast<std::int64_t>(size));  // made before a restart, or for another site
-  const Result<std::string> bytes = read_file(job.site->blob_path(*job.file));
-  if (!bytes) return done(SiteIndex::variant_useless);
+  // By what is there, whatever the manifest says.
+  const Result<std::string> bytes = read_file(job.site->blob_path(*job.file), largest + 1);
+  if (!bytes || bytes->size() > largest) return done(SiteIndex::variant_useless);
   const std::optional<std::string> packed = compress(job.coding, *bytes);
   if (!packed || packed->size() + 64 >= bytes->size()) return done(SiteIndex::variant_useless);
   if (Status written = write_file_atomic(path, *packed); !written) {

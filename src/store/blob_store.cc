@@ -29,6 +29,10 @@ constexpr std::size_t max_remembered = 1 << 16;
 // One directory a first digit: each directory that got a blob costs a flush, so few is fast.
 constexpr std::string_view directories = "0123456789abcdef";
 constexpr std::size_t chunk_bytes = 128 * 1024;
+// No upload's is longer: that of 200,000 files with paths of 200 bytes each.
+constexpr std::size_t longest_manifest = 64u << 20;
+// How often an upload asks whether there is room.
+constexpr std::uint64_t room_bytes = 8u << 20, room_files = 64;
 
 Result<std::size_t> read_some(int fd, std::span<char> into) {
   for (;;) {
@@ -173,7 +177,9 @@ Result<Digest> BlobStore::put(std::string_view bytes) {
 
 Result<std::shared_ptr<const Manifest>> BlobStore::read_manifest(const Digest& digest) const {
   if (auto known = state_->manifests.find(digest)) return known;
-  SLIPWAY_TRY(const std::string text, read(digest));
+  SLIPWAY_TRY(const std::string text, read(digest, longest_manifest + 1));
+  if (text.size() > longest_manifest)
+    return fail(Errc::too_large, digest.str() + " is too large to be a manifest");
   SLIPWAY_TRY(Manifest parsed, Manifest::parse(text));
   return state_->manifests.keep(digest, std::move(parsed));
 }
@@ -288,8 +294,8 @@ namespace {
 // Writes a pack's records into a batch, as long as they are wanted.
 class Unpacker final : public PackVisitor {
  public:
-  Unpacker(BlobBatch& batch, std::span<const Digest> wanted)
-      : batch_(batch), wanted_(wanted.begin(), wanted.end()) {}
+  Unpacker(BlobBatch& batch, std::span<const Digest> wanted, const BlobStore::Room& room)
+      : batch_(batch), room_(room), wanted_(wanted.begin(), wanted.end()) {}
 
   Status begin(const Digest& digest, std::uint64_t size) override {
     // Erased when it came: twice is as unwanted as never.
@@ -298,17 +304,32 @@ class Unpacker final : public PackVisitor {
           Errc::invalid_argument,
           fmt::format("the uploaded pack has a file that was not asked for: {}", digest.str()));
     digest_ = digest;
+    left_ = size;
     ++stats.files;
     stats.bytes += size;
+    stats.stored.emplace_back(digest, size);
+    if (size >= room_bytes || stats.files % room_files == 1) SLIPWAY_CHECK(ask(size));
     return batch_.begin(regular_mode);
   }
-  Status bytes(std::string_view part) override { return batch_.write(part); }
+  Status bytes(std::string_view part) override {
+    written_ += part.size();
+    if (written_ >= room_bytes) SLIPWAY_CHECK(ask(left_));
+    left_ -= part.size();
+    return batch_.write(part);
+  }
   Status end() override { return batch_.end(blob_name(digest_)); }
 
   BlobStore::PackStats stats;
 
  private:
+  Status ask(std::uint64_t more) {
+    written_ = 0;
+    return room_ ? room_(more) : Status();
+  }
+
   BlobBatch& batch_;
+  const BlobStore::Room& room_;
+  std::uint64_t written_ = 0, left_ = 0;  // since room was asked for; of the record
   std::unordered_set<Digest> wanted_;
   Digest digest_;
 };
@@ -316,9 +337,9 @@ class Unpacker final : public PackVisitor {
 }  // namespace
 
 Result<BlobStore::PackStats> BlobStore::unpack(const Reader& read, std::span<const Digest> wanted,
-                                               std::uint64_t limit_bytes) {
+                                               std::uint64_t limit_bytes, const Room& room) {
   BlobBatch batch(state_->scratch, state_->fd.get());
-  Unpacker unpacker(batch, wanted);
+  Unpacker unpacker(batch, wanted, room);
   SLIPWAY_CHECK(read_pack(read, unpacker, limit_bytes));
   SLIPWAY_CHECK(batch.publish());
   return unpacker.stats;

@@ -35,6 +35,7 @@ class BlobStore {
   // A manifest as a blob. The last few stay in memory, up to some megabytes: a deploy needs the
   // same ones again and again. From there they are given even when the blob was collected.
   [[nodiscard]] Result<Digest> put_manifest(Manifest manifest);
+  // Errors: not_found; too_large for what is longer than any manifest, unread.
   [[nodiscard]] Result<std::shared_ptr<const Manifest>> read_manifest(const Digest& digest) const;
   // Present and, from now on, young again for collect().
   [[nodiscard]] bool contains(const Digest& digest) const;
@@ -56,13 +57,17 @@ class BlobStore {
   // `read` and verifies each digest; all blobs become visible together, after one batched fsync,
   // or, when anything is wrong with the pack, none. A pack may hold less than `wanted`; more, a
   // blob twice, or more than `limit_bytes` of content is refused before it is written. Memory is
-  // bounded. Errors: corrupt, invalid_argument, too_large, disk_full, or what `read` returned.
+  // bounded. `room`, when given, is asked before so many more bytes are written, every few
+  // megabytes and files. Errors: corrupt, invalid_argument, too_large, disk_full, or what `read` or
+  // `room` returned.
   struct PackStats {
     std::uint64_t files = 0, bytes = 0;
+    std::vector<std::pair<Digest, std::uint64_t>> stored;  // with their sizes
   };
+  using Room = std::function<Status(std::uint64_t more_bytes)>;
   using Reader = std::function<Result<std::size_t>(std::span<char>)>;  // 0 at the end
   [[nodiscard]] Result<PackStats> unpack(const Reader& read, std::span<const Digest> wanted,
-                                         std::uint64_t limit_bytes);
+                                         std::uint64_t limit_bytes, const Room& room = {});
 
   // Removes blobs that `in_use` does not name and that are older than `grace` (a blob uploaded for
   // a deploy that is not recorded yet is young; so is one that missing() or contains() has found

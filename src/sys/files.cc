@@ -147,9 +147,16 @@ Status remove_tree(const fs::path& path) {
 }
 
 Result<std::uint64_t> free_bytes(const fs::path& path) {
+  SLIPWAY_TRY(const FreeSpace space, free_space(path));
+  return space.bytes;
+}
+
+Result<FreeSpace> free_space(const fs::path& path) {
   struct statvfs info{};
   if (::statvfs(path.c_str(), &info) != 0) return fail_errno(errno, "statvfs " + path.string());
-  return std::uint64_t{info.f_bavail} * info.f_frsize;
+  return FreeSpace{.bytes = std::uint64_t{info.f_bavail} * info.f_frsize,
+                   .inodes = info.f_favail,
+                   .inodes_total = info.f_files};
 }
 
 std::uint64_t disk_usage(const fs::path& root, std::uint64_t enough) {

@@ -29,6 +29,12 @@ namespace slipway {
 // Free bytes that an ordinary process may use on the file system of `path`.
 [[nodiscard]] Result<std::uint64_t> free_bytes(const std::filesystem::path& path);
 
+// The same, and how many files may still be made; `inodes_total` is 0 where that is not limited.
+struct FreeSpace {
+  std::uint64_t bytes = 0, inodes = 0, inodes_total = 0;
+};
+[[nodiscard]] Result<FreeSpace> free_space(const std::filesystem::path& path);
+
 // Bytes of disk below `root`, without following links; a file with several names counts once. Stops
 // early once above `enough`; what vanishes meanwhile does not count.
 [[nodiscard]] std::uint64_t disk_usage(const std::filesystem::path& root, std::uint64_t enough);

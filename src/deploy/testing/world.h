@@ -26,15 +26,42 @@ class World {
   explicit World(const std::string& policy = {}) : World(Policy{policy}) {}
   ~World() { pipeline.shut_down(); }
 
-  // Uploads the files as a client would, blobs first.
+  // Uploads the files as a client does.
   UploadId upload(const std::string& project, const Files& files) {
     std::vector<ManifestEntry> entries;
     for (const auto& [path, content] : files)
-      entries.push_back(
-          {.path = path, .size = content.size(), .digest = blobs.put(content).value()});
+      entries.push_back({.path = path, .size = content.size(), .digest = sha256(content)});
     Manifest manifest{.entries = std::move(entries)};
     std::ranges::sort(manifest.entries, {}, &ManifestEntry::path);
-    return service.open_upload(project, manifest).value().id;
+    const Uploads::Opened opened = service.open_upload(project, manifest).value();
+    send(opened, files).value();
+    return opened.id;
+  }
+  // A pack of those files that are missing.
+  Result<BlobStore::PackStats> send(const Uploads::Opened& opened, const Files& files) {
+    std::string pack;
+    std::vector<PackItem> items;
+    for (const auto& [path, content] : files)
+      if (const Digest digest = sha256(content);
+          std::ranges::find(opened.missing, digest) != opened.missing.end() &&
+          std::ranges::find(items, digest, &PackItem::digest) == items.end())
+        items.push_back({.digest = digest,
+                         .size = content.size(),
+                         .read = [&content, at = std::size_t{0}](std::span<char> into) mutable {
+                           const std::size_t n = content.copy(into.data(), into.size(), at);
+                           at += n;
+                           return Result<std::size_t>(n);
+                         }});
+    SLIPWAY_CHECK(write_pack(items, [&](std::string_view bytes) -> Status {
+      pack += bytes;
+      return {};
+    }));
+    std::size_t at = 0;
+    return service.receive_pack(opened.id, pack.size(), [&](std::span<char> into) {
+      const std::size_t n = pack.copy(into.data(), into.size(), at);
+      at += n;
+      return Result<std::size_t>(n);
+    });
   }
   Result<Deployment> submit(const std::string& project, const Files& files,
                             DeployOptions options = {}, const std::string& key = {}) {
@@ -70,7 +97,10 @@ class World {
   struct Policy {
     std::string text;
   };
-  explicit World(const Policy& wanted) : policy(wanted) { settings.data = directory.path(); }
+  explicit World(const Policy& wanted) : policy(wanted) {
+    settings.data = directory.path();
+    settings.gc.min_free_disk = 0;  // whatever machine the tests run on
+  }
 
   Policy policy;
   std::unique_ptr<GovernanceService> open_governance() {
