@@ -30,14 +30,41 @@ constexpr std::size_t max_pieces = 64;
 
 std::string_view plain(string_view text) { return {text.data(), text.size()}; }
 
-constexpr std::array<std::string_view, 12> claimed_identity{
-    "x-real-ip",      "x-client-ip",   "x-cluster-client-ip", "true-client-ip",
-    "x-original-url", "x-rewrite-url", "x-original-host",     "x-host",
-    "remote-user",    "x-remote-user", "cf-connecting-ip",    "proxy"};
+// What servers, frameworks and their proxies take for the client's address, user, host or path.
+constexpr std::array<std::string_view, 29> claimed_identity{"x-real-ip",
+                                                            "x-client-ip",
+                                                            "x-cluster-client-ip",
+                                                            "x-original-forwarded-for",
+                                                            "x-original-url",
+                                                            "x-original-host",
+                                                            "x-original-remote-addr",
+                                                            "x-rewrite-url",
+                                                            "x-host",
+                                                            "x-remote-user",
+                                                            "x-remote-ip",
+                                                            "x-remote-addr",
+                                                            "x-proxyuser-ip",
+                                                            "x-envoy-external-address",
+                                                            "x-envoy-original-path",
+                                                            "x-azure-clientip",
+                                                            "x-azure-socketip",
+                                                            "x-appengine-user-ip",
+                                                            "x-amzn-oidc-identity",
+                                                            "x-auth-request-user",
+                                                            "client-ip",
+                                                            "cf-connecting-ip",
+                                                            "cf-connecting-ipv6",
+                                                            "cf-pseudo-ipv4",
+                                                            "fastly-client-ip",
+                                                            "proxy",
+                                                            "remote-user",
+                                                            "true-client-ip",
+                                                            "wl-proxy-client-ip"};
 
 FieldKind kind_of_unknown(std::string_view name) {
   const char first = static_cast<char>(name.front() | 0x20);
-  if (first != 'x' && first != 't' && first != 'r' && first != 'c' && first != 'p')
+  if (first != 'x' && first != 't' && first != 'r' && first != 'c' && first != 'p' &&
+      first != 'f' && first != 'w')
     return FieldKind::other;
   const std::string lower = to_lower(name);
   if (lower == "x-request-id") return FieldKind::request_id;
@@ -66,6 +93,7 @@ FieldKind kind_of(http::field field, std::string_view name) {
     case http::field::expect:
       return FieldKind::expect;
     case http::field::forwarded:
+    case http::field::via:  // of a proxy in front, or made up: we do not speak for it
       return FieldKind::forwarded;
     case http::field::cookie:
       return FieldKind::cookie;
@@ -371,6 +399,20 @@ bool RequestParser::body_done() const { return impl_->reader->is_done(); }
 struct ResponseParser::Impl {
   std::uint32_t max_head_bytes;
   std::optional<Reader<false, ResponseHead>> reader;
+  // A head whose first line ends with the status, with the space that belongs behind it. RFC 9112
+  // asks for it; small servers leave it out with the reason, and everybody understands them.
+  std::optional<std::string> spaced;
+
+  std::string_view with_space(std::string_view bytes) {
+    constexpr std::size_t status_end = std::string_view("HTTP/1.1 200").size();
+    if (!spaced) {
+      if (bytes.size() <= status_end || bytes[status_end] != '\r' || !bytes.starts_with("HTTP/1."))
+        return bytes;
+      spaced.emplace();
+    }
+    spaced->assign(bytes.substr(0, status_end)).append(1, ' ').append(bytes.substr(status_end));
+    return *spaced;
+  }
 };
 
 ResponseParser::ResponseParser(std::uint32_t max_head_bytes)
@@ -385,12 +427,15 @@ void ResponseParser::reset(To what) {
   }
   impl_->reader.emplace(impl_->max_head_bytes, std::move(fields), std::move(options));
   impl_->reader->skip(what == To::head_request);
+  impl_->spaced.reset();
 }
 HeadProgress ResponseParser::parse_head(std::string_view bytes) {
-  return impl_->reader->parse_head(bytes);
+  return impl_->reader->parse_head(impl_->with_space(bytes));
 }
 ResponseHead& ResponseParser::head() { return impl_->reader->head; }
-std::size_t ResponseParser::head_bytes() const { return impl_->reader->consumed; }
+std::size_t ResponseParser::head_bytes() const {
+  return impl_->reader->consumed - (impl_->spaced ? 1 : 0);
+}
 std::string_view ResponseParser::problem() const { return impl_->reader->problem; }
 BodyProgress ResponseParser::decode_body(std::string_view bytes,
                                          std::vector<std::string_view>& pieces) {

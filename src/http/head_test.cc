@@ -138,5 +138,33 @@ TEST(ListHas, ComparesTokens) {
   EXPECT_FALSE(list_has("", "b"));
 }
 
+// Small servers leave the reason out together with the space before it; curl, nginx and Node
+// understand them.
+TEST(ResponseParser, UnderstandsAStatusLineWithoutAReason) {
+  const std::string text = "HTTP/1.1 200\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi";
+  for (std::size_t step : {std::size_t{1}, text.size()}) {
+    ResponseParser parser(65536);
+    parser.reset(ResponseParser::To::other_request);
+    HeadProgress progress = HeadProgress::need_more;
+    for (std::size_t n = step; progress == HeadProgress::need_more && n <= text.size(); n += step)
+      progress = parser.parse_head(std::string_view(text).substr(0, n));
+    ASSERT_EQ(progress, HeadProgress::complete) << step;
+    EXPECT_EQ(parser.head().status, 200);
+    EXPECT_EQ(parser.head().reason, "");
+    EXPECT_EQ(parser.head().content_length, 2u);
+    EXPECT_EQ(parser.head_bytes(), text.size() - 2);
+    std::vector<std::string_view> pieces;
+    EXPECT_EQ(parser.decode_body("hi", pieces).state, BodyProgress::State::done);
+    EXPECT_EQ(pieces.at(0), "hi");
+    // The next one on the same connection.
+    parser.reset(ResponseParser::To::other_request);
+    ASSERT_EQ(parser.parse_head("HTTP/1.1 204 No Content\r\n\r\n"), HeadProgress::complete);
+    EXPECT_EQ(parser.head_bytes(), 27u);
+  }
+  ResponseParser strict(65536);
+  strict.reset(ResponseParser::To::other_request);
+  EXPECT_EQ(strict.parse_head("HTTP/1.1 20\r\n\r\n"), HeadProgress::bad);
+}
+
 }  // namespace
 }  // namespace slipway
