@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -24,6 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 using State = HostCheck::State;
 
+constexpr rlim_t comfortable_descriptors = 16'384;
 constexpr std::uint64_t little_disk = 1ull << 30, comfortable_disk = 10ull << 30;
 
 HostCheck good(std::string name, std::string detail) {
@@ -175,6 +177,17 @@ HostCheck check_packet_filter() {
   return bad("packet-filter", State::fail, "nft was not found", "apt-get install nftables");
 }
 
+// A connection may take two, each instance, file and statement of the database some.
+HostCheck check_descriptors() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const std::string detail = fmt::format("up to {} open files", limit.rlim_max);
+  if (limit.rlim_max >= comfortable_descriptors) return good("open files", detail);
+  return bad("open files", State::warn, fmt::format("{}: not many connections at once", detail),
+             fmt::format("raise the hard limit: LimitNOFILE={} in the unit, or ulimit -Hn",
+                         comfortable_descriptors));
+}
+
 HostCheck check_disk(const SandboxSettings& settings) {
   fs::path existing = settings.state_dir;
   std::error_code ignored;
@@ -194,6 +207,7 @@ std::vector<HostCheck> check_host(const SandboxSettings& settings) {
   std::vector<HostCheck> out{check_kernel(), check_runtime(settings), check_init(),
                              check_seccomp(settings), check_cgroups(settings)};
   out.push_back(check_disk(settings));
+  out.push_back(check_descriptors());
   if (::geteuid() != 0) {
     out.push_back(bad("root", State::fail,
                       "the server does not run as root: the rest was not tried",

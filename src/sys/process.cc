@@ -15,6 +15,7 @@ extern "C" {  // glibc 2.36 forgot to say so itself
 #include <charconv>
 
 #include "sys/files.h"
+#include "sys/limits.h"
 
 namespace slipway {
 namespace {
@@ -147,6 +148,8 @@ Result<Pidfd> spawn(std::span<const std::string> argv, const SpawnOptions& optio
   const int error = ::posix_spawn(&pid, argv[0].c_str(), &actions, &attributes,
                                   pointers(argv).data(), pointers(options.env).data());
   if (error != 0) return fail_errno(error, "start " + argv[0]);
+  if (const auto limit = descriptor_limit_of_children())
+    ::prlimit(pid, RLIMIT_NOFILE, &*limit, nullptr);
   return Pidfd::open(pid);
 }
 

@@ -11,6 +11,7 @@
 
 #include "sys/cgroup.h"
 #include "sys/files.h"
+#include "sys/limits.h"
 #include "sys/mounts.h"
 #include "sys/netns.h"
 #include "sys/process.h"
@@ -199,6 +200,26 @@ TEST_F(Sys, AGroupsPathCannotLeaveTheTree) {
 TEST(Ipv4, ParsesWhatItPrints) {
   EXPECT_EQ(format_ipv4(parse_ipv4("198.19.0.1").value()), "198.19.0.1");
   EXPECT_FALSE(parse_ipv4("198.19.0").has_value());
+}
+
+// The server takes all the descriptors it may have; programs that it starts must not notice.
+TEST(DescriptorLimit, IsRaisedForUsAndGivenBackToChildren) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  if (before.rlim_max < 256) GTEST_SKIP() << "the hard limit is too low";
+  rlimit low = before;
+  low.rlim_cur = 128;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const auto raised = raise_descriptor_limit();
+  ASSERT_TRUE(raised.has_value());
+  EXPECT_EQ(raised->was, 128u);
+  EXPECT_EQ(raised->now, before.rlim_max);
+  // Waits until it is told to look: the limit is set right after its start.
+  const auto said = run_command(std::vector<std::string>{"/bin/sh", "-c", "read line; ulimit -Sn"},
+                                "go\n", std::chrono::seconds{20});
+  ASSERT_TRUE(said.has_value());
+  EXPECT_EQ(said->output, "128\n");
+  ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
 }  // namespace
