@@ -18,30 +18,37 @@ namespace {
 
 using namespace slipway;
 
-Result<Settings> settings_from(const ServeOptions& options, const CliEnvironment& env) {
-  Settings settings;
+Result<ServerConfiguration> configuration_from(const ServeOptions& options,
+                                               const CliEnvironment& env) {
+  ServerConfiguration out;
+  Settings& settings = out.settings;
   settings.data = env.data_dir;
   if (options.config) {
     SLIPWAY_TRY(const std::string text, read_file(*options.config, 1 << 20));
     SLIPWAY_CHECK(apply_config(settings, text, options.config->string()));
+    SLIPWAY_TRY(out.values, config_values(text));
   }
   // The command line wins over the file.
   if (options.data) settings.data = *options.data;
   if (options.domain) settings.domain = *options.domain;
   if (options.listen) SLIPWAY_CHECK(apply_listen(settings, *options.listen));
-  return settings;
+  return out;
 }
 
 int serve(const ServeOptions& options, const CliEnvironment& env) {
-  const Result<Settings> settings = settings_from(options, env);
-  if (!settings) {
-    std::cerr << "slipway serve: " << settings.error().message << '\n';
-    if (!settings.error().hint.empty()) std::cerr << "  " << settings.error().hint << '\n';
-    return info(settings.error().code).exit_code;
+  const auto read = [&] { return configuration_from(options, env); };
+  const Result<ServerConfiguration> configuration = read();
+  if (!configuration) {
+    std::cerr << "slipway serve: " << configuration.error().message << '\n';
+    if (!configuration.error().hint.empty())
+      std::cerr << "  " << configuration.error().hint << '\n';
+    return info(configuration.error().code).exit_code;
   }
-  return run_server(*settings, {.host_env = env.variables,
-                                .self_exe = env.self,
-                                .credentials_file = env.config_dir / "credentials.json"});
+  return run_server(*configuration,
+                    {.host_env = env.variables,
+                     .self_exe = env.self,
+                     .credentials_file = env.config_dir / "credentials.json"},
+                    read);
 }
 
 }  // namespace

@@ -162,6 +162,31 @@ TEST_F(ApiTest, ABodyOfNothingButBracketsIsNotParsed) {
   EXPECT_EQ(code_of(call("POST", "/v1/deployments", std::string(2u << 20, ' '))), "too_large");
 }
 
+// "done" ends the watching, and the command with it: "ok: … is building" was said at a SIGTERM.
+TEST_F(ApiTest, WatchersAreNotToldThatADeploymentIsDoneBeforeItIs) {
+  struct Heard final : StreamWriter {
+    Status write(std::string_view bytes) override {
+      text += bytes;
+      return {};
+    }
+    [[nodiscard]] bool closed() const override { return false; }
+    std::string text;
+  };
+  const auto watched = [&](const DeploymentId& id) {
+    const ApiResponse response = call("GET", "/v1/deployments/" + id.str() + "/events");
+    Heard heard;
+    std::get<ApiResponse::Stream>(response.body)(heard);
+    return heard.text;
+  };
+  const Deployment ready = world.deploy("shop", {{"index.html", "<p>"}});
+  EXPECT_NE(watched(ready.id).find("event: done"), std::string::npos);
+  Deployment building = ready;
+  building.id = DeploymentId::random();
+  building.state = DeploymentState::building;
+  ASSERT_TRUE(world.stores.repository->add({}, building, ""));
+  EXPECT_EQ(watched(building.id).find("event: done"), std::string::npos);
+}
+
 TEST_F(ApiTest, HealthSaysWhatDoesNotAnswer) {
   const std::vector<HealthReason> reasons{{"store", "has not answered for 1000 ms"}};
   const ApiResponse ill = api.health(reasons);

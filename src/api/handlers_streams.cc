@@ -258,7 +258,8 @@ Result<ApiResponse> events(const ApiContext& context, ApiCall& call) {
       }
     }
     const auto settled = context.service.find(id.str());
-    if (!settled) return;
+    // The server stops, and goes on with it after its restart: whoever watches asks again then.
+    if (!settled || !(is_settled(settled->state) || waits_for_approval(*settled))) return;
     // Nobody watched while it was made: the record tells the steps.
     if (!feed)
       for (const Step& step : settled->steps)

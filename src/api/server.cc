@@ -1,9 +1,10 @@
 #include "api/server.h"
 
+#include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/json/serialize.hpp>
-#include <csignal>
 
 #include "api/dispatch.h"
 #include "api/metrics.h"
@@ -24,6 +25,7 @@
 #include "release/alerts.h"
 #include "release/release_schedules.h"
 #include "release/releases.h"
+#include "router/connections.h"
 #include "router/router.h"
 #include "sys/files.h"
 
@@ -38,6 +40,7 @@ struct Server::Parts {
   SystemClock clock;
   Fd lock;
   std::string token, url;
+  std::string local_url;  // for commands on this machine, whatever stands in front of the server
   Stores stores;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<BlobStore> blobs;
@@ -249,6 +252,13 @@ Status Server::Parts::listen() {
   wanted.domain = settings.domain;
   wanted.wake_timeout = settings.instances.start_timeout + 5s;
   wanted.min_body_rate = settings.min_body_rate;
+  wanted.threads =
+      settings.loops > 0 ? settings.loops : std::max(1u, std::thread::hardware_concurrency());
+  rlimit descriptors{};
+  if (::getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return fail_errno(errno, "getrlimit");
+  wanted.max_connections = connections_for(descriptors.rlim_cur);
+  wanted.max_per_address = std::max(wanted.max_connections / 4, 64u);
+  SLIPWAY_TRY(wanted.trusted_proxies, TrustedProxies::parse(settings.trusted_proxies));
   if (settings.log.access == Settings::Log::Access::on)
     wanted.access_log = RouterSettings::AccessLog::on;
   const Router::Wake wake = [this](const std::shared_ptr<Backend>& backend) {
@@ -260,12 +270,12 @@ Status Server::Parts::listen() {
 
 Status Server::Parts::announce() const {
   const json::object server{
-      {"pid", ::getpid()}, {"url", url}, {"token", token}, {"version", SLIPWAY_VERSION}};
+      {"pid", ::getpid()}, {"url", local_url}, {"token", token}, {"version", SLIPWAY_VERSION}};
   SLIPWAY_CHECK(
       write_file_atomic(settings.data / "server.json", json::serialize(server) + "\n", 0600));
   if (environment.credentials_file.empty() || fs::exists(environment.credentials_file)) return {};
   SLIPWAY_CHECK(make_directories(environment.credentials_file.parent_path(), 0700));
-  const json::object credentials{{"server", url}, {"token", token}};
+  const json::object credentials{{"server", local_url}, {"token", token}};
   return write_file_atomic(environment.credentials_file, json::serialize(credentials) + "\n", 0600);
 }
 
@@ -279,7 +289,18 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   SLIPWAY_CHECK(p.open());
   SLIPWAY_TRY(const int port, find_port(p.settings.listen_address, p.settings.port));
   p.settings.port = port;
-  p.names = std::make_unique<Names>(p.settings.domain, port);
+  p.local_url = Names(p.settings.domain, port).url(p.settings.domain);
+  if (p.settings.public_url.empty()) {
+    p.names = std::make_unique<Names>(p.settings.domain, port);
+  } else {
+    SLIPWAY_TRY(const PublicUrl at, parse_public_url(p.settings.public_url));
+    if (at.host != p.settings.domain)
+      return fail(Errc::invalid_argument,
+                  fmt::format("server.public_url names {}, and server.domain is {}", at.host,
+                              p.settings.domain),
+                  "apps get names below server.domain: give both the same host");
+    p.names = std::make_unique<Names>(p.settings.domain, at.port, at.scheme);
+  }
   p.url = p.names->url(p.settings.domain);
   SLIPWAY_CHECK(p.govern());
   SLIPWAY_TRY(TxtLookup lookup, make_txt_lookup(p.settings.domains.resolver));
@@ -427,30 +448,5 @@ void Server::stop() {
 
 int Server::port() const { return parts_->settings.port; }
 const std::string& Server::url() const { return parts_->url; }
-
-int run_server(Settings settings, ServerEnvironment environment) {
-  // Not the caller's folder: a server that it started may outlive it.
-  if (::chdir("/") != 0) return info(Errc::io).exit_code;
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  configure_log(settings.log.level, settings.log.format);
-
-  auto server = Server::start(std::move(settings), std::move(environment));
-  if (!server) {
-    const Error& error = server.error();
-    log_error("the server did not start: " + error.message,
-              {{"code", info(error.code).name}, {"hint", error.hint}});
-    return info(error.code).exit_code;
-  }
-  int signal = 0;
-  sigwait(&signals, &signal);
-  log_info("stopping", {{"signal", signal}});
-  (*server)->stop();
-  log_info("stopped; the apps go on");
-  return 0;
-}
 
 }  // namespace slipway

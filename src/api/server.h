@@ -41,8 +41,17 @@ class Server {
   std::unique_ptr<Parts> parts_;
 };
 
-// Starts a server and waits for SIGTERM or SIGINT. Call it before other threads exist: it blocks
-// those signals for the whole process. The exit code of `slipway serve`.
-[[nodiscard]] int run_server(Settings settings, ServerEnvironment environment);
+// What the server's configuration says now, for a reload.
+struct ServerConfiguration {
+  Settings settings;
+  std::map<std::string, std::string> values;  // config_values(); empty without a file
+};
+using ReadConfiguration = std::function<Result<ServerConfiguration>()>;
+
+// Starts a server and waits for SIGTERM or SIGINT. SIGHUP reads the configuration again: what can
+// change while it runs does, the rest is named in the log. Call it before other threads exist: it
+// blocks those signals for the whole process. The exit code of `slipway serve`.
+[[nodiscard]] int run_server(const ServerConfiguration& configuration,
+                             ServerEnvironment environment, const ReadConfiguration& read_again);
 
 }  // namespace slipway

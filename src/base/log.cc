@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "base/log_level.h"
 #include "base/text.h"
 
 namespace slipway {
@@ -52,6 +53,8 @@ constexpr spdlog::level::level_enum levels[] = {spdlog::level::debug, spdlog::le
                                                 spdlog::level::warn, spdlog::level::err};
 
 }  // namespace
+
+void set_log_level(LogLevel least) { state().logger->set_level(levels[static_cast<int>(least)]); }
 
 void configure_log(LogLevel least, LogFormat format) {
   state().format = format;

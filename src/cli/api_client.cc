@@ -71,6 +71,9 @@ Result<json::object> ApiClient::parsed(Result<ClientResponse> response) {
   if (!response) return fail(explained(std::move(response).error()));
   SLIPWAY_CHECK(observe(*response));
   if (response->status / 100 != 2) return fail(error_of(*response));
+  if (response->body.empty())
+    return fail(Errc::unavailable, fmt::format("{} stopped before it had answered", server_),
+                "try again in a moment");
   Result<json::value> body = parse_json(response->body);
   if (!body || !body->is_object())
     return fail(Errc::internal,

@@ -69,7 +69,8 @@ std::string Names::release_host(std::string_view project, std::string_view envir
 }
 
 std::string Names::url(std::string_view host) const {
-  return port_ == 80 ? fmt::format("http://{}", host) : fmt::format("http://{}:{}", host, port_);
+  return port_ == (scheme_ == "https" ? 443 : 80) ? fmt::format("{}://{}", scheme_, host)
+                                                  : fmt::format("{}://{}:{}", scheme_, host, port_);
 }
 
 std::string_view Names::tail_of_host(std::string_view label) {

@@ -15,8 +15,10 @@ inline constexpr std::string_view default_alias = "preview";
 // Host names and URLs, DESIGN.md §5. A value; thread-safe.
 class Names {
  public:
-  // `port` 80 is left out of URLs.
-  Names(std::string domain, int port) : domain_(std::move(domain)), port_(port) {}
+  // `scheme` and `port` are those of URLs: where people reach the server, through a proxy perhaps.
+  // A port that the scheme implies is left out.
+  Names(std::string domain, int port, std::string scheme = "http")
+      : domain_(std::move(domain)), port_(port), scheme_(std::move(scheme)) {}
 
   [[nodiscard]] const std::string& domain() const { return domain_; }
   [[nodiscard]] int port() const { return port_; }
@@ -43,6 +45,7 @@ class Names {
  private:
   std::string domain_;
   int port_;
+  std::string scheme_;
 };
 
 // Whether the names may be used, so that no project or alias can claim another's host name: a

@@ -80,6 +80,26 @@ const std::vector<Key>& keys() {
          return value && apply_listen(settings, *value).has_value();
        }},
       {"server.domain", "a host name", text(&Settings::domain)},
+      {"server.public_url", R"(a URL such as "https://apps.example.com")",
+       [](Settings& settings, const toml::node& node) {
+         const auto value = node.value<std::string>();
+         if (value) settings.public_url = *value;
+         return value && (value->empty() || parse_public_url(*value));
+       }},
+      {"server.trusted_proxies", R"(a list of addresses and networks, such as ["127.0.0.1"])",
+       [](Settings& settings, const toml::node& node) {
+         const toml::array* list = node.as_array();
+         if (list == nullptr) return false;
+         settings.trusted_proxies.clear();
+         for (const toml::node& each : *list) {
+           const auto value = each.value<std::string>();
+           if (!value) return false;
+           settings.trusted_proxies.push_back(*value);
+         }
+         return true;
+       }},
+      {"server.loops", "a number from 0 (one a core) to 256",
+       number([](Settings& s) -> auto& { return s.loops; }, 0, 256)},
       {"server.min_body_rate", a_size, size([](Settings& s) -> auto& { return s.min_body_rate; })},
       {"server.data", "a path", text(&Settings::data)},
       {"previews.ttl", a_duration, duration([](Settings& s) -> auto& { return s.previews.ttl; })},
@@ -198,6 +218,21 @@ const std::vector<Key>& keys() {
   return table;
 }
 
+void write_value(std::string& out, const toml::node& node) {
+  if (const toml::array* list = node.as_array()) {
+    for (const toml::node& each : *list) {
+      write_value(out, each);
+      out += ' ';
+    }
+  } else if (const auto number = node.value_exact<std::int64_t>()) {
+    out += std::to_string(*number);
+  } else if (const auto flag = node.value_exact<bool>()) {
+    out += *flag ? "true" : "false";
+  } else {
+    out += node.value<std::string>().value_or("?");
+  }
+}
+
 std::unexpected<Error> problem(std::string_view file, const toml::node& node, std::string message,
                                std::string hint) {
   Error error{
@@ -234,6 +269,48 @@ Status apply_config(Settings& settings, std::string_view toml_text, std::string_
     }
   }
   return {};
+}
+
+Result<std::map<std::string, std::string>> config_values(std::string_view toml_text) {
+  Result<toml::table> parsed = parse_toml_table(toml_text);
+  if (!parsed) return fail(parsed.error());
+  std::map<std::string, std::string> out;
+  for (const auto& [section_name, section] : *parsed)
+    if (const toml::table* table = section.as_table())
+      for (const auto& [key, value] : *table) {
+        write_value(out[fmt::format("{}.{}", section_name.str(), key.str())], value);
+      }
+  return out;
+}
+
+Result<PublicUrl> parse_public_url(std::string_view text) {
+  const auto bad = [&] {
+    return fail(Errc::invalid_argument, fmt::format("'{}' is not the URL of a server", text),
+                "such as https://apps.example.com");
+  };
+  PublicUrl out;
+  for (const std::string_view scheme : {"https", "http"})
+    if (text.starts_with(scheme) && text.substr(scheme.size()).starts_with("://")) {
+      out.scheme = scheme;
+      text.remove_prefix(scheme.size() + 3);
+      break;
+    }
+  if (out.scheme.empty()) return bad();
+  if (text.ends_with('/')) text.remove_suffix(1);
+  const std::size_t colon = text.find(':');
+  out.host = to_lower(text.substr(0, colon));
+  out.port = out.scheme == "https" ? 443 : 80;
+  if (colon != std::string_view::npos) {
+    const std::string_view port = text.substr(colon + 1);
+    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), out.port);
+    if (error != std::errc{} || end != port.data() + port.size() || out.port < 1 ||
+        out.port > 65'535)
+      return bad();
+  }
+  if (out.host.empty() ||
+      out.host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-") != std::string::npos)
+    return bad();
+  return out;
 }
 
 Status apply_listen(Settings& settings, std::string_view listen) {

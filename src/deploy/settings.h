@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -20,6 +22,11 @@ struct Settings {
   std::string listen_address = "127.0.0.1";
   int port = 7070;  // 0: any free one
   std::string domain = "localhost";
+  // How people reach the server when a proxy stands in front of it: "https://apps.example.com".
+  // Its host is `domain`; "" is http and the port that is listened on.
+  std::string public_url;
+  std::vector<std::string> trusted_proxies;  // addresses and networks; their word is taken
+  std::uint32_t loops = 0;                   // event loops; 0: one a core
   // Of the body of a request, in bytes a second: slower clients are cut off. 0: any.
   std::uint64_t min_body_rate = 512;
 
@@ -110,6 +117,18 @@ struct Settings {
     enum class Access { off, on } access = Access::off;  // a line for each request to the router
   } log;
 };
+
+// A URL's scheme, host and port.
+struct PublicUrl {
+  std::string scheme, host;
+  int port = 0;
+};
+// "https://apps.example.com", "http://apps.example.com:8080". Errors: invalid_argument.
+[[nodiscard]] Result<PublicUrl> parse_public_url(std::string_view text);
+
+// What a configuration file sets, by "section.key", each value as it is written: to tell what
+// changed in it.
+[[nodiscard]] Result<std::map<std::string, std::string>> config_values(std::string_view toml);
 
 // Reads a configuration file (TOML) over `settings`. Errors name the file, the line and the key; an
 // unknown key is an error.

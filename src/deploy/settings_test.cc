@@ -55,6 +55,32 @@ TEST(Config, NamesTheLineOfWhatIsWrong) {
             std::string::npos);
 }
 
+TEST(Config, AProxyInFrontIsDescribed) {
+  Settings settings;
+  ASSERT_TRUE(apply_config(settings, R"(
+[server]
+public_url = "https://apps.example.com"
+trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
+loops = 2
+)",
+                           "c.toml"));
+  EXPECT_EQ(settings.public_url, "https://apps.example.com");
+  EXPECT_EQ(settings.trusted_proxies, (std::vector<std::string>{"127.0.0.1", "10.0.0.0/8"}));
+  EXPECT_EQ(settings.loops, 2u);
+  EXPECT_EQ(parse_public_url("https://Apps.example.com/")->host, "apps.example.com");
+  EXPECT_EQ(parse_public_url("https://apps.example.com")->port, 443);
+  EXPECT_EQ(parse_public_url("http://apps.example.com:8080")->port, 8080);
+  for (const char* bad : {"apps.example.com", "ftp://a", "https://", "https://a/b", "https://a:b",
+                          "https://a:0", "https://a b"})
+    EXPECT_FALSE(parse_public_url(bad)) << bad;
+}
+
+TEST(Config, TellsWhatItSets) {
+  const auto values = config_values("[log]\nlevel = \"debug\"\n[server]\nloops = 2\n").value();
+  EXPECT_EQ(values,
+            (std::map<std::string, std::string>{{"log.level", "debug"}, {"server.loops", "2"}}));
+}
+
 TEST(Config, AMalformedHeaderIsAnErrorAndNoAbort) {
   Settings settings;
   for (const char* text : {"[[.a]\n", "[.a]\n", "[[]]\n", "[", "[[", "a.=1", "=1"})

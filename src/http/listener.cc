@@ -4,6 +4,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <cerrno>
+#include <utility>
 
 #include "base/log.h"
 #include "http/loop.h"
@@ -21,6 +22,8 @@ struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
   std::optional<Acceptor> acceptor;
   std::optional<asio::steady_timer> pause;
   std::function<void(Fd)> accepted;
+  bool paused = false;
+  bool waiting = false;  // for the kernel's news, or for a moment
 
   void wait();
   void take_all();
@@ -87,9 +90,17 @@ void Listener::close() {
   impl_->fd.reset();
 }
 
+void Listener::pause() { impl_->paused = true; }
+void Listener::resume() {
+  if (!std::exchange(impl_->paused, false) || !impl_->acceptor || impl_->waiting) return;
+  impl_->wait();
+}
+
 void Listener::Impl::wait() {
+  waiting = true;
   acceptor->async_wait(Acceptor::wait_read,
                        [self = shared_from_this()](boost::system::error_code error) {
+                         self->waiting = false;
                          if (!error && self->acceptor) self->take_all();
                        });
 }
@@ -97,6 +108,7 @@ void Listener::Impl::wait() {
 void Listener::Impl::take_all() {
   // Bounded, so that a flood of connections does not starve those that are there.
   for (int i = 0; i < 64; ++i) {
+    if (paused) return;
     Fd connection(
         ::accept4(acceptor->native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connection.valid()) {
@@ -107,8 +119,10 @@ void Listener::Impl::take_all() {
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) break;
     log_warn("accepting is paused", {{"error", fail_errno(errno, "accept").error().message}});
+    waiting = true;
     pause->expires_after(std::chrono::milliseconds{100});
     pause->async_wait([self = shared_from_this()](boost::system::error_code error) {
+      self->waiting = false;
       if (!error && self->acceptor) self->take_all();
     });
     return;

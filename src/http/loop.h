@@ -111,6 +111,9 @@ class Listener {
   [[nodiscard]] int port() const;
   // Calls `accepted` for each until close(). When descriptors run out it pauses for 100 ms.
   void accept(Loop& loop, std::function<void(Fd connection)> accepted);
+  // Takes no more for now; who connects waits in the kernel's line. On the loop's thread.
+  void pause();
+  void resume();
   void close();
 
  private:

@@ -137,7 +137,7 @@ bool ApiRun::take_request() {
   request.headers.reserve(head.fields.size());
   for (const HeadField& field : head.fields)
     request.headers.emplace_back(std::string(field.name), std::string(field.value));
-  request.remote_address = x_.remote_address;
+  request.remote_address = x_.client_address;
   announced_length_ = head.content_length;
   request.body_bytes = announced_length_.value_or(0);
   has_body_ = head.has_body();
@@ -343,7 +343,7 @@ Task<void> ApiRun::send_stream(const std::string& headers, ApiResponse::Stream s
       x_.no_deadline();
     } else if (!finished) {
       x_.no_deadline();
-      if (x_.lane.draining) pipe->close();
+      if (x_.lane.draining) pipe->ask_to_end();
       co_await x_.signal.wait();
     }
   }
@@ -395,7 +395,7 @@ Task<void> ApiRun::answer() {
   if (upload) call_->request.body_comes = pipe = std::make_shared<BodyPipe>(announcer());
   const bool whole = !upload && has_body_;
   if (Status asked = x_.lane.workers.submit_admission(
-          plan.kind, x_.remote_address,
+          plan.kind, x_.client_address,
           [work, whole] { work.admit(whole ? Work::Body::whole : Work::Body::none); });
       !asked) {
     refusal_ = std::move(asked).error();

@@ -33,8 +33,10 @@ Exchange::Exchange(Lane& lane_, Fd connection)
   client.on_unasked_input([this] { client_news(); });
 }
 
-void Exchange::begin(std::string host_of_request) {
+void Exchange::begin(std::string host_of_request, ClientIdentity client_of_request) {
   const RequestHead& head = parser.head();
+  client_address = std::move(client_of_request.address);
+  scheme = client_of_request.scheme;
   host = std::move(host_of_request);
   const std::string_view given = head.value(FieldKind::request_id);
   // A client may bring its own, to follow a request through several systems.
@@ -56,6 +58,8 @@ void Exchange::begin(std::string host_of_request) {
 }
 
 void Exchange::begin_refusal() {
+  client_address = remote_address;
+  scheme = "http";
   host.clear();
   request_id = lane.next_request_id();
   minor_version = 1;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@ namespace slipway {
 
 class ApiWorkers;
 class Health;
+class Session;
 class TrafficStats;
 class UpstreamPool;
 class VariantMaker;
@@ -41,6 +43,9 @@ struct Lane {
   UpstreamPool& pool;
   std::uint64_t id_state = 0;  // of next_request_id()
   bool draining = false;       // the router stops: close connections after their answer
+  // Connections between requests, those that have rested longest first: of clients that never asked
+  // for anything, and of the others.
+  std::list<Session*> silent, resting;
 
   [[nodiscard]] std::string next_request_id();
 };
@@ -58,8 +63,10 @@ class Exchange {
   ResponseParser answer;  // of the app
 
   // ---- the current request, kept beyond its head
-  std::string host;         // without port, lower case
-  std::string routed_host;  // whose target answers: `host`, unless a path rule leads elsewhere
+  std::string client_address;  // of the connection, or as a trusted proxy says
+  std::string_view scheme;     // "http" or "https", of the client
+  std::string host;            // without port, lower case
+  std::string routed_host;     // whose target answers: `host`, unless a path rule leads elsewhere
   std::string request_id;
   int minor_version = 1;
   bool is_head = false;        // HEAD: answers have no body
@@ -75,7 +82,7 @@ class Exchange {
   std::string own_fields;  // lines to add to the head of the answer, whoever makes it
 
   // Takes over what must outlive the head's views.
-  void begin(std::string host_of_request);
+  void begin(std::string host_of_request, ClientIdentity client_of_request);
   // begin() for a head that cannot be used.
   void begin_refusal();
   // Consumes the head, once; its views are void from then on.

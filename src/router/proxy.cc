@@ -71,8 +71,9 @@ void ProxyRun::take_request() {
   chunked_body_ = head.chunked;
   asks_upgrade_ = may_upgrade(head);
   x_.upstream_head.clear();
-  append_upstream_head(head, {.remote_address = x_.remote_address, .request_id = x_.request_id},
-                       x_.upstream_head);
+  append_upstream_head(
+      head, {.remote_address = x_.client_address, .request_id = x_.request_id, .scheme = x_.scheme},
+      x_.upstream_head);
   const bool has_body = head.has_body();
   x_.drop_head();
   x_.small_body.clear();

@@ -273,16 +273,6 @@ TEST(Limits, AnIdleTunnelIsClosed) {
   EXPECT_TRUE(peer.closed());
 }
 
-TEST(Limits, ConnectionsBeyondTheCapAreTurnedAway) {
-  RouterWorld world(answering([](const std::string&) { return ok("hi"); }), {.max_connections = 2});
-  RawPeer first = world.connect(), second = world.connect();
-  for (RawPeer* peer : {&first, &second}) {
-    peer->send("GET / HTTP/1.1\r\nHost: app.localhost\r\n\r\n");
-    EXPECT_EQ(status_of(peer->read_message()), 200);
-  }
-  EXPECT_EQ(status_of(world.connect().read_all()), 503);
-}
-
 TEST(Stopping, LetsARequestInFlightEndAndThenCloses) {
   std::promise<void> arrived, stopping;
   RouterWorld world([&](RawPeer& peer, int) {

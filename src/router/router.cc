@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "router/api_workers.h"
+#include "router/connections.h"
 #include "router/health.h"
 #include "router/session.h"
 #include "router/upstream_pool.h"
@@ -37,7 +38,8 @@ struct Shared {
   Api& api;
   Router::Wake wake;
   RouterCounters counters;
-  std::atomic<std::int64_t> open_connections{0};
+  Connections connections;
+  std::function<void()> one_closed;  // from any lane's thread
 };
 
 // One thread: a loop and the sessions on it.
@@ -70,13 +72,19 @@ class LaneThread {
   }
 
   // On this lane's thread.
-  void adopt(Fd connection) {
-    if (lane_.draining) return closed_one();
+  void adopt(Fd connection, const std::string& key) {
+    if (lane_.draining) return closed_one(key);
     auto session = std::make_unique<Session>(lane_, std::move(connection),
-                                             [this](Session& ended) { forget(ended); });
+                                             [this, key](Session& ended) { forget(ended, key); });
     Session& reference = *session;
     sessions_.emplace(&reference, std::move(session));
     reference.start();
+  }
+
+  // On this lane's thread: a connection that rests is closed, if there is one.
+  void make_room() {
+    for (std::list<Session*>* line : {&lane_.silent, &lane_.resting})
+      if (!line->empty()) return line->front()->give_way();
   }
 
   // From another thread. `ended` is called on this lane's thread once no session is left.
@@ -99,14 +107,17 @@ class LaneThread {
   }
 
  private:
-  void forget(Session& session) {
-    loop_.post([this, dead = &session] {
+  void forget(Session& session, const std::string& key) {
+    loop_.post([this, dead = &session, key] {
       sessions_.erase(dead);
-      closed_one();
+      closed_one(key);
       report_if_empty();
     });
   }
-  void closed_one() { shared_.open_connections.fetch_sub(1, std::memory_order_relaxed); }
+  void closed_one(const std::string& key) {
+    shared_.connections.leave(key);
+    shared_.one_closed();
+  }
   void report_if_empty() {
     if (!sessions_.empty() || !drained_) return;
     const auto report = std::exchange(drained_, nullptr);
@@ -124,13 +135,15 @@ class LaneThread {
 
 class RouterImpl final : public Router {
  public:
-  RouterImpl(RouterSettings settings, const Clock& clock, RouteTable& routes, Api& api, Wake wake,
-             Listener listener)
-      : shared_{.settings = std::move(settings),
+  RouterImpl(const RouterSettings& settings, const Clock& clock, RouteTable& routes, Api& api,
+             Wake wake, Listener listener)
+      : shared_{.settings = settings,
                 .clock = clock,
                 .routes = routes,
                 .api = api,
-                .wake = std::move(wake)},
+                .wake = std::move(wake),
+                .connections = {settings.max_connections, settings.max_per_address},
+                .one_closed = [this] { closed(); }},
         listener_(std::move(listener)),
         workers_(shared_.settings.api_threads),
         health_(clock, health_parts()) {
@@ -193,19 +206,37 @@ class RouterImpl final : public Router {
  private:
   // On the first lane's thread.
   void accept(Fd connection) {
-    if (shared_.open_connections.load(std::memory_order_relaxed) >=
-        static_cast<std::int64_t>(shared_.settings.max_connections)) {
+    const std::string address = peer_address(connection.get());
+    const std::string key = shared_.settings.trusted_proxies.contains(address)
+                                ? std::string()
+                                : connection_key(address);
+    if (shared_.connections.enter(key) != Connections::Verdict::welcome) {
       Stream(lanes_.front()->loop(), std::move(connection)).send_now(overload_answer);
       return;
     }
-    shared_.open_connections.fetch_add(1, std::memory_order_relaxed);
     shared_.counters.connections.fetch_add(1, std::memory_order_relaxed);
-    const std::size_t target = next_lane_++ % lanes_.size();
-    if (target == 0) return lanes_.front()->adopt(std::move(connection));
-    LaneThread& lane = *lanes_[target];
-    lane.loop().post([&lane, shared = std::make_shared<Fd>(std::move(connection))] {
-      lane.adopt(std::move(*shared));
-    });
+    const bool tight = shared_.connections.tight();
+    LaneThread& lane = *lanes_[next_lane_++ % lanes_.size()];
+    if (&lane == lanes_.front().get()) {
+      if (tight) lane.make_room();
+      lane.adopt(std::move(connection), key);
+    } else {
+      lane.loop().post([&lane, tight, key, shared = std::make_shared<Fd>(std::move(connection))] {
+        if (tight) lane.make_room();
+        lane.adopt(std::move(*shared), key);
+      });
+    }
+    if (!shared_.connections.full()) return;
+    listener_.pause();
+    paused_ = true;
+    if (!shared_.connections.full()) resume();  // one ended in between
+  }
+  void resume() {
+    if (paused_.exchange(false)) listener_.resume();
+  }
+  // On any lane's thread.
+  void closed() {
+    if (paused_ && !shared_.connections.full()) lanes_.front()->loop().post([this] { resume(); });
   }
 
   // Called when the lanes are there.
@@ -240,6 +271,7 @@ class RouterImpl final : public Router {
   VariantMaker variants_;
   std::vector<std::unique_ptr<LaneThread>> lanes_;
   std::size_t next_lane_ = 0;
+  std::atomic<bool> paused_{false};  // accepting
   bool started_ = false, stopped_ = false;
 };
 
@@ -248,8 +280,8 @@ class RouterImpl final : public Router {
 Result<std::unique_ptr<Router>> Router::start(RouterSettings settings, const Clock& clock,
                                               RouteTable& routes, Api& api, Wake wake) {
   SLIPWAY_TRY(Listener listener, Listener::listen(settings.listen_address, settings.port));
-  auto router = std::make_unique<RouterImpl>(std::move(settings), clock, routes, api,
-                                             std::move(wake), std::move(listener));
+  auto router = std::make_unique<RouterImpl>(settings, clock, routes, api, std::move(wake),
+                                             std::move(listener));
   SLIPWAY_CHECK(router->start());
   return router;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "router/proxies.h"
 #include "router/route_table.h"
 
 namespace slipway {
@@ -17,9 +18,13 @@ struct RouterSettings {
   std::string listen_address = "127.0.0.1";
   int port = 7070;                   // 0: any free one, see Router::port()
   std::string domain = "localhost";  // of the API itself; apps live below it
-  std::uint32_t threads = 1;
+  TrustedProxies trusted_proxies;    // their word about a client is taken
+  std::uint32_t threads = 1;         // event loops
   std::uint32_t api_threads = 8;
+  // Near the limit those that rest are closed first; at it nobody is let in until one ends.
   std::uint32_t max_connections = 20'000;
+  // Of one client address; 0: any number. This machine's own and trusted proxies have no limit.
+  std::uint32_t max_per_address = 0;
   std::uint32_t max_header_bytes = 64u << 10;
   Duration header_timeout = std::chrono::seconds{15};
   Duration idle_timeout = std::chrono::seconds{75};

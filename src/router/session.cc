@@ -61,7 +61,7 @@ class AccessRecord {
   // Status 0: the client left before there was an answer.
   void write(const Exchange& x, Duration now) const {
     log_info("request", {{"request", x.request_id},
-                         {"remote", x.remote_address},
+                         {"remote", x.client_address},
                          {"method", method_},
                          {"host", x.host},
                          {"path", path_},
@@ -85,9 +85,25 @@ Session::Session(Lane& lane, Fd connection, std::function<void(Session&)> ended)
 void Session::start() { activity_.start(run()); }
 
 void Session::drain() {
-  if (resting_) return exchange_.abort();
+  if (resting_) return give_way();
   exchange_.keep_alive = false;
   exchange_.signal.set();
+}
+
+void Session::rest() {
+  std::list<Session*>& line = asked_ ? lane_.resting : lane_.silent;
+  place_ = line.insert(line.end(), this);
+  resting_ = true;
+}
+
+void Session::stir() {
+  if (!std::exchange(resting_, false)) return;
+  (asked_ ? lane_.resting : lane_.silent).erase(place_);
+}
+
+void Session::give_way() {
+  stir();
+  exchange_.abort();
 }
 
 Task<void> Session::run() {
@@ -113,13 +129,15 @@ Task<bool> Session::read_head(Duration patience) {
   Exchange& x = exchange_;
   x.parser.reset();
   x.client.shrink();
-  resting_ = true;
+  rest();
   x.deadline(patience, Expiry::close);
   while (x.client.input().empty()) {
     const bool came = co_await x.client.more();
-    if (!came) co_return false;
+    if (!came) break;
   }
-  resting_ = false;
+  stir();
+  if (x.client.input().empty()) co_return false;
+  asked_ = true;
   x.deadline(lane_.settings.header_timeout, Expiry::refuse_head);
   x.client.limit_input(
       std::max<std::size_t>(Stream::large_buffer, lane_.settings.max_header_bytes + 1024));
@@ -155,13 +173,15 @@ std::optional<RouteTarget> Session::find_target() {
 Task<void> Session::answer() {
   Exchange& x = exchange_;
   lane_.counters.requests.fetch_add(1, std::memory_order_relaxed);
-  const RequestHead& head = x.parser.head();
+  RequestHead& head = x.parser.head();
+  ClientIdentity client = client_of(head, x.remote_address, lane_.settings.trusted_proxies);
+  if (!client.authority.empty()) head.authority = client.authority;
   std::optional<std::string> host = host_name(head.authority);
   std::optional<AccessRecord> record;
   if (lane_.settings.access_log == RouterSettings::AccessLog::on)
     record.emplace(head, lane_.clock.monotonic(), x.client.sent());
   const bool malformed = !host && !head.authority.empty();
-  x.begin(host ? *std::move(host) : std::string());
+  x.begin(host ? *std::move(host) : std::string(), std::move(client));
   if (malformed || (x.host.empty() && x.minor_version >= 1)) {
     x.keep_alive = false;
     co_await answer_with_page(x, bad_request_page("bad Host", form_of(x)));

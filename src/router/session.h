@@ -11,11 +11,16 @@ namespace slipway {
 class Session {
  public:
   Session(Lane& lane, Fd connection, std::function<void(Session&)> ended);
+  ~Session() { stir(); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   void start();
   // The router stops: ends now if it rests, else after the current answer.
   void drain();
   void abort() { exchange_.abort(); }
+  // It rests, and another connection needs its place.
+  void give_way();
 
  private:
   Task<void> run();
@@ -25,6 +30,8 @@ class Session {
   std::optional<RouteTarget> find_target();
   Task<void> linger();
   void count();
+  void rest();
+  void stir();
 
   Lane& lane_;
   std::function<void(Session&)> ended_;
@@ -32,6 +39,8 @@ class Session {
   Activity activity_;
   std::string rewritten_target_;  // of the current request, where a path rule takes a prefix away
   bool resting_ = false;          // between requests
+  bool asked_ = false;            // for something, ever
+  std::list<Session*>::iterator place_;  // while it rests
   std::uint64_t counted_in_ = 0, counted_out_ = 0;
 };
 

@@ -1,9 +1,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "router/media_type.h"
+#include "router/off_loop.h"
 #include "router/query.h"
 #include "router/responders.h"
 #include "router/static_negotiation.h"
@@ -15,6 +18,7 @@ namespace {
 
 using Expiry = Exchange::Expiry;
 constexpr std::uint64_t read_at_once = 64u << 10;  // larger files go by sendfile(2)
+constexpr std::uint64_t sent_at_once = 4u << 20;   // of them
 
 // What of the request counts for a file, kept beyond the head's views.
 struct Wish {
@@ -63,6 +67,42 @@ Result<Chosen> choose(Exchange& x, const std::shared_ptr<const SiteIndex>& site,
   return Chosen{.fd = std::move(fd), .content = {}, .size = file.size, .coding = std::nullopt};
 }
 
+std::string disk_key(int file) {
+  struct stat info{};
+  ::fstat(file, &info);
+  return fmt::format("{}:{}", info.st_dev, info.st_ino);
+}
+
+// What the kernel has in memory is read at once, the rest on another thread.
+Task<bool> read_now_or_off_loop(Exchange& x, int file, std::uint64_t offset, std::string& into) {
+  const iovec target{.iov_base = into.data(), .iov_len = into.size()};
+  const auto whole = static_cast<ssize_t>(into.size());
+  ssize_t n = ::preadv2(file, &target, 1, static_cast<off_t>(offset), RWF_NOWAIT);
+  if (n == whole) co_return true;
+  const bool ran = co_await run_off_loop(x, disk_key(file), [&] {
+    n = ::pread(file, into.data(), into.size(), static_cast<off_t>(offset));
+  });
+  co_return ran&& n == whole;
+}
+
+// Sees to it that a part of a file is in memory, as far as one can tell: its first and last bytes.
+Task<bool> in_memory(Exchange& x, int file, std::uint64_t offset, std::uint64_t bytes) {
+  const auto there = [&](std::uint64_t at) {
+    char byte = 0;
+    const iovec target{.iov_base = &byte, .iov_len = 1};
+    return ::preadv2(file, &target, 1, static_cast<off_t>(at), RWF_NOWAIT) == 1;
+  };
+  if (there(offset) && there(offset + bytes - 1)) co_return true;
+  const bool ran = co_await run_off_loop(x, disk_key(file), [&] {
+    std::string scratch(std::min<std::uint64_t>(bytes, 256u << 10), '\0');
+    for (std::uint64_t at = 0; at < bytes; at += scratch.size())
+      if (::pread(file, scratch.data(), std::min<std::uint64_t>(scratch.size(), bytes - at),
+                  static_cast<off_t>(offset + at)) <= 0)
+        return;
+  });
+  co_return ran;
+}
+
 Task<void> send_file(Exchange& x, int status, std::string headers, const Chosen& chosen,
                      ByteRange part) {
   const std::uint64_t bytes = chosen.size == 0 ? 0 : part.last - part.first + 1;
@@ -78,15 +118,24 @@ Task<void> send_file(Exchange& x, int status, std::string headers, const Chosen&
         {head, std::string_view(*chosen.content).substr(part.first, bytes)});
   } else if (bytes <= read_at_once) {
     std::string content(bytes, '\0');
-    const ssize_t n =
-        ::pread(chosen.fd.get(), content.data(), content.size(), static_cast<off_t>(part.first));
-    if (n == static_cast<ssize_t>(content.size())) sent = co_await x.client.write({head, content});
+    const bool read = co_await read_now_or_off_loop(x, chosen.fd.get(), part.first, content);
+    x.deadline(x.lane.settings.body_timeout, Expiry::close);
+    if (read) sent = co_await x.client.write({head, content});
   } else {
     sent = co_await x.client.write({head});
-    if (sent)
-      sent = co_await x.client.write_file(chosen.fd.get(), part.first, bytes, [&x] {
+    bool all = true;
+    // Piece by piece: each is in memory before the loop sends it.
+    for (std::uint64_t at = 0; sent && at < bytes; at += sent_at_once) {
+      const std::uint64_t piece = std::min(sent_at_once, bytes - at);
+      const bool ready = co_await in_memory(x, chosen.fd.get(), part.first + at, piece);
+      x.deadline(x.lane.settings.body_timeout, Expiry::close);
+      all = ready;
+      if (!ready) break;
+      sent = co_await x.client.write_file(chosen.fd.get(), part.first + at, piece, [&x] {
         x.deadline(x.lane.settings.body_timeout, Expiry::close);
       });
+    }
+    sent = sent && all;
   }
   if (!sent) x.abort();
 }
@@ -151,7 +200,13 @@ Task<void> answer_from_site(Exchange& x, std::shared_ptr<const StaticSite> site)
     co_return co_await answer_with_page(x,
                                         bad_request_page("broken escape in the path", form_of(x)));
   site->touch(x.lane.clock.monotonic());
-  const Result<std::shared_ptr<const SiteIndex>> index = site->index();
+  Result<std::shared_ptr<const SiteIndex>> index = site->ready_index();
+  if (*index == nullptr) {
+    const bool ran =
+        co_await run_off_loop(x, site->deployment().str(), [&] { index = site->index(); });
+    if (!ran)
+      index = fail(Errc::unavailable, "Too many sites are being opened. Try again in a moment.");
+  }
   if (!index)
     co_return co_await cannot_be_read(x, site->deployment(), "(its manifest)", index.error());
   const SiteIndex::Found found = (*index)->find(wish->path);

@@ -148,6 +148,12 @@ Result<std::shared_ptr<const SiteIndex>> StaticSite::index() const {
   return index_;
 }
 
+std::shared_ptr<const SiteIndex> StaticSite::ready_index() const {
+  if (!mutex_.try_lock()) return nullptr;  // it is being read
+  const MutexLock lock(mutex_, std::adopt_lock);
+  return index_;
+}
+
 bool StaticSite::drop_index_unless_used_since(Duration since) const {
   if (last_request() >= since) return false;
   std::shared_ptr<const SiteIndex> dropped;  // freed after the lock

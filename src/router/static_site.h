@@ -91,8 +91,10 @@ class StaticSite {
       Duration now, FilledWires wires = {});
   [[nodiscard]] const DeploymentId& deployment() const { return deployment_; }
 
-  // Reads the manifest when it is not at hand: about a millisecond for a thousand files. Errors:
-  // not_found or io when the store lost it.
+  // The index if it is at hand: for event loops, which read no manifests.
+  [[nodiscard]] std::shared_ptr<const SiteIndex> ready_index() const;
+  // Reads the manifest when it is not at hand: about a millisecond for a thousand files. Blocks.
+  // Errors: not_found or io when the store lost it.
   [[nodiscard]] Result<std::shared_ptr<const SiteIndex>> index() const;
   // Frees the index unless a request came since; requests under way keep theirs. Whether it did.
   bool drop_index_unless_used_since(Duration since) const;

@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -96,12 +97,14 @@ class Slipway:
             environment.setdefault("RUSTUP_HOME", str(real_home / ".rustup"))
         return environment
 
-    def start(self):
+    def start(self, descriptors=None):
+        """`descriptors`: the soft and the hard limit of open files that it starts with."""
         assert self.process is None
+        limited = descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, descriptors))
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [BINARY, "serve", "--data", self.data, "--config", self.config], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=self.environment(), start_new_session=True)
+                stdout=log, stderr=log, env=self.environment(), start_new_session=True, preexec_fn=limited)
         wait_until(self.listening, 60, "the server to listen")
         return self
 
