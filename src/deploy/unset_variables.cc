@@ -46,6 +46,9 @@ std::vector<Warning> unset_variables(const std::vector<Unit>& units,
     if (unit.service == nullptr || unit.service->provider == "dockerfile" || !unit.runs) continue;
     for (const EnvNeed& need : unit.service->env) {
       if (!need.required || need.default_value || known.contains(need.name)) continue;
+      // A page gets nothing else; and functions of another host are not run here.
+      if (unit.service->is_static && need.kind != "public") continue;
+      if (need.evidence.find("supabase/functions/") != std::string::npos) continue;
       bool wired = false;
       for (const Wire& wire : unit.service->wires) wired = wired || wire.env == need.name;
       if (wired || !seen.insert(need.name).second) continue;

@@ -30,6 +30,26 @@ TEST(UnsetVariables, SayWhereAndWhatBreaksAndNothingOfWhatIsSet) {
   EXPECT_EQ(found[1].fix, "slipway deploy -e DB=VALUE");
 }
 
+TEST(UnsetVariables, OfAPageAreThosePublicAndOfNoOtherHostsFunctions) {
+  Service page{.name = "web", .provider = "node"};
+  page.is_static = true;
+  page.env = {
+      {.name = "VITE_URL", .required = true, .kind = "public", .evidence = "src/a.ts:3"},
+      {.name = "API_KEY", .required = true, .kind = "secret", .evidence = "scripts/x.ts:4"}};
+  Service server{.name = "api", .provider = "node"};
+  server.env = {{.name = "MAIL_KEY",
+                 .required = true,
+                 .kind = "secret",
+                 .evidence = "supabase/functions/mail/index.ts:4"}};
+  Artifact artifact;
+  const auto found =
+      unset_variables({{.label = "", .service = &page, .artifact = &artifact, .runs = true},
+                       {.label = "api", .service = &server, .artifact = &artifact, .runs = true}},
+                      {});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].file, "src/a.ts");
+}
+
 TEST(UnsetVariables, AreSummedUpWhenThereAreMany) {
   Service service{.name = "web", .provider = "node"};
   for (int i = 0; i < 40; ++i)
