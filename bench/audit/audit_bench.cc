@@ -70,7 +70,7 @@ void durable(const std::filesystem::path& directory, const Clock& clock) {
   AuditStore store(*database, clock);
   constexpr std::size_t times = 500;
   measure("one plain row, committed to the disk", times, [&](std::size_t i) {
-    must(database->transaction([&](Database::Session& session) -> Status {
+    must(database->transaction([&](Database::Transaction& session) -> Status {
       SLIPWAY_TRY(Statement insert,
                   session.prepare("INSERT INTO setting(key,value) VALUES(?,'x')"));
       const std::string key = std::to_string(i);
@@ -80,7 +80,7 @@ void durable(const std::filesystem::path& directory, const Clock& clock) {
   measure("one audit record, committed to the disk", times,
           [&](std::size_t i) { must(store.record(event_number(i))); });
   measure("the row and the record in one transaction", times, [&](std::size_t i) {
-    must(database->transaction([&](Database::Session& session) -> Status {
+    must(database->transaction([&](Database::Transaction& session) -> Status {
       SLIPWAY_TRY(Statement insert,
                   session.prepare("INSERT INTO setting(key,value) VALUES(?,'x')"));
       const std::string key = "b" + std::to_string(i);
@@ -108,7 +108,7 @@ void proofs(const std::filesystem::path& directory, std::uint64_t records, const
   AuditStore store(*database, clock);
   constexpr std::uint64_t batch = 10'000;
   const auto fill = [&](std::uint64_t count) {
-    must(database->transaction([&](Database::Session& session) -> Status {
+    must(database->transaction([&](Database::Transaction& session) -> Status {
       for (std::uint64_t i = 0; i < count; ++i)
         SLIPWAY_CHECK(store.append(session, event_number(i)));
       return {};

@@ -53,7 +53,7 @@ void fill(Stores& stores, const ManualClock& clock, int records) {
         deployment(i, clock.now() - std::chrono::minutes{(i * 17) % (30 * 24 * 60)});
     must(stores.repository->ensure_project({.actor = made.actor}, made.project, made.created_at));
     must(stores.repository->add({.actor = made.actor}, made, {}));
-    must(stores.database->transaction([&](Database::Session& session) -> Status {
+    must(stores.database->transaction([&](Database::Transaction& session) -> Status {
       for (const char* event : {"building", "ready", "sleeping"})
         SLIPWAY_CHECK(stores.audit->append(session, {.event = fmt::format("deployment.{}", event),
                                                      .by = by_system("pipeline"),

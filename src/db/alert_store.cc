@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/text.h"
+#include "db/revision.h"
 #include "json/json.h"
 
 namespace slipway {
@@ -48,7 +49,7 @@ Result<std::vector<AlertSubscription>> rows_of(Statement& query) {
   }
 }
 
-Status append_audit(AuditStore& audit, Database::Session& session, std::string_view event,
+Status append_audit(AuditStore& audit, Database::Transaction& session, std::string_view event,
                     const AuditContext& by, const AlertSubscription& subscription) {
   std::string events;
   for (const std::string& each : subscription.events) events += (events.empty() ? "" : ",") + each;
@@ -66,10 +67,23 @@ Result<std::int64_t> count(Statement& query) {
   return query.number(0);
 }
 
+// Of every subscription: its id, and how often its secret was sealed again.
+using Revision = std::pair<std::string, std::int64_t>;
+Result<std::vector<Revision>> revisions(Database::Session& session) {
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT id, revision FROM alert_subscription ORDER BY id"));
+  std::vector<Revision> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    out.emplace_back(query.text(0), query.number(1));
+  }
+}
+
 }  // namespace
 
 Status AlertStore::add(const AuditContext& by, const AlertSubscription& subscription) {
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     {
       SLIPWAY_TRY(Statement query,
                   session.prepare("SELECT count(*) FROM alert_subscription WHERE project=?"));
@@ -85,7 +99,8 @@ Status AlertStore::add(const AuditContext& by, const AlertSubscription& subscrip
     const std::string events_text = json::serialize(events),
                       actor = json::serialize(to_json(subscription.actor));
     SLIPWAY_TRY(Statement insert,
-                session.prepare("INSERT INTO alert_subscription VALUES (?,?,?,?,?,?,?,?,NULL,'')"));
+                session.prepare("INSERT INTO alert_subscription(id,project,environment,url,events,"
+                                "secret,created_at,actor,last_result) VALUES(?,?,?,?,?,?,?,?,'')"));
     insert.bind(1, subscription.id.str()).bind(2, subscription.project);
     insert.bind(3, subscription.environment).bind(4, subscription.url).bind(5, events_text);
     insert.bind(6, subscription.sealed_secret).bind(7, micros(subscription.created_at));
@@ -95,7 +110,7 @@ Status AlertStore::add(const AuditContext& by, const AlertSubscription& subscrip
 }
 
 Result<std::vector<AlertSubscription>> AlertStore::list(std::string_view project) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare(fmt::format("SELECT {} FROM alert_subscription s WHERE s.project=? "
                                           "ORDER BY s.created_at, s.id",
@@ -105,7 +120,7 @@ Result<std::vector<AlertSubscription>> AlertStore::list(std::string_view project
 }
 
 Result<AlertSubscription> AlertStore::get(std::string_view project, const AlertId& id) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare(fmt::format(
                   "SELECT {} FROM alert_subscription s WHERE s.project=? AND s.id=?", columns)));
@@ -119,7 +134,7 @@ Result<AlertSubscription> AlertStore::get(std::string_view project, const AlertI
 Result<AlertSubscription> AlertStore::remove(const AuditContext& by, std::string_view project,
                                              const AlertId& id) {
   SLIPWAY_TRY(AlertSubscription subscription, get(project, id));
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     for (const char* sql : {"DELETE FROM alert_delivery WHERE subscription=?",
                             "DELETE FROM alert_subscription WHERE id=?"}) {
       SLIPWAY_TRY(Statement remove, session.prepare(sql));
@@ -131,34 +146,45 @@ Result<AlertSubscription> AlertStore::remove(const AuditContext& by, std::string
 }
 
 Result<std::size_t> AlertStore::reseal(const AuditContext& by, const Reseal& reseal) {
-  std::size_t resealed = 0;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  return until_written<std::size_t>("the webhooks", [&]() -> Result<std::optional<std::size_t>> {
+    std::vector<Revision> before;
     std::vector<AlertSubscription> all;
     {
+      auto session = database_.read();
+      SLIPWAY_TRY(before, revisions(session));
       SLIPWAY_TRY(Statement query,
                   session.prepare(fmt::format("SELECT {} FROM alert_subscription s", columns)));
       SLIPWAY_TRY(all, rows_of(query));
     }
-    for (const AlertSubscription& each : all) {
-      SLIPWAY_TRY(const std::string sealed, reseal(each));
-      SLIPWAY_TRY(Statement write,
-                  session.prepare("UPDATE alert_subscription SET secret=? WHERE id=?"));
-      SLIPWAY_CHECK(write.bind(1, sealed).bind(2, each.id.str()).run());
-      ++resealed;
+    if (all.empty()) return 0;
+    for (AlertSubscription& each : all) {
+      SLIPWAY_TRY(each.sealed_secret, reseal(each));
     }
-    if (resealed == 0) return {};
-    return audit_.append(session, {.event = "alert.resealed",
-                                   .action = "secret_write",
-                                   .by = by,
-                                   .resource = "alert",
-                                   .detail = {{"values", std::to_string(resealed)}}});
-  }));
-  return resealed;
+    bool written = false;
+    SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
+      SLIPWAY_TRY(const std::vector<Revision> now, revisions(session));
+      written = now == before;
+      if (!written) return {};
+      for (const AlertSubscription& each : all) {
+        SLIPWAY_TRY(Statement write,
+                    session.prepare("UPDATE alert_subscription SET secret=?, revision=revision+1"
+                                    " WHERE id=?"));
+        SLIPWAY_CHECK(write.bind(1, each.sealed_secret).bind(2, each.id.str()).run());
+      }
+      return audit_.append(session, {.event = "alert.resealed",
+                                     .action = "secret_write",
+                                     .by = by,
+                                     .resource = "alert",
+                                     .detail = {{"values", std::to_string(all.size())}}});
+    }));
+    if (!written) return std::nullopt;
+    return all.size();
+  });
 }
 
 Status AlertStore::enqueue(const std::vector<AlertDelivery>& deliveries) {
   if (deliveries.empty()) return {};
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     for (const AlertDelivery& each : deliveries) {
       SLIPWAY_TRY(
           Statement insert,
@@ -180,7 +206,7 @@ Status AlertStore::enqueue(const std::vector<AlertDelivery>& deliveries) {
 }
 
 Result<std::vector<AlertStore::Due>> AlertStore::due(Timestamp now, std::size_t limit) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(
       Statement query,
       session.prepare(fmt::format(
@@ -210,7 +236,7 @@ Result<std::vector<AlertStore::Due>> AlertStore::due(Timestamp now, std::size_t 
 }
 
 Result<std::optional<Timestamp>> AlertStore::next_due() {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT min(due_at) FROM alert_delivery"));
   SLIPWAY_TRY([[maybe_unused]] const bool row, query.step());
   if (query.is_null(0)) return std::nullopt;
@@ -218,7 +244,7 @@ Result<std::optional<Timestamp>> AlertStore::next_due() {
 }
 
 Status AlertStore::conclude(const AlertDelivery& delivery, Timestamp at, std::string_view result) {
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement remove, session.prepare("DELETE FROM alert_delivery WHERE id=?"));
     SLIPWAY_CHECK(remove.bind(1, delivery.id).run());
     SLIPWAY_TRY(
@@ -230,7 +256,7 @@ Status AlertStore::conclude(const AlertDelivery& delivery, Timestamp at, std::st
 
 Status AlertStore::postpone(const AlertDelivery& delivery, Timestamp at, Timestamp due_at,
                             std::string_view error) {
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement write,
                 session.prepare("UPDATE alert_delivery SET due_at=?, attempts=attempts+1, "
                                 "last_error=? WHERE id=?"));
@@ -244,7 +270,7 @@ Status AlertStore::postpone(const AlertDelivery& delivery, Timestamp at, Timesta
 }
 
 Result<std::size_t> AlertStore::waiting(const AlertId& subscription) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT count(*) FROM alert_delivery WHERE subscription=?"));
   query.bind(1, subscription.str());

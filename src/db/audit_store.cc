@@ -35,7 +35,7 @@ std::string searchable(const Actor& actor) {
   return out;
 }
 
-Status add_node(Database::Session& session, unsigned level, std::uint64_t index,
+Status add_node(Database::Transaction& session, unsigned level, std::uint64_t index,
                 const Digest& hash) {
   SLIPWAY_TRY(Statement insert,
               session.prepare("INSERT INTO audit_node(level,idx,hash) VALUES(?,?,?)"));
@@ -80,32 +80,32 @@ merkle::Nodes AuditStore::nodes(Database::Session& session) {
   };
 }
 
-// Brings range_ and last_ to what the database has.
-Status AuditStore::load(Database::Session& session) {
+Status AuditStore::load(Database::Session& session, Tip& tip) {
   SLIPWAY_TRY(const std::uint64_t size, count(session));
-  if (size == range_.size()) return {};
-  SLIPWAY_TRY(range_, merkle::range_of(nodes(session), size));
-  last_ = {};
+  if (size == tip.range.size()) return {};
+  SLIPWAY_TRY(tip.range, merkle::range_of(nodes(session), size));
+  tip.last = {};
   if (size == 0) return {};
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM audit_record WHERE seq=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, number(size)).step());
   if (!row) return fail(Errc::corrupt, "database: the audit log's last record");
-  last_ = merkle::leaf_hash(query.text(0));
+  tip.last = merkle::leaf_hash(query.text(0));
   return {};
 }
 
-Status AuditStore::append(Database::Session& session, const AuditEvent& event) {
-  SLIPWAY_CHECK(load(session));
+Status AuditStore::append(Database::Transaction& session, const AuditEvent& event) {
+  SLIPWAY_CHECK(load(session, writing_));
   const Timestamp now = clock_.now();
-  SLIPWAY_TRY(
-      const std::string record,
-      canonical_record({.seq = range_.size() + 1, .time = now, .event = event, .previous = last_}));
+  SLIPWAY_TRY(const std::string record, canonical_record({.seq = writing_.range.size() + 1,
+                                                          .time = now,
+                                                          .event = event,
+                                                          .previous = writing_.last}));
   SLIPWAY_TRY(Statement insert,
               session.prepare("INSERT INTO audit_record(seq,time,actor,project,action,event,record)"
                               " VALUES(?,?,?,?,?,?,?)"));
   const std::string actor = searchable(event.by.actor), project = audit_text(event.project),
                     action = audit_text(event.action), kind = audit_text(event.event);
-  SLIPWAY_CHECK(insert.bind(1, number(range_.size() + 1))
+  SLIPWAY_CHECK(insert.bind(1, number(writing_.range.size() + 1))
                     .bind(2, micros(now))
                     .bind(3, actor)
                     .bind(4, project)
@@ -116,30 +116,31 @@ Status AuditStore::append(Database::Session& session, const AuditEvent& event) {
   // A failure below undoes the transaction, and the next load() notices.
   Status nodes_added;
   const Digest leaf = merkle::leaf_hash(record);
-  range_.append(leaf, [&](unsigned level, std::uint64_t index, const Digest& hash) {
+  writing_.range.append(leaf, [&](unsigned level, std::uint64_t index, const Digest& hash) {
     if (nodes_added && level > 0 && level % merkle::stride == 0)
       nodes_added = add_node(session, level, index, hash);
   });
-  last_ = leaf;
+  writing_.last = leaf;
   SLIPWAY_CHECK(std::move(nodes_added));
   SLIPWAY_CHECK(store_checkpoint(session));
-  if (on_append_) on_append_(range_.size());
+  if (on_append_) on_append_(writing_.range.size());
   return {};
 }
 
 Status AuditStore::record(const AuditEvent& event) {
   return database_.transaction(
-      [&](Database::Session& session) -> Status { return append(session, event); });
+      [&](Database::Transaction& session) -> Status { return append(session, event); });
 }
 
 Result<AuditStore::Head> AuditStore::head() {
-  Database::Session session = database_.session();
-  SLIPWAY_CHECK(load(session));
-  return Head{.size = range_.size(), .root = range_.root()};
+  auto session = database_.read();
+  auto committed = committed_.lock();
+  SLIPWAY_CHECK(load(session, *committed));
+  return Head{.size = committed->range.size(), .root = committed->range.root()};
 }
 
 Result<std::string> AuditStore::get(std::uint64_t seq) {
-  Database::Session session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM audit_record WHERE seq=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, number(seq)).step());
   if (row) return query.text(0);
@@ -151,7 +152,7 @@ Result<std::string> AuditStore::get(std::uint64_t seq) {
 }
 
 Result<std::vector<std::string>> AuditStore::records(std::uint64_t first, std::size_t limit) {
-  Database::Session session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM audit_record WHERE seq>=? ORDER BY seq LIMIT ?"));
   query.bind(1, number(first)).bind(2, number(limit));
@@ -169,7 +170,7 @@ Result<AuditPage> AuditStore::list(const AuditFilter& filter) {
   const std::string chain =
       filter.actor.contains(':') ? " " + filter.actor + " " : ":" + filter.actor + " ";
   while (looked_at < rows_at_most) {
-    Database::Session session = database_.session();
+    auto session = database_.read();
     SLIPWAY_TRY(const std::uint64_t size, count(session));
     SLIPWAY_TRY(const std::uint64_t gone, cut_of(session));
     const std::uint64_t end = std::min(below, size + 1);
@@ -203,12 +204,12 @@ Result<AuditPage> AuditStore::list(const AuditFilter& filter) {
 }
 
 Result<std::uint64_t> AuditStore::cut() {
-  Database::Session session = database_.session();
+  auto session = database_.read();
   return cut_of(session);
 }
 
 Result<merkle::Proof> AuditStore::inclusion(std::uint64_t seq, std::uint64_t size) {
-  Database::Session session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(const std::uint64_t have, count(session));
   if (size > have) return beyond(size, have);
   if (seq == 0 || seq > size) return beyond(seq, size);
@@ -216,14 +217,14 @@ Result<merkle::Proof> AuditStore::inclusion(std::uint64_t seq, std::uint64_t siz
 }
 
 Result<merkle::Proof> AuditStore::consistency(std::uint64_t from, std::uint64_t to) {
-  Database::Session session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(const std::uint64_t have, count(session));
   if (to > have) return beyond(to, have);
   return merkle::consistency_proof(nodes(session), from, to);
 }
 
 Result<merkle::CompactRange> AuditStore::range(std::uint64_t size) {
-  Database::Session session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(const std::uint64_t have, count(session));
   if (size > have) return beyond(size, have);
   return merkle::range_of(nodes(session), size);
@@ -234,7 +235,7 @@ void AuditStore::keep(const SignedCheckpoint& checkpoint) {
   pending_.push_back(checkpoint);
 }
 
-Status AuditStore::store_checkpoint(Database::Session& session) {
+Status AuditStore::store_checkpoint(Database::Transaction& session) {
   std::vector<SignedCheckpoint> pending;
   {
     const std::lock_guard lock(pending_mutex_);
@@ -253,7 +254,7 @@ Result<std::vector<SignedCheckpoint>> AuditStore::checkpoints(std::uint64_t firs
                                                               std::uint64_t last) {
   std::vector<SignedCheckpoint> out;
   {
-    Database::Session session = database_.session();
+    auto session = database_.read();
     SLIPWAY_TRY(Statement query, session.prepare("SELECT note FROM audit_checkpoint WHERE size>=? "
                                                  "AND size<=? ORDER BY size"));
     query.bind(1, number(first)).bind(2, number(last));
@@ -275,7 +276,7 @@ Result<std::vector<SignedCheckpoint>> AuditStore::checkpoints(std::uint64_t firs
 Result<std::uint64_t> AuditStore::truncate(const AuditContext& by, Timestamp time,
                                            std::uint64_t limit) {
   std::uint64_t gone = 0;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(const std::uint64_t before, cut_of(session));
     // The oldest record that stays; the newest always does.
     SLIPWAY_TRY(

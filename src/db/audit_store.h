@@ -11,6 +11,7 @@
 #include "audit/merkle.h"
 #include "audit/record.h"
 #include "base/clock.h"
+#include "base/guarded.h"
 #include "base/result.h"
 #include "db/database.h"
 #include "model/audit_event.h"
@@ -34,17 +35,17 @@ struct AuditPage {
 // record are one transaction, so neither is ever there without the other; what happens outside the
 // database (a route, an instance, a file) follows after the commit. Rows are only ever added, save
 // for truncate(). Appending touches the record's own row, and one more every 256 records.
-// Thread-safe through the database's lock.
+// Thread-safe: appends take turns as the database's transactions do.
 class AuditStore {
  public:
   AuditStore(Database& database, const Clock& clock) : database_(database), clock_(clock) {}
 
   // Within the transaction of the change itself.
-  [[nodiscard]] Status append(Database::Session& session, const AuditEvent& event);
+  [[nodiscard]] Status append(Database::Transaction& session, const AuditEvent& event);
   // For what changes no row: durable when it returns, so before it takes effect.
   [[nodiscard]] Status record(const AuditEvent& event);
-  // Called with the number of records by every append, before its commit and under the database's
-  // lock. Set it before the first append.
+  // Called with the number of records by every append, before its commit and within its
+  // transaction: it may not use the database. Set it before the first append.
   void on_append(std::function<void(std::uint64_t)> callback) { on_append_ = std::move(callback); }
 
   // -- reading: what is committed
@@ -80,17 +81,23 @@ class AuditStore {
                                                std::uint64_t limit);
 
  private:
-  [[nodiscard]] Status load(Database::Session& session);
-  [[nodiscard]] Status store_checkpoint(Database::Session& session);
-  [[nodiscard]] merkle::Nodes nodes(Database::Session& session);
+  // The newest record: the tree up to it, and its hash.
+  struct Tip {
+    merkle::CompactRange range;
+    Digest last;
+  };
+  // Brings `tip` to what the session sees.
+  [[nodiscard]] static Status load(Database::Session& session, Tip& tip);
+  [[nodiscard]] Status store_checkpoint(Database::Transaction& session);
+  [[nodiscard]] static merkle::Nodes nodes(Database::Session& session);
 
   Database& database_;
   const Clock& clock_;
   std::function<void(std::uint64_t)> on_append_;
-  // Of the newest record, as far as this object knows; under the database's lock. A transaction
-  // that was undone shows in the number of records, and then it is read anew.
-  merkle::CompactRange range_;
-  Digest last_;
+  // As far as this object knows: what is being written, by whose turn it is, and what is committed.
+  // A transaction that was undone shows in the number of records, and then it is read anew.
+  Tip writing_;
+  Guarded<Tip> committed_;
   std::mutex pending_mutex_;
   std::vector<SignedCheckpoint> pending_;  // by size
 };

@@ -28,8 +28,8 @@ class AuditStoreTest : public ::testing::Test {
     for (std::size_t i = 0; i < count; ++i) ASSERT_TRUE(add(fmt::format("deployment.number{}", i)));
   }
   Status execute(std::string_view sql) {
-    auto session = stores.database->session();
-    return session.execute(sql);
+    return stores.database->transaction(
+        [&](Database::Transaction& session) { return session.execute(sql); });
   }
   std::vector<std::string> everything() { return audit.records(1, 100'000).value(); }
 };
@@ -51,7 +51,7 @@ TEST_F(AuditStoreTest, RecordsFormAChainAndATree) {
 
 TEST_F(AuditStoreTest, ATransactionThatIsUndoneLeavesNoRecordAndNoGap) {
   add_many(2);
-  const auto undone = stores.database->transaction([&](Database::Session& session) -> Status {
+  const auto undone = stores.database->transaction([&](Database::Transaction& session) -> Status {
     for (int i = 0; i < 3; ++i) SLIPWAY_CHECK(audit.append(session, {.event = "deployment.lost"}));
     return fail(Errc::conflict, "no");
   });

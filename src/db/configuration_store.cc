@@ -2,6 +2,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "db/revision.h"
 #include "json/json.h"
 #include "json/reader.h"
 
@@ -59,6 +60,28 @@ Result<std::vector<Configuration>> rows_of(Statement& query) {
   }
 }
 
+// All of them, each with its revision.
+using Versions = std::vector<std::pair<Configuration, std::int64_t>>;
+Result<Versions> versions(Database::Session& session) {
+  SLIPWAY_TRY(Statement query,
+              session.prepare(fmt::format("SELECT {},revision FROM configuration", columns)));
+  Versions out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    SLIPWAY_TRY(Configuration configuration, from_row(query));
+    out.emplace_back(std::move(configuration), query.number(7));
+  }
+}
+
+Status write_vars(Database::Transaction& session, const Configuration& of, std::string_view vars) {
+  SLIPWAY_TRY(Statement write,
+              session.prepare("UPDATE configuration SET vars=?, revision=revision+1 WHERE project=?"
+                              " AND environment=? AND version=?"));
+  write.bind(1, vars).bind(2, of.project).bind(3, of.environment).bind(4, of.version);
+  return write.run();
+}
+
 }  // namespace
 
 Result<Configuration> ConfigurationStore::current(std::string_view project,
@@ -72,7 +95,7 @@ Result<Configuration> ConfigurationStore::get(std::string_view project,
                                               std::string_view environment, std::int64_t version) {
   if (version == 0)
     return Configuration{.project = std::string(project), .environment = std::string(environment)};
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare(fmt::format("SELECT {} FROM configuration WHERE project=? AND "
                                           "environment=? AND version=?",
@@ -89,7 +112,7 @@ Result<Configuration> ConfigurationStore::get(std::string_view project,
 Result<std::vector<Configuration>> ConfigurationStore::history(std::string_view project,
                                                                std::string_view environment,
                                                                std::size_t limit) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare(fmt::format("SELECT {} FROM configuration WHERE project=? AND "
                                           "environment=? ORDER BY version DESC LIMIT ?",
@@ -99,7 +122,7 @@ Result<std::vector<Configuration>> ConfigurationStore::history(std::string_view 
 }
 
 Result<std::vector<std::string>> ConfigurationStore::environments(std::string_view project) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(
       Statement query,
       session.prepare("SELECT DISTINCT environment FROM configuration WHERE project=? ORDER BY 1"));
@@ -114,7 +137,7 @@ Result<std::vector<std::string>> ConfigurationStore::environments(std::string_vi
 
 Status ConfigurationStore::add(const AuditContext& by, const Configuration& next,
                                std::map<std::string, std::string> detail) {
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement insert,
                 session.prepare(fmt::format(
                     "INSERT INTO configuration({}) SELECT ?1,?2,?3,?4,?5,?6,?7 WHERE ?3 = 1 +"
@@ -142,33 +165,39 @@ Status ConfigurationStore::add(const AuditContext& by, const Configuration& next
 }
 
 Result<std::size_t> ConfigurationStore::reseal(const AuditContext& by, const Reseal& reseal) {
-  std::size_t count = 0;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
-    std::vector<Configuration> all;
-    {
-      SLIPWAY_TRY(Statement query,
-                  session.prepare(fmt::format("SELECT {} FROM configuration", columns)));
-      SLIPWAY_TRY(all, rows_of(query));
-    }
-    for (Configuration& each : all) {
-      for (EnvironmentVar& var : each.vars) {
-        SLIPWAY_TRY(var.value, reseal(each, var));
-        ++count;
-      }
-      SLIPWAY_TRY(Statement write,
-                  session.prepare("UPDATE configuration SET vars=? WHERE project=? AND "
-                                  "environment=? AND version=?"));
-      const std::string vars = vars_text(each.vars);
-      write.bind(1, vars).bind(2, each.project).bind(3, each.environment).bind(4, each.version);
-      SLIPWAY_CHECK(write.run());
-    }
-    return audit_.append(session, {.event = "configuration.resealed",
-                                   .action = "secret_write",
-                                   .by = by,
-                                   .resource = "configuration",
-                                   .detail = {{"values", std::to_string(count)}}});
-  }));
-  return count;
+  return until_written<std::size_t>(
+      "the configuration", [&]() -> Result<std::optional<std::size_t>> {
+        Versions all;
+        {
+          auto session = database_.read();
+          SLIPWAY_TRY(all, versions(session));
+        }
+        std::size_t count = 0;
+        std::vector<std::string> resealed;
+        for (const auto& [configuration, revision] : all) {
+          Configuration next = configuration;
+          for (EnvironmentVar& var : next.vars) {
+            SLIPWAY_TRY(var.value, reseal(configuration, var));
+            ++count;
+          }
+          resealed.push_back(vars_text(next.vars));
+        }
+        bool written = false;
+        SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
+          SLIPWAY_TRY(const Versions now, versions(session));
+          written = now == all;
+          if (!written) return {};
+          for (std::size_t i = 0; i < all.size(); ++i)
+            SLIPWAY_CHECK(write_vars(session, all[i].first, resealed[i]));
+          return audit_.append(session, {.event = "configuration.resealed",
+                                         .action = "secret_write",
+                                         .by = by,
+                                         .resource = "configuration",
+                                         .detail = {{"values", std::to_string(count)}}});
+        }));
+        if (!written) return std::nullopt;
+        return count;
+      });
 }
 
 }  // namespace slipway

@@ -39,7 +39,8 @@ class ConfigurationStore {
   [[nodiscard]] Status add(const AuditContext& by, const Configuration& next,
                            std::map<std::string, std::string> detail);
 
-  // Seals every value again, all or none. For a change of the key.
+  // Seals every value again, all or none; `reseal` is called with nothing held, and again for all
+  // when one was changed meanwhile. For a change of the key.
   using Reseal =
       std::function<Result<std::string>(const Configuration& of, const EnvironmentVar& var)>;
   [[nodiscard]] Result<std::size_t> reseal(const AuditContext& by, const Reseal& reseal);

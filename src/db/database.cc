@@ -1,7 +1,5 @@
 #include "db/database.h"
 
-#include <sqlite3.h>
-
 #include <cstdlib>
 
 #include "base/log.h"
@@ -9,106 +7,17 @@
 namespace slipway {
 namespace {
 
+// What is read is short; more at once than this would only wait for a core.
+constexpr std::size_t max_readers = 6;
+
 // Whether this thread has a session, of any database.
 thread_local bool has_session = false;
 
-Error error_of(sqlite3* connection, std::string_view what) {
-  Errc code = Errc::io;
-  std::string hint;
-  switch (sqlite3_errcode(connection)) {
-    case SQLITE_FULL:
-      code = Errc::disk_full;
-      hint = "free some disk space, then try again";
-      break;
-    case SQLITE_CONSTRAINT:
-      code = Errc::conflict;
-      break;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      code = Errc::corrupt;
-      break;
-    case SQLITE_BUSY:
-      code = Errc::unavailable;
-      break;
-    default:
-      break;
-  }
-  return {.code = code,
-          .message = fmt::format("database: {}: {}", what, sqlite3_errmsg(connection)),
-          .hint = hint};
+std::unexpected<Error> too_late(std::string_view what) {
+  return fail(Errc::unavailable, fmt::format("database: no turn to {} within the bound", what));
 }
 
 }  // namespace
-
-Statement::Statement(Statement&& other) noexcept
-    : connection_(other.connection_), statement_(std::exchange(other.statement_, nullptr)) {}
-
-Statement::~Statement() { sqlite3_finalize(statement_); }
-
-Statement& Statement::bind(int position, std::string_view text) {
-  // A null pointer would bind NULL; an empty view may hold one.
-  sqlite3_bind_text(statement_, position, text.empty() ? "" : text.data(),
-                    static_cast<int>(text.size()), SQLITE_TRANSIENT);
-  return *this;
-}
-
-Statement& Statement::bind(int position, std::int64_t number) {
-  sqlite3_bind_int64(statement_, position, number);
-  return *this;
-}
-
-Statement& Statement::bind_null(int position) {
-  sqlite3_bind_null(statement_, position);
-  return *this;
-}
-
-Result<bool> Statement::step() {
-  const int code = sqlite3_step(statement_);
-  if (code == SQLITE_ROW) return true;
-  if (code == SQLITE_DONE) return false;
-  return fail(error_of(connection_, sqlite3_sql(statement_)));
-}
-
-Status Statement::run() {
-  SLIPWAY_TRY([[maybe_unused]] const bool row, step());
-  return {};
-}
-
-std::string Statement::text(int column) const {
-  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-  return bytes == nullptr
-             ? std::string()
-             : std::string(bytes,
-                           static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
-}
-
-std::int64_t Statement::number(int column) const {
-  return sqlite3_column_int64(statement_, column);
-}
-bool Statement::is_null(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-}
-
-Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file,
-                                                 std::span<const std::string_view> migrations) {
-  sqlite3* connection = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  const int code = sqlite3_open_v2(file.c_str(), &connection, flags, nullptr);
-  std::unique_ptr<Database> database(new Database(connection));
-  if (code != SQLITE_OK) return fail(error_of(connection, "open " + file.string()));
-  sqlite3_busy_timeout(connection, 5000);
-  {
-    Session session(*database);
-    for (const std::string_view pragma :
-         {"PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON",
-          "PRAGMA journal_size_limit=16777216"})
-      SLIPWAY_CHECK(session.execute(pragma));
-  }
-  SLIPWAY_CHECK(database->migrate(migrations));
-  return database;
-}
-
-Database::~Database() { sqlite3_close_v2(connection_); }
 
 Database::Session::Only::Only() {
   if (has_session) {
@@ -121,11 +30,8 @@ Database::Session::Only::Only() {
 Database::Session::Only::~Only() { has_session = false; }
 
 Result<Statement> Database::Session::prepare(std::string_view sql) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(database_.connection_, sql.data(), static_cast<int>(sql.size()),
-                         &statement, nullptr) != SQLITE_OK)
-    return fail(error_of(database_.connection_, sql));
-  return Statement(database_.connection_, statement);
+  SLIPWAY_TRY(Connection* const connection, connection_);
+  return connection->prepare(sql, use_);
 }
 
 Status Database::Session::execute(std::string_view sql) {
@@ -133,21 +39,122 @@ Status Database::Session::execute(std::string_view sql) {
   return statement.run();
 }
 
-Status Database::transaction(const std::function<Status(Session&)>& work) {
-  Session session(*this);
-  SLIPWAY_CHECK(session.execute("BEGIN IMMEDIATE"));
-  Status outcome = work(session);
-  if (outcome) outcome = session.execute("COMMIT");
-  // A failed COMMIT (a full disk, say) leaves the transaction open.
-  if (!outcome) std::ignore = session.execute("ROLLBACK");
+Database::Reader::Reader(Database& database, std::optional<Duration> bound)
+    : Session(database, Connection::Use::read) {
+  if (database.in_memory()) {
+    has_turn_ = database.begin_turn(bound);
+    connection_ = has_turn_ ? Result<Connection*>(database.writer_.get()) : too_late("read");
+    return;
+  }
+  Result<std::unique_ptr<Connection>> borrowed = database.borrow(bound);
+  if (!borrowed) {
+    connection_ = fail(std::move(borrowed).error());
+    return;
+  }
+  borrowed_ = *std::move(borrowed);
+  // One picture of it all, however many statements look at it.
+  if (Status begun = borrowed_->execute("BEGIN"); begun)
+    connection_ = borrowed_.get();
+  else
+    connection_ = fail(std::move(begun).error());
+}
+
+Database::Reader::~Reader() {
+  if (has_turn_) database_.end_turn();
+  if (!borrowed_) return;
+  if (borrowed_->in_transaction()) std::ignore = borrowed_->execute("ROLLBACK");
+  database_.give_back(std::move(borrowed_));
+}
+
+Database::Transaction::Transaction(Database& database, std::optional<Duration> bound)
+    : Session(database, Connection::Use::write), has_turn_(database.begin_turn(bound)) {
+  connection_ = has_turn_ ? Result<Connection*>(database.writer_.get()) : too_late("write");
+}
+
+Database::Transaction::~Transaction() {
+  if (has_turn_) database_.end_turn();
+}
+
+Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file,
+                                                 std::span<const std::string_view> migrations) {
+  std::unique_ptr<Database> database(new Database(file));
+  SLIPWAY_TRY(database->writer_, Connection::open(file, Connection::Use::write));
+  SLIPWAY_CHECK(database->migrate(migrations));
+  return database;
+}
+
+// The writer's connection goes last: whoever closes last brings what was written into the file.
+Database::~Database() { state_.lock()->idle.clear(); }
+
+Result<std::unique_ptr<Connection>> Database::borrow(std::optional<Duration> bound) {
+  {
+    auto state = state_.lock();
+    const auto free = [](const State& now) { return now.readers < max_readers; };
+    if (!bound)
+      state.wait(changed_, free);
+    else if (!state.wait_for(changed_, *bound, free))
+      return too_late("read");
+    ++state->readers;
+    if (!state->idle.empty()) {
+      std::unique_ptr<Connection> connection = std::move(state->idle.back());
+      state->idle.pop_back();
+      return connection;
+    }
+  }
+  auto made = Connection::open(file_, Connection::Use::read);
+  if (!made) give_back(nullptr);
+  return made;
+}
+
+void Database::give_back(std::unique_ptr<Connection> connection) {
+  if (connection && connection->in_transaction()) connection.reset();  // it cannot even undo
+  auto state = state_.lock();
+  --state->readers;
+  if (connection) state->idle.push_back(std::move(connection));
+  changed_.notify_all();
+}
+
+bool Database::begin_turn(std::optional<Duration> bound) {
+  auto state = state_.lock();
+  const auto free = [](const State& now) { return !now.writing; };
+  if (!bound)
+    state.wait(changed_, free);
+  else if (!state.wait_for(changed_, *bound, free))
+    return false;
+  state->writing = true;
+  return true;
+}
+
+void Database::end_turn() {
+  state_.lock()->writing = false;
+  changed_.notify_all();
+}
+
+Status Database::transaction(const std::function<Status(Transaction&)>& work) {
+  Transaction transaction(*this, {});
+  SLIPWAY_CHECK(transaction.execute("BEGIN IMMEDIATE"));
+  Status outcome = work(transaction);
+  if (outcome) outcome = transaction.execute("COMMIT");
+  // A failed COMMIT (a full disk, say) may leave the transaction open.
+  if (!outcome && writer_->in_transaction()) std::ignore = transaction.execute("ROLLBACK");
   return outcome;
+}
+
+Status Database::probe(Duration bound) {
+  {
+    Reader reader(*this, bound);
+    SLIPWAY_TRY(Statement query, reader.prepare("SELECT count(*) FROM sqlite_schema"));
+    SLIPWAY_TRY([[maybe_unused]] const bool row, query.step());
+  }
+  Transaction transaction(*this, bound);
+  SLIPWAY_CHECK(transaction.execute("BEGIN IMMEDIATE"));
+  return transaction.execute("ROLLBACK");
 }
 
 Status Database::migrate(std::span<const std::string_view> migrations) {
   std::int64_t version = 0;
   {
-    Session session(*this);
-    SLIPWAY_TRY(Statement query, session.prepare("PRAGMA user_version"));
+    SLIPWAY_TRY(Statement query, writer_->prepare("PRAGMA user_version", Connection::Use::write));
     SLIPWAY_TRY([[maybe_unused]] const bool row, query.step());
     version = query.number(0);
   }
@@ -157,16 +164,9 @@ Status Database::migrate(std::span<const std::string_view> migrations) {
                             migrations.size()),
                 "start the newer Slipway that made it, or use another data directory");
   for (auto next = static_cast<std::size_t>(version); next < migrations.size(); ++next) {
-    SLIPWAY_CHECK(transaction([&](Session& session) -> Status {
-      std::string_view sql = migrations[next];
-      // One statement at a time: a schema has many.
-      while (sql.find_first_not_of(" \n") != std::string_view::npos) {
-        const auto end = sql.find(";\n");
-        SLIPWAY_CHECK(session.execute(sql.substr(0, end)));
-        if (end == std::string_view::npos) break;
-        sql.remove_prefix(end + 2);
-      }
-      return session.execute(fmt::format("PRAGMA user_version={}", next + 1));
+    SLIPWAY_CHECK(transaction([&](Transaction&) -> Status {
+      SLIPWAY_CHECK(writer_->run_script(migrations[next]));
+      return writer_->run_script(fmt::format("PRAGMA user_version={}", next + 1));
     }));
   }
   return {};

@@ -1,98 +1,118 @@
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/guarded.h"
 #include "base/result.h"
-
-struct sqlite3;
-struct sqlite3_stmt;
+#include "db/connection.h"
 
 namespace slipway {
 
-class Database;
-
-// One prepared statement, bound and stepped under the database's lock. Text handed to bind() must
-// live until the statement is stepped. Made by Database::Session only.
-class Statement {
- public:
-  Statement(Statement&& other) noexcept;
-  Statement& operator=(Statement&&) = delete;
-  ~Statement();
-
-  Statement& bind(int position, std::string_view text);
-  Statement& bind(int position, std::int64_t number);
-  Statement& bind_null(int position);
-  // True when there is a row. Errors: disk_full, conflict (a constraint), io.
-  [[nodiscard]] Result<bool> step();
-  // For statements without rows.
-  [[nodiscard]] Status run();
-
-  [[nodiscard]] std::string text(int column) const;
-  [[nodiscard]] std::int64_t number(int column) const;
-  [[nodiscard]] bool is_null(int column) const;
-
- private:
-  friend class Database;
-  Statement(sqlite3* connection, sqlite3_stmt* statement)
-      : connection_(connection), statement_(statement) {}
-  sqlite3* connection_;
-  sqlite3_stmt* statement_;
-};
-
 // An SQLite database in WAL mode with synchronous=FULL: a committed change survives a power cut.
-// One connection behind a lock, so statements of several threads never interleave. Thread-safe.
+// Thread-safe.
+//
+// One thread writes at a time, on a connection of its own; each thread that reads has one out of a
+// small pool and sees all that was committed when it began, whoever wrote it. So nobody who reads
+// waits for a writer's fsync.
+//
+// A thread has one Reader or Transaction at a time. To ask for a second is a bug that would end in
+// waiting for oneself: the process aborts and says so. So nothing that runs inside of one may call
+// out: read, decide, then write if nobody else did (by the row's revision).
 class Database {
  public:
   // Opens or makes the file and brings its schema up to date with `migrations` (each run once, in
   // order, in a transaction of its own). A newer schema than we know is refused. ":memory:" for
-  // tests.
+  // tests: there is one connection then, for all.
   [[nodiscard]] static Result<std::unique_ptr<Database>> open(
       const std::filesystem::path& file, std::span<const std::string_view> migrations);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Holds the lock; statements are prepared through it. A thread that asks for a second one while
-  // it has one would wait for itself for ever: the process aborts and says so. So nothing that is
-  // called with a session open may reach a store.
+  // What statements are prepared through: a Reader or a Transaction. Those must be gone before it.
   class Session {
    public:
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
+    // Errors: also why a Reader has no connection.
     [[nodiscard]] Result<Statement> prepare(std::string_view sql);
     // Prepares, binds nothing, runs.
     [[nodiscard]] Status execute(std::string_view sql);
 
-   private:
-    friend class Database;
+   protected:
+    Session(Database& database, Connection::Use use) : database_(database), use_(use) {}
+    ~Session() = default;
+
     // One a thread.
     struct Only {
       Only();
       ~Only();
     };
-    explicit Session(Database& database) : database_(database), lock_(database.mutex_) {}
+    const Only only_{};
     Database& database_;
-    Only only_;
-    std::unique_lock<std::mutex> lock_;
+    const Connection::Use use_;
+    Result<Connection*> connection_ = nullptr;
   };
-  [[nodiscard]] Session session() { return Session(*this); }
-  // Runs `work` in one transaction: committed when it returns ok, otherwise undone.
-  [[nodiscard]] Status transaction(const std::function<Status(Session&)>& work);
+
+  // What was committed when it first reads. Nobody waits for it.
+  class Reader final : public Session {
+   public:
+    ~Reader();
+
+   private:
+    friend class Database;
+    Reader(Database& database, std::optional<Duration> bound);
+    std::unique_ptr<Connection> borrowed_;
+    bool has_turn_ = false;
+  };
+  [[nodiscard]] Reader read() { return {*this, {}}; }
+
+  // The one change that is being written.
+  class Transaction final : public Session {
+   public:
+    ~Transaction();
+
+   private:
+    friend class Database;
+    Transaction(Database& database, std::optional<Duration> bound);
+    const bool has_turn_;
+  };
+  // Runs `work` in one transaction: committed when it returns ok, otherwise undone. For stores
+  // alone: it must not call out.
+  [[nodiscard]] Status transaction(const std::function<Status(Transaction&)>& work);
+
+  // Whether it can do its work: answers a question and gives the turn to write, each within
+  // `bound`. Errors: unavailable, or what SQLite says.
+  [[nodiscard]] Status probe(Duration bound);
 
  private:
-  explicit Database(sqlite3* connection) : connection_(connection) {}
+  explicit Database(std::filesystem::path file) : file_(std::move(file)) {}
+  [[nodiscard]] bool in_memory() const { return file_ == ":memory:"; }
   [[nodiscard]] Status migrate(std::span<const std::string_view> migrations);
-  sqlite3* connection_;
-  std::mutex mutex_;
+  // Waits for a connection for reading, or makes one.
+  [[nodiscard]] Result<std::unique_ptr<Connection>> borrow(std::optional<Duration> bound);
+  void give_back(std::unique_ptr<Connection> connection);
+  // The turn to write. False when it did not come within `bound`.
+  [[nodiscard]] bool begin_turn(std::optional<Duration> bound);
+  void end_turn();
+
+  struct State {
+    bool writing = false;                           // somebody has the turn, and so writer_
+    std::vector<std::unique_ptr<Connection>> idle;  // for reading
+    std::size_t readers = 0;                        // connections that are lent
+  };
+
+  const std::filesystem::path file_;
+  std::unique_ptr<Connection> writer_;
+  Guarded<State> state_;  // never held while SQLite works
+  CondVar changed_;
 };
 
 }  // namespace slipway

@@ -8,19 +8,18 @@
 
 #include "base/result.h"
 #include "db/audit_store.h"
+#include "db/beside.h"
 #include "db/database.h"
 #include "db/repository.h"
 #include "model/domain.h"
 
 namespace slipway {
 
-// Domains of people's own. Every change is one transaction together
-// with its audit record and, when given, what belongs beside it. Thread-safe. What it is given must
-// outlive it.
+// Domains of people's own. Every change is one transaction together with its audit record and, when
+// given, what belongs beside it. Thread-safe. What it is given must outlive it.
 class DomainStore {
  public:
   DomainStore(Database& database, AuditStore& audit) : database_(database), audit_(audit) {}
-  using Beside = Repository::Beside;
 
   // Errors: conflict when the project claims it already.
   [[nodiscard]] Status add(const AuditContext& by, const Domain& domain);
@@ -32,7 +31,8 @@ class DomainStore {
   [[nodiscard]] Result<std::vector<Domain>> list(std::string_view project = {});
   // Every claim to a name, by project.
   [[nodiscard]] Result<std::vector<Domain>> claims(std::string_view name);
-  // Reads, lets `change` edit, writes. Audited as `event` ("domain.verified"); "" for bookkeeping
+  // Reads, lets `change` edit, writes; `change` may be called again, as Repository::update() says.
+  // Audited as `event` ("domain.verified"); "" for bookkeeping
   // that nobody would call a change. Errors: not_found; conflict when another project proved the
   // name.
   [[nodiscard]] Result<Domain> update(const AuditContext& by, std::string_view name,

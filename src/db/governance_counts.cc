@@ -19,7 +19,7 @@ Result<Velocity> GovernanceStore::velocity(VelocityScope scope, std::string_view
   Velocity out;
   const std::int64_t at = micros(now);
   constexpr std::int64_t minute = 60'000'000, hour = 60 * minute, day = 24 * hour;
-  auto session = database_.session();
+  auto session = database_.read();
   {
     SLIPWAY_TRY(Statement query, session.prepare(fmt::format(
                                      "SELECT count(*), count(CASE WHEN created_at>?3 THEN 1 END),"
@@ -69,7 +69,7 @@ Result<Velocity> GovernanceStore::velocity(VelocityScope scope, std::string_view
 
 Result<PreviewCounts> GovernanceStore::preview_counts(std::string_view project,
                                                       std::string_view actor) {
-  auto session = database_.session();
+  auto session = database_.read();
   // The index has all that is asked for; by any other, `actor` is read out of every record.
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT count(*), count(CASE WHEN project=?1 THEN 1 END),"

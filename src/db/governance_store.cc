@@ -2,6 +2,8 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "db/revision.h"
+
 namespace slipway {
 namespace {
 
@@ -77,7 +79,7 @@ AuditEvent describe(AuditEvent event, const BreakGlass& emergency) {
 }
 
 template <class Item>
-Status write_item(Database::Session& session, AuditStore& audit, const AuditContext& by,
+Status write_item(Database::Transaction& session, AuditStore& audit, const AuditContext& by,
                   std::string_view event, const Item& item, std::string_view before) {
   const ItemTable table = table_of(item);
   const std::string record = json::serialize(to_json(item));
@@ -85,7 +87,7 @@ Status write_item(Database::Session& session, AuditStore& audit, const AuditCont
               session.prepare(fmt::format(
                   "INSERT INTO {}(id,state,project,resource,created_at,expires_at,record)"
                   " VALUES(?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET state=excluded.state,"
-                  " expires_at=excluded.expires_at, record=excluded.record",
+                  " expires_at=excluded.expires_at, record=excluded.record, revision=revision+1",
                   table.table)));
   SLIPWAY_CHECK(write.bind(1, item.id.str())
                     .bind(2, item.state)
@@ -102,14 +104,19 @@ Status write_item(Database::Session& session, AuditStore& audit, const AuditCont
   return audit.append(session, told);
 }
 
+struct KeptItem {
+  std::string record;
+  std::int64_t revision = 0;
+};
+
 template <class Item, class IdType>
-Result<std::string> read_item(Database::Session& session, const IdType& id) {
+Result<KeptItem> read_item(Database::Session& session, const IdType& id) {
   const ItemTable table = table_of(Item{});
-  SLIPWAY_TRY(Statement query,
-              session.prepare(fmt::format("SELECT record FROM {} WHERE id=?", table.table)));
+  SLIPWAY_TRY(Statement query, session.prepare(fmt::format(
+                                   "SELECT record, revision FROM {} WHERE id=?", table.table)));
   SLIPWAY_TRY(const bool row, query.bind(1, id.str()).step());
   if (!row) return fail(Errc::not_found, fmt::format("no {} {}", table.noun, id.str()));
-  return query.text(0);
+  return KeptItem{query.text(0), query.number(1)};
 }
 
 template <class Item>
@@ -120,29 +127,39 @@ Result<Item> parse_text(const std::string& text) {
 
 template <class Item, class IdType>
 Result<Item> get_item(Database& database, const IdType& id) {
-  auto session = database.session();
-  SLIPWAY_TRY(const std::string text, read_item<Item>(session, id));
-  return parse_text<Item>(text);
+  auto session = database.read();
+  SLIPWAY_TRY(const KeptItem kept, read_item<Item>(session, id));
+  return parse_text<Item>(kept.record);
 }
 
 template <class Item, class IdType>
 Result<Item> change_item(Database& database, AuditStore& audit, const AuditContext& by,
                          const IdType& id, std::string_view event,
                          const GovernanceStore::Edit<Item>& edit) {
-  Item item;
-  SLIPWAY_CHECK(database.transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(const std::string before, read_item<Item>(session, id));
-    SLIPWAY_TRY(item, parse_text<Item>(before));
+  return until_written<Item>(id.str(), [&]() -> Result<std::optional<Item>> {
+    KeptItem before;
+    {
+      auto session = database.read();
+      SLIPWAY_TRY(before, read_item<Item>(session, id));
+    }
+    SLIPWAY_TRY(Item item, parse_text<Item>(before.record));
     SLIPWAY_CHECK(edit(item));
-    return write_item(session, audit, by, event, item, before);
-  }));
-  return item;
+    bool written = false;
+    SLIPWAY_CHECK(database.transaction([&](Database::Transaction& session) -> Status {
+      SLIPWAY_TRY(const KeptItem now, read_item<Item>(session, id));
+      written = now.revision == before.revision;
+      if (!written) return {};
+      return write_item(session, audit, by, event, item, before.record);
+    }));
+    if (!written) return std::nullopt;
+    return item;
+  });
 }
 
 template <class Item>
 Result<std::vector<Item>> list_items(Database& database, std::string_view where,
                                      std::string_view first, std::string_view second) {
-  auto session = database.session();
+  auto session = database.read();
   SLIPWAY_TRY(Statement query,
               session.prepare(fmt::format(
                   "SELECT record FROM {} WHERE {} ORDER BY created_at DESC, id LIMIT 1000",
@@ -162,7 +179,7 @@ constexpr std::string_view by_state = "(?1='' OR state=?1) AND (?2='' OR project
 }  // namespace
 
 Result<std::optional<StoredPolicySet>> GovernanceStore::active_set() {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record, text FROM policy_set"
                                                " ORDER BY version DESC LIMIT 1"));
   SLIPWAY_TRY(const bool row, query.step());
@@ -173,7 +190,7 @@ Result<std::optional<StoredPolicySet>> GovernanceStore::active_set() {
 }
 
 Result<StoredPolicySet> GovernanceStore::policy_set(std::int64_t version) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record, text FROM policy_set WHERE version=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, version).step());
@@ -186,7 +203,7 @@ Result<StoredPolicySet> GovernanceStore::policy_set(std::int64_t version) {
 }
 
 Result<std::vector<StoredPolicySet>> GovernanceStore::policy_sets() {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM policy_set ORDER BY version DESC"));
   std::vector<StoredPolicySet> out;
@@ -199,7 +216,7 @@ Result<std::vector<StoredPolicySet>> GovernanceStore::policy_sets() {
 }
 
 Status GovernanceStore::activate(const AuditContext& by, const StoredPolicySet& set) {
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     std::string before;
     std::int64_t last = 0;
     {
@@ -236,7 +253,7 @@ Status GovernanceStore::activate(const AuditContext& by, const StoredPolicySet& 
   });
 }
 
-Status GovernanceStore::put(Database::Session& session, const StoredDecision& stored,
+Status GovernanceStore::put(Database::Transaction& session, const StoredDecision& stored,
                             std::string_view facts) {
   const std::string digest = stored.decision.facts_digest.str();
   SLIPWAY_TRY(Statement snapshot, session.prepare("INSERT INTO fact_snapshot(digest,facts)"
@@ -258,7 +275,7 @@ Status GovernanceStore::put(Database::Session& session, const StoredDecision& st
 
 Status GovernanceStore::put_refusal(const AuditContext& by, const StoredDecision& stored,
                                     std::string_view facts) {
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_CHECK(put(session, stored, facts));
     AuditEvent event =
         event_about(by, "request.denied", "decision/" + stored.id.str(), stored.project);
@@ -275,7 +292,7 @@ Status GovernanceStore::put_refusal(const AuditContext& by, const StoredDecision
 }
 
 Result<json::object> GovernanceStore::decision(const DecisionId& id) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM decision WHERE id=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, id.str()).step());
   if (!row)
@@ -292,7 +309,7 @@ Result<DecisionPage> GovernanceStore::decisions(const DecisionFilter& filter) {
   if (!filter.resource.empty()) sql += " AND resource = ?";
   if (!filter.verdict.empty()) sql += " AND verdict = ?";
   sql += " ORDER BY seq DESC LIMIT ?";
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare(sql));
   int at = 1;
   query.bind(at++, filter.before > 0 ? filter.before : INT64_MAX);
@@ -315,7 +332,7 @@ Result<DecisionPage> GovernanceStore::decisions(const DecisionFilter& filter) {
 }
 
 Result<std::string> GovernanceStore::role_about(std::string_view resource) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT coalesce(json_extract(record,'$.role'),'none') FROM decision"
                               " WHERE resource=? ORDER BY seq DESC LIMIT 1"));
@@ -324,7 +341,7 @@ Result<std::string> GovernanceStore::role_about(std::string_view resource) {
 }
 
 Result<Facts> GovernanceStore::facts_of(const DecisionId& id) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT s.facts FROM decision d JOIN fact_snapshot s"
                                                " ON s.digest=d.facts WHERE d.id=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, id.str()).step());
@@ -335,7 +352,7 @@ Result<Facts> GovernanceStore::facts_of(const DecisionId& id) {
 Result<std::vector<PastDecision>> GovernanceStore::past(std::size_t count) {
   std::vector<std::array<std::string, 3>> rows;
   {
-    auto session = database_.session();
+    auto session = database_.read();
     SLIPWAY_TRY(Statement query,
                 session.prepare("SELECT d.id, d.verdict, s.facts FROM decision d JOIN fact_snapshot"
                                 " s ON s.digest=d.facts ORDER BY d.seq DESC LIMIT ?"));
@@ -358,13 +375,13 @@ Result<std::vector<PastDecision>> GovernanceStore::past(std::size_t count) {
 
 Status GovernanceStore::prune(std::size_t keep) {
   {
-    auto session = database_.session();
+    auto session = database_.read();
     SLIPWAY_TRY(Statement query, session.prepare("SELECT 1 FROM decision ORDER BY seq DESC"
                                                  " LIMIT 1 OFFSET ?"));
     SLIPWAY_TRY(const bool row, query.bind(1, static_cast<std::int64_t>(keep)).step());
     if (!row) return {};
   }
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement remove,
                 session.prepare("DELETE FROM decision WHERE seq <= (SELECT seq FROM decision"
                                 " ORDER BY seq DESC LIMIT 1 OFFSET ?)"));
@@ -374,17 +391,27 @@ Status GovernanceStore::prune(std::size_t keep) {
   });
 }
 
-Status GovernanceStore::add(Database::Session& session, const AuditContext& by,
-                            const ApprovalRequest& request) {
-  return write_item(session, audit_, by, "approval.requested", request, "");
+Status GovernanceStore::keep(const Beside& beside) { return keep(std::span(&beside, 1)); }
+Status GovernanceStore::keep(std::span<const Beside> together) {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
+    for (const Beside& each : together) SLIPWAY_CHECK(slipway::put(session, audit_, each));
+    return {};
+  });
+}
+Status GovernanceStore::add(Database::Transaction& session, AuditStore& audit,
+                            const AuditContext& by, const ApprovalRequest& request) {
+  return write_item(session, audit, by, "approval.requested", request, "");
+}
+Status GovernanceStore::add(const AuditContext& by, const ApprovalRequest& request) {
+  return keep(Beside{}.with(by, request));
 }
 Status GovernanceStore::add(const AuditContext& by, const Waiver& waiver) {
-  return database_.transaction([&](Database::Session& session) {
+  return database_.transaction([&](Database::Transaction& session) {
     return write_item(session, audit_, by, "waiver.requested", waiver, "");
   });
 }
 Status GovernanceStore::add(const AuditContext& by, const BreakGlass& emergency) {
-  return database_.transaction([&](Database::Session& session) {
+  return database_.transaction([&](Database::Transaction& session) {
     return write_item(session, audit_, by, "break_glass.requested", emergency, "");
   });
 }
@@ -392,10 +419,10 @@ Status GovernanceStore::add(const AuditContext& by, const BreakGlass& emergency)
 Result<ApprovalRequest> GovernanceStore::approval(const ApprovalId& id) {
   return get_item<ApprovalRequest>(database_, id);
 }
-Status GovernanceStore::use(Database::Session& session, const AuditContext& by,
-                            const ApprovalId& id, Timestamp now) {
-  SLIPWAY_TRY(const std::string before, read_item<ApprovalRequest>(session, id));
-  SLIPWAY_TRY(ApprovalRequest request, parse_text<ApprovalRequest>(before));
+Status GovernanceStore::use(Database::Transaction& session, AuditStore& audit,
+                            const AuditContext& by, const ApprovalId& id, Timestamp now) {
+  SLIPWAY_TRY(const KeptItem before, read_item<ApprovalRequest>(session, id));
+  SLIPWAY_TRY(ApprovalRequest request, parse_text<ApprovalRequest>(before.record));
   if (request.used_at)
     return fail(Errc::conflict, "what was approved by " + id.str() + " was done already",
                 "ask for approval again");
@@ -406,8 +433,8 @@ Status GovernanceStore::use(Database::Session& session, const AuditContext& by,
     request.closed_at = now;
     request.closed_reason = "enough people agreed";
   }
-  return write_item(session, audit_, by, open ? "approval.approved" : "approval.used", request,
-                    before);
+  return write_item(session, audit, by, open ? "approval.approved" : "approval.used", request,
+                    before.record);
 }
 
 Result<Waiver> GovernanceStore::waiver(const WaiverId& id) {

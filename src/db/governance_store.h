@@ -2,11 +2,13 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "db/audit_store.h"
+#include "db/beside.h"
 #include "db/database.h"
 #include "db/governance_records.h"
 #include "policy/engine.h"
@@ -42,9 +44,9 @@ class GovernanceStore {
  public:
   GovernanceStore(Database& database, AuditStore& audit) : database_(database), audit_(audit) {}
 
-  [[nodiscard]] Status in_transaction(const std::function<Status(Database::Session&)>& work) {
-    return database_.transaction(work);
-  }
+  // A decision by itself, or the approval that its subject waits for: what changes nothing else.
+  [[nodiscard]] Status keep(const Beside& beside);
+  [[nodiscard]] Status keep(std::span<const Beside> together);
 
   // -- policy sets: the newest version is the active one
   [[nodiscard]] Result<std::optional<StoredPolicySet>> active_set();
@@ -57,7 +59,7 @@ class GovernanceStore {
 
   // -- decisions
   // Within the transaction of what was decided about. `facts` is the snapshot's canonical JSON.
-  [[nodiscard]] static Status put(Database::Session& session, const StoredDecision& decision,
+  [[nodiscard]] static Status put(Database::Transaction& session, const StoredDecision& decision,
                                   std::string_view facts);
   // For a refusal, which changes nothing else; audited as "request.denied".
   [[nodiscard]] Status put_refusal(const AuditContext& by, const StoredDecision& decision,
@@ -75,16 +77,19 @@ class GovernanceStore {
   [[nodiscard]] Status prune(std::size_t keep);
 
   // -- what lifts a denial. change() reads, lets `edit` edit and writes, with the audit record of
-  // `event`; an error of `edit` leaves it as it was. Errors of get() and change(): not_found.
+  // `event`; `edit` may be called again, as Repository::update() says, and an error of it leaves
+  // the item as it was. Errors of get() and change(): not_found.
   template <class Item>
   using Edit = std::function<Status(Item&)>;
 
-  [[nodiscard]] Status add(Database::Session& session, const AuditContext& by,
-                           const ApprovalRequest& request);
+  // Within the transaction of what waits for it.
+  [[nodiscard]] static Status add(Database::Transaction& session, AuditStore& audit,
+                                  const AuditContext& by, const ApprovalRequest& request);
+  [[nodiscard]] Status add(const AuditContext& by, const ApprovalRequest& request);
   // Within the transaction of the change that it was given for: it counts for no other. One that is
   // open is approved by that.
-  [[nodiscard]] Status use(Database::Session& session, const AuditContext& by, const ApprovalId& id,
-                           Timestamp now);
+  [[nodiscard]] static Status use(Database::Transaction& session, AuditStore& audit,
+                                  const AuditContext& by, const ApprovalId& id, Timestamp now);
   [[nodiscard]] Status add(const AuditContext& by, const Waiver& waiver);
   [[nodiscard]] Status add(const AuditContext& by, const BreakGlass& emergency);
   [[nodiscard]] Result<ApprovalRequest> approval(const ApprovalId& id);

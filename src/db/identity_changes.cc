@@ -59,7 +59,7 @@ Result<IdentityStore::MadeToken> IdentityStore::create_token(const AuditContext&
                   "narrow one offline instead");
   }
   SLIPWAY_TRY(const std::string restriction, to_text(root.restriction));
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement insert,
                 session.prepare("INSERT INTO token(id,team,member,restriction,created_at,"
                                 "created_by) VALUES(?,?,?,?,?,?)"));
@@ -194,7 +194,7 @@ Result<bool> IdentityStore::revoke(const AuditContext& by, const Principal& prin
       if (manages && principal.team.empty() && principal.restrictions.size() <= 1) within = "";
     }
   }
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement insert,
                 session.prepare("INSERT OR IGNORE INTO token_revocation(within,id,at)"
                                 " VALUES(?,?,?)"));
@@ -226,7 +226,7 @@ Status IdentityStore::kill_agent(const AuditContext& by, std::string_view name) 
     for (const auto& [id, root] : roots_)
       if (root.restriction.agent == name) revoked.emplace_back(id, id);
   }
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement kill,
                 session.prepare("INSERT OR REPLACE INTO agent_kill(name,at) VALUES(?,?)"));
     SLIPWAY_CHECK(kill.bind(1, name).bind(2, micros(now)).run());
@@ -249,7 +249,7 @@ Status IdentityStore::kill_agent(const AuditContext& by, std::string_view name) 
 }
 
 Status IdentityStore::revive_agent(const AuditContext& by, std::string_view name) {
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement revive,
                 session.prepare("DELETE FROM agent_kill WHERE name=? RETURNING name"));
     SLIPWAY_TRY(const bool was, revive.bind(1, name).step());
@@ -298,7 +298,7 @@ Status IdentityStore::create_team(const AuditContext& by, std::string_view name)
   if (!is_slug(name))
     return fail(Errc::invalid_argument, fmt::format("'{}' cannot name a team", sanitize_line(name)),
                 fmt::format("'{}' could", slug(name)));
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(const bool exists, team_exists(session, name));
     if (exists)
       return fail(Errc::conflict, fmt::format("there is a team {} already", name),
@@ -314,7 +314,7 @@ Status IdentityStore::create_team(const AuditContext& by, std::string_view name)
 }
 
 Result<std::vector<Team>> IdentityStore::teams() {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT name,created_at FROM team ORDER BY name"));
   std::vector<Team> out;
   for (;;) {
@@ -350,7 +350,7 @@ Status IdentityStore::set_member(const AuditContext& by, std::string_view team,
       before = to_string(found->second.role);
     }
   }
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(const bool exists, team_exists(session, team));
     if (!exists) return no_team(team);
     SLIPWAY_TRY(Statement write,
@@ -374,7 +374,7 @@ Status IdentityStore::set_member(const AuditContext& by, std::string_view team,
 Status IdentityStore::remove_member(const AuditContext& by, std::string_view team,
                                     std::string_view name) {
   const std::pair key{std::string(team), std::string(name)};
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement remove,
                 session.prepare("DELETE FROM member WHERE team=? AND name=? RETURNING name"));
     SLIPWAY_TRY(const bool was, remove.bind(1, team).bind(2, name).step());
@@ -406,7 +406,7 @@ Status IdentityStore::give_project(const AuditContext& by, std::string_view team
   if (!is_slug(project))
     return fail(Errc::invalid_argument,
                 fmt::format("'{}' cannot name a project", sanitize_line(project)));
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(const bool exists, team_exists(session, team));
     if (!exists) return no_team(team);
     SLIPWAY_TRY(Statement write,
@@ -430,7 +430,7 @@ Status IdentityStore::claim_project(const AuditContext& by, const Principal& pri
   if (principal.team.empty()) return {};
   SLIPWAY_TRY(const std::optional<std::string> known, team_of(project));
   if (!known) {
-    SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+    SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
       SLIPWAY_TRY(Statement insert,
                   session.prepare("INSERT INTO project(name,team,created_at) VALUES(?,?,?)"
                                   " ON CONFLICT(name) DO NOTHING RETURNING name"));

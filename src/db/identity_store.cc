@@ -63,7 +63,7 @@ Result<std::unique_ptr<IdentityStore>> IdentityStore::open(Database& database, A
 }
 
 Status IdentityStore::load() {
-  auto session = database_.session();
+  auto session = database_.read();
   const auto each = [&](std::string_view sql, auto&& visit) -> Status {
     SLIPWAY_TRY(Statement query, session.prepare(sql));
     for (;;) {
@@ -250,7 +250,7 @@ Result<std::optional<std::string>> IdentityStore::team_of(std::string_view proje
     if (const auto found = project_teams_.find(name); found != project_teams_.end())
       return found->second;
   }
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT team FROM project WHERE name=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, name).step());
   if (!row) return std::nullopt;
@@ -311,7 +311,7 @@ Status IdentityStore::take(const Principal& principal, std::int64_t deploys, std
     }
   }
   const Status stored = database_.transaction(
-      [&](Database::Session& session) -> Status { return write_uses(session, written); });
+      [&](Database::Transaction& session) -> Status { return write_uses(session, written); });
   if (stored) return {};
   const std::scoped_lock lock(mutex_);
   for (const std::string& path : counted) {
@@ -322,7 +322,7 @@ Status IdentityStore::take(const Principal& principal, std::int64_t deploys, std
 }
 
 // The counts of `uses` are added to what is there.
-Status IdentityStore::write_uses(Database::Session& session,
+Status IdentityStore::write_uses(Database::Transaction& session,
                                  const std::vector<std::pair<std::string, Use>>& uses) {
   for (const auto& [path, use] : uses) {
     std::string restriction;
@@ -366,7 +366,7 @@ void IdentityStore::flush() {
     }
   }
   if (changed.empty() && forgotten.empty()) return;
-  const Status stored = database_.transaction([&](Database::Session& session) -> Status {
+  const Status stored = database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_CHECK(write_uses(session, changed));
     for (const std::string& path : forgotten) {
       SLIPWAY_TRY(Statement drop, session.prepare("DELETE FROM token_use WHERE path=?"));

@@ -163,7 +163,7 @@ class IdentityStore {
 
   [[nodiscard]] Status take(const Principal& principal, std::int64_t deploys, std::int64_t money);
   [[nodiscard]] Result<std::optional<std::string>> team_of(std::string_view project);
-  [[nodiscard]] Status write_uses(Database::Session& session,
+  [[nodiscard]] Status write_uses(Database::Transaction& session,
                                   const std::vector<std::pair<std::string, Use>>& uses);
 
   Database& database_;

@@ -41,7 +41,7 @@ struct IdentityStoreTest : ::testing::Test {
   }
   // What the database holds, as text.
   std::string dump(const std::string& table) {
-    auto session = stores.database->session();
+    auto session = stores.database->read();
     Statement columns =
         session.prepare("SELECT name FROM pragma_table_info('" + table + "')").value();
     std::vector<std::string> names;
@@ -239,7 +239,7 @@ TEST_F(IdentityStoreTest, AuthenticationNeedsNoDatabase) {
   std::future<Result<Principal>> answer;
   {
     // While the only connection is taken, nobody reads or writes.
-    const auto taken = stores.database->session();
+    const auto taken = stores.database->read();
     answer = std::async(std::launch::async, [&] { return identity.authenticate(text); });
     EXPECT_EQ(answer.wait_for(30s), std::future_status::ready);
   }

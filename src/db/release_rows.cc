@@ -73,6 +73,34 @@ Result<Rollout> read_rollout(Database::Session& session, const RolloutId& id) {
   return parse_record(query.text(0), rollout_from_json);
 }
 
+namespace {
+
+Result<std::int64_t> first_number(Statement& query) {
+  SLIPWAY_TRY(const bool row, query.step());
+  return row ? query.number(0) : -1;
+}
+
+}  // namespace
+
+Result<std::int64_t> revision_of(Database::Session& session, const RolloutId& id) {
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT revision FROM rollout WHERE id=?"));
+  return first_number(query.bind(1, id.str()));
+}
+
+Result<std::int64_t> revision_of(Database::Session& session, std::string_view project,
+                                 std::string_view environment) {
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT revision FROM environment_state"
+                                               " WHERE project=? AND environment=?"));
+  return first_number(query.bind(1, project).bind(2, environment));
+}
+
+Result<std::int64_t> revision_of(Database::Session& session, std::string_view project,
+                                 std::string_view environment, std::int64_t number) {
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT revision FROM release_entry WHERE project=?"
+                                               " AND environment=? AND number=?"));
+  return first_number(query.bind(1, project).bind(2, environment).bind(3, number));
+}
+
 Result<std::vector<Rollout>> open_of(Database::Session& session, std::string_view project,
                                      std::string_view environment) {
   SLIPWAY_TRY(Statement query,
@@ -82,22 +110,23 @@ Result<std::vector<Rollout>> open_of(Database::Session& session, std::string_vie
   return all_of<Rollout>(query.bind(1, project).bind(2, environment), rollout_from_json);
 }
 
-Status write_environment(Database::Session& session, const EnvironmentState& state) {
+Status write_environment(Database::Transaction& session, const EnvironmentState& state) {
   SLIPWAY_TRY(Statement write,
               session.prepare("INSERT INTO environment_state(project,environment,record)"
                               " VALUES(?,?,?) ON CONFLICT(project,environment)"
-                              " DO UPDATE SET record=excluded.record"));
+                              " DO UPDATE SET record=excluded.record, revision=revision+1"));
   const std::string record = json::serialize(to_json(state));
   return write.bind(1, state.project).bind(2, state.environment).bind(3, record).run();
 }
 
-Status write_release(Database::Session& session, const Release& release) {
+Status write_release(Database::Transaction& session, const Release& release) {
   SLIPWAY_TRY(
       Statement write,
       session.prepare(
           "INSERT INTO release_entry(project,environment,number,deployment,live_at,kept,record)"
           " VALUES(?,?,?,?,?,?,?) ON CONFLICT(project,environment,number) DO UPDATE SET"
-          " live_at=excluded.live_at, kept=excluded.kept, record=excluded.record"));
+          " live_at=excluded.live_at, kept=excluded.kept, record=excluded.record,"
+          " revision=revision+1"));
   const std::string record = json::serialize(to_json(release));
   write.bind(1, release.project).bind(2, release.environment).bind(3, release.number);
   write.bind(4, release.deployment.str()).bind(6, std::int64_t{release.kept}).bind(7, record);
@@ -105,13 +134,14 @@ Status write_release(Database::Session& session, const Release& release) {
   return write.run();
 }
 
-Status write_rollout(Database::Session& session, const Rollout& rollout) {
+Status write_rollout(Database::Transaction& session, const Rollout& rollout) {
   SLIPWAY_TRY(Statement write,
               session.prepare("INSERT INTO rollout(id,project,environment,kind,state,created_at,"
                               "switched_at,ended_at,by_watch,record) VALUES(?,?,?,?,?,?,?,?,?,?)"
                               " ON CONFLICT(id) DO UPDATE SET state=excluded.state,"
                               " switched_at=excluded.switched_at, ended_at=excluded.ended_at,"
-                              " by_watch=excluded.by_watch, record=excluded.record"));
+                              " by_watch=excluded.by_watch, record=excluded.record,"
+                              " revision=revision+1"));
   const std::string record = json::serialize(to_json(rollout));
   write.bind(1, rollout.id.str()).bind(2, rollout.project).bind(3, rollout.environment);
   write.bind(4, to_string(rollout.kind)).bind(5, to_string(rollout.state));

@@ -43,14 +43,21 @@ template <class T>
 [[nodiscard]] Result<Release> read_release(Database::Session& session, std::string_view project,
                                            std::string_view environment, std::int64_t number);
 [[nodiscard]] Result<Rollout> read_rollout(Database::Session& session, const RolloutId& id);
+// How often a row was changed (db/revision.h). -1 when there is none.
+[[nodiscard]] Result<std::int64_t> revision_of(Database::Session& session, const RolloutId& id);
+[[nodiscard]] Result<std::int64_t> revision_of(Database::Session& session, std::string_view project,
+                                               std::string_view environment);
+[[nodiscard]] Result<std::int64_t> revision_of(Database::Session& session, std::string_view project,
+                                               std::string_view environment, std::int64_t number);
 // Not over, oldest first. "" for all projects.
 [[nodiscard]] Result<std::vector<Rollout>> open_of(Database::Session& session,
                                                    std::string_view project,
                                                    std::string_view environment);
 
-[[nodiscard]] Status write_environment(Database::Session& session, const EnvironmentState& state);
-[[nodiscard]] Status write_release(Database::Session& session, const Release& release);
-[[nodiscard]] Status write_rollout(Database::Session& session, const Rollout& rollout);
+[[nodiscard]] Status write_environment(Database::Transaction& session,
+                                       const EnvironmentState& state);
+[[nodiscard]] Status write_release(Database::Transaction& session, const Release& release);
+[[nodiscard]] Status write_rollout(Database::Transaction& session, const Rollout& rollout);
 
 // Errors: failed_precondition when it is over.
 [[nodiscard]] Status check_open(const Rollout& rollout);

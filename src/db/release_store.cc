@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "db/release_rows.h"
+#include "db/revision.h"
 #include "json/release_json.h"
 
 namespace slipway {
@@ -13,12 +14,12 @@ using namespace release_rows;
 
 Result<EnvironmentState> ReleaseStore::environment(std::string_view project,
                                                    std::string_view environment) {
-  auto session = database_.session();
+  auto session = database_.read();
   return read_environment(session, project, environment);
 }
 
 Result<std::vector<EnvironmentState>> ReleaseStore::environments(std::string_view project) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM environment_state WHERE ?1='' OR project=?1"
                               " ORDER BY project, environment"));
@@ -27,14 +28,14 @@ Result<std::vector<EnvironmentState>> ReleaseStore::environments(std::string_vie
 
 Result<Release> ReleaseStore::release(std::string_view project, std::string_view environment,
                                       std::int64_t number) {
-  auto session = database_.session();
+  auto session = database_.read();
   return read_release(session, project, environment, number);
 }
 
 Result<std::vector<Release>> ReleaseStore::releases(std::string_view project,
                                                     std::string_view environment, std::size_t limit,
                                                     std::int64_t before) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM release_entry WHERE project=? AND environment=?"
                               " AND number<? ORDER BY number DESC LIMIT ?"));
@@ -43,20 +44,20 @@ Result<std::vector<Release>> ReleaseStore::releases(std::string_view project,
 }
 
 Result<std::vector<Release>> ReleaseStore::kept() {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM release_entry WHERE kept=1"));
   return all_of<Release>(query, release_from_json);
 }
 
 Result<std::vector<Release>> ReleaseStore::releases_of(const DeploymentId& deployment) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM release_entry WHERE deployment=?"));
   return all_of<Release>(query.bind(1, deployment.str()), release_from_json);
 }
 
 Result<std::vector<Release>> ReleaseStore::serving(const DeploymentId& deployment) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT r.record FROM release_entry r JOIN environment_state e"
                               " ON e.project=r.project AND e.environment=r.environment"
@@ -69,7 +70,7 @@ Result<std::vector<Release>> ReleaseStore::serving(const DeploymentId& deploymen
 Result<std::optional<Release>> ReleaseStore::live_before(std::string_view project,
                                                          std::string_view environment,
                                                          std::int64_t number) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(
       Statement query,
       session.prepare("SELECT record FROM release_entry WHERE project=? AND environment=? AND "
@@ -83,7 +84,8 @@ Result<std::optional<Release>> ReleaseStore::live_before(std::string_view projec
 Result<std::size_t> ReleaseStore::retire(const AuditContext& by, std::string_view project,
                                          std::string_view environment, std::size_t keep) {
   std::size_t count = 0;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
+    count = 0;
     SLIPWAY_TRY(const EnvironmentState state, read_environment(session, project, environment));
     SLIPWAY_TRY(const std::vector<Rollout> open, open_of(session, project, environment));
     std::vector<Release> kept;
@@ -117,14 +119,14 @@ Result<std::size_t> ReleaseStore::retire(const AuditContext& by, std::string_vie
   return count;
 }
 
-Status ReleaseStore::write(Database::Session& session, const AuditContext& by,
+Status ReleaseStore::write(Database::Transaction& session, const AuditContext& by,
                            const std::optional<Rollout>& before, const Rollout& after) {
   SLIPWAY_CHECK(write_rollout(session, after));
   if (before && before->state == after.state) return {};
   return audit_.append(session, event_about(by, before, after));
 }
 
-Status ReleaseStore::take_over(Database::Session& session, const AuditContext& by,
+Status ReleaseStore::take_over(Database::Transaction& session, const AuditContext& by,
                                EnvironmentState& state, const Rollout& next,
                                std::vector<Rollout>& replaced) {
   if (!state.active.empty()) {
@@ -150,7 +152,7 @@ Result<ReleaseStore::Begun> ReleaseStore::begin(const AuditContext& by, const Ro
                                                 const Beside& beside) {
   Begun begun{.rollout = rollout};
   Rollout& made = begun.rollout;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     begun.replaced.clear();
     SLIPWAY_TRY(EnvironmentState state,
                 read_environment(session, rollout.project, rollout.environment));
@@ -195,20 +197,20 @@ Result<ReleaseStore::Begun> ReleaseStore::begin(const AuditContext& by, const Ro
     }
     SLIPWAY_CHECK(write_environment(session, state));
     SLIPWAY_CHECK(write(session, by, {}, made));
-    return beside ? beside(session) : Status();
+    return put(session, audit_, beside);
   }));
   return begun;
 }
 
 Result<Rollout> ReleaseStore::rollout(const RolloutId& id) {
-  auto session = database_.session();
+  auto session = database_.read();
   return read_rollout(session, id);
 }
 
 Result<std::vector<Rollout>> ReleaseStore::rollouts(std::string_view project,
                                                     std::string_view environment, std::size_t limit,
                                                     std::int64_t before) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM rollout WHERE (?1='' OR project=?1) AND"
                               " (?2='' OR environment=?2) AND seq<?3 ORDER BY seq DESC LIMIT ?4"));
@@ -217,7 +219,7 @@ Result<std::vector<Rollout>> ReleaseStore::rollouts(std::string_view project,
 }
 
 Result<std::optional<Rollout>> ReleaseStore::rollout_of(const DeploymentId& deployment) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT o.record FROM rollout o JOIN release_entry r ON"
                               " o.id=json_extract(r.record,'$.rollout') WHERE r.deployment=?"
@@ -229,50 +231,92 @@ Result<std::optional<Rollout>> ReleaseStore::rollout_of(const DeploymentId& depl
 }
 
 Result<std::vector<Rollout>> ReleaseStore::open_rollouts() {
-  auto session = database_.session();
+  auto session = database_.read();
   return open_of(session, {}, {});
 }
 
 Result<Rollout> ReleaseStore::update(const AuditContext& by, const RolloutId& id,
                                      const std::function<Status(Rollout&)>& change,
                                      const Beside& beside, std::vector<Rollout>* replaced) {
-  Rollout after;
   std::vector<Rollout> gone;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(const Rollout before, read_rollout(session, id));
-    SLIPWAY_CHECK(check_open(before));
-    after = before;
-    SLIPWAY_CHECK(change(after));
-    SLIPWAY_TRY(EnvironmentState state,
-                read_environment(session, after.project, after.environment));
-    if (before.state == RolloutState::waiting && after.state != RolloutState::waiting &&
-        !is_over(after.state)) {
-      SLIPWAY_CHECK(take_over(session, by, state, after, gone));
-      after.from = state.current;
-      SLIPWAY_CHECK(write_environment(session, state));
-    }
-    if (is_over(after.state) && state.active == id) {
-      state.active = {};
-      SLIPWAY_CHECK(write_environment(session, state));
-    }
-    SLIPWAY_CHECK(write(session, by, before, after));
-    return beside ? beside(session) : Status();
-  }));
+  SLIPWAY_TRY(
+      Rollout written,
+      edit(id, change, [&](Database::Transaction& session, const Rollout& before, Rollout& after) {
+        return write_change(session, by, before, after, beside, gone);
+      }));
   if (replaced != nullptr) *replaced = std::move(gone);
-  return after;
+  return written;
+}
+
+Status ReleaseStore::write_change(Database::Transaction& session, const AuditContext& by,
+                                  const Rollout& before, Rollout& after, const Beside& beside,
+                                  std::vector<Rollout>& gone) {
+  gone.clear();
+  SLIPWAY_TRY(EnvironmentState state, read_environment(session, after.project, after.environment));
+  if (before.state == RolloutState::waiting && after.state != RolloutState::waiting &&
+      !is_over(after.state)) {
+    SLIPWAY_CHECK(take_over(session, by, state, after, gone));
+    after.from = state.current;
+    SLIPWAY_CHECK(write_environment(session, state));
+  }
+  if (is_over(after.state) && state.active == after.id) {
+    state.active = {};
+    SLIPWAY_CHECK(write_environment(session, state));
+  }
+  SLIPWAY_CHECK(write(session, by, before, after));
+  return put(session, audit_, beside);
+}
+
+Result<Rollout> ReleaseStore::edit(const RolloutId& id,
+                                   const std::function<Status(Rollout&)>& change,
+                                   const WriteRollout& write) {
+  return until_written<Rollout>(id.str(), [&]() -> Result<std::optional<Rollout>> {
+    Rollout before;
+    std::int64_t revision = 0;
+    {
+      auto session = database_.read();
+      SLIPWAY_TRY(before, read_rollout(session, id));
+      SLIPWAY_TRY(revision, revision_of(session, id));
+    }
+    SLIPWAY_CHECK(check_open(before));
+    Rollout edited = before;
+    SLIPWAY_CHECK(change(edited));
+    std::optional<Rollout> after;
+    SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
+      after.reset();
+      SLIPWAY_TRY(const std::int64_t now, revision_of(session, id));
+      if (now != revision) return {};
+      after = edited;
+      return write(session, before, *after);
+    }));
+    return after;
+  });
 }
 
 Result<Release> ReleaseStore::update_release(const AuditContext& by, std::string_view project,
                                              std::string_view environment, std::int64_t number,
                                              const std::function<Status(Release&)>& change) {
-  Release after;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(after, read_release(session, project, environment, number));
+  const std::string what = fmt::format("release {} of {}", number, project);
+  return until_written<Release>(what, [&]() -> Result<std::optional<Release>> {
+    Release after;
+    std::int64_t revision = 0;
+    {
+      auto session = database_.read();
+      SLIPWAY_TRY(after, read_release(session, project, environment, number));
+      SLIPWAY_TRY(revision, revision_of(session, project, environment, number));
+    }
     SLIPWAY_CHECK(change(after));
-    SLIPWAY_CHECK(write_release(session, after));
-    return audit_.append(session, event_about(by, "release.updated", after));
-  }));
-  return after;
+    bool written = false;
+    SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
+      SLIPWAY_TRY(const std::int64_t now, revision_of(session, project, environment, number));
+      written = now == revision;
+      if (!written) return {};
+      SLIPWAY_CHECK(write_release(session, after));
+      return audit_.append(session, event_about(by, "release.updated", after));
+    }));
+    if (!written) return std::nullopt;
+    return after;
+  });
 }
 
 Result<Rollout> ReleaseStore::make_current(const AuditContext& by, const RolloutId& id,
@@ -291,76 +335,90 @@ Result<Rollout> ReleaseStore::make_current(Direction direction, const AuditConte
                                            const RolloutId& id,
                                            const std::function<Status(Rollout&)>& change,
                                            const Beside& beside) {
-  Rollout after;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(const Rollout before, read_rollout(session, id));
-    SLIPWAY_CHECK(check_open(before));
-    SLIPWAY_TRY(EnvironmentState state,
-                read_environment(session, before.project, before.environment));
-    if (state.active != id) return busy(state);
-    after = before;
-    SLIPWAY_CHECK(change(after));
-    const std::int64_t number = direction == Direction::forward ? after.to : after.from;
-    if (direction == Direction::back && state.current != after.to)
-      return fail(Errc::conflict,
-                  fmt::format("{} is not what {} serves", after.to, after.environment));
-    if (number == 0) return fail(Errc::failed_precondition, "nothing served before");
-    SLIPWAY_TRY(Release release, read_release(session, after.project, after.environment, number));
-    std::string was;
-    if (state.current != 0) {
-      SLIPWAY_TRY(const Release old,
-                  read_release(session, after.project, after.environment, state.current));
-      was = old.artifact.str();
-    }
-    AuditEvent event = event_about(by, "release.current", release);
-    event.before = was;
-    event.after = release.artifact.str();
-    event.detail["from"] = std::to_string(state.current);
-    event.detail["to"] = std::to_string(number);
-    event.detail["rollout"] = id.str();
-    event.detail["kind"] = to_string(after.kind);
-    if (!after.reason.empty()) event.detail["reason"] = after.reason;
-    add_evidence(event, after);
-    if (state.current != number) state.previous = state.current;
-    state.current = number;
-    // What would break it again by itself is held back, until a person promotes on purpose.
-    if (direction == Direction::back || after.kind == RolloutKind::rollback)
-      state.paused = fmt::format("rolled back to release {} ({})", number, id.str());
-    else if (after.kind == RolloutKind::promotion && !after.automatic)
-      state.paused.clear();
-    if (is_over(after.state)) state.active = {};
-    if (!release.live_at) {
-      release.live_at = after.switched_at ? after.switched_at : after.created_at;
-      SLIPWAY_CHECK(write_release(session, release));
-    }
-    SLIPWAY_CHECK(write_environment(session, state));
-    SLIPWAY_CHECK(audit_.append(session, event));
-    SLIPWAY_CHECK(write(session, by, before, after));
-    return beside ? beside(session) : Status();
-  }));
-  return after;
+  return edit(id, change,
+              [&](Database::Transaction& session, const Rollout& before, Rollout& after) {
+                return write_switch(session, direction, by, before, after, beside);
+              });
+}
+
+Status ReleaseStore::write_switch(Database::Transaction& session, Direction direction,
+                                  const AuditContext& by, const Rollout& before,
+                                  const Rollout& after, const Beside& beside) {
+  SLIPWAY_TRY(EnvironmentState state,
+              read_environment(session, before.project, before.environment));
+  if (state.active != after.id) return busy(state);
+  const std::int64_t number = direction == Direction::forward ? after.to : after.from;
+  if (direction == Direction::back && state.current != after.to)
+    return fail(Errc::conflict,
+                fmt::format("{} is not what {} serves", after.to, after.environment));
+  if (number == 0) return fail(Errc::failed_precondition, "nothing served before");
+  SLIPWAY_TRY(Release release, read_release(session, after.project, after.environment, number));
+  std::string was;
+  if (state.current != 0) {
+    SLIPWAY_TRY(const Release old,
+                read_release(session, after.project, after.environment, state.current));
+    was = old.artifact.str();
+  }
+  AuditEvent event = event_about(by, "release.current", release);
+  event.before = was;
+  event.after = release.artifact.str();
+  event.detail["from"] = std::to_string(state.current);
+  event.detail["to"] = std::to_string(number);
+  event.detail["rollout"] = after.id.str();
+  event.detail["kind"] = to_string(after.kind);
+  if (!after.reason.empty()) event.detail["reason"] = after.reason;
+  add_evidence(event, after);
+  if (state.current != number) state.previous = state.current;
+  state.current = number;
+  // What would break it again by itself is held back, until a person promotes on purpose.
+  if (direction == Direction::back || after.kind == RolloutKind::rollback)
+    state.paused = fmt::format("rolled back to release {} ({})", number, after.id.str());
+  else if (after.kind == RolloutKind::promotion && !after.automatic)
+    state.paused.clear();
+  if (is_over(after.state)) state.active = {};
+  if (!release.live_at) {
+    release.live_at = after.switched_at ? after.switched_at : after.created_at;
+    SLIPWAY_CHECK(write_release(session, release));
+  }
+  SLIPWAY_CHECK(write_environment(session, state));
+  SLIPWAY_CHECK(audit_.append(session, event));
+  SLIPWAY_CHECK(write(session, by, before, after));
+  return put(session, audit_, beside);
 }
 
 Result<EnvironmentState> ReleaseStore::update_environment(
     const AuditContext& by, std::string_view project, std::string_view environment,
     const std::function<Status(EnvironmentState&)>& change) {
-  EnvironmentState after;
-  SLIPWAY_CHECK(database_.transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(const EnvironmentState before, read_environment(session, project, environment));
-    after = before;
+  const std::string what = fmt::format("{} of {}", environment, project);
+  return until_written<EnvironmentState>(what, [&]() -> Result<std::optional<EnvironmentState>> {
+    EnvironmentState before;
+    std::int64_t revision = 0;
+    {
+      auto session = database_.read();
+      SLIPWAY_TRY(before, read_environment(session, project, environment));
+      SLIPWAY_TRY(revision, revision_of(session, project, environment));
+    }
+    EnvironmentState after = before;
     SLIPWAY_CHECK(change(after));
     after.current = before.current;
     after.active = before.active;
-    if (after == before) return {};
-    SLIPWAY_CHECK(write_environment(session, after));
-    return audit_.append(session, event_about(by, before, after));
-  }));
-  return after;
+    if (after == before) return after;
+    bool written = false;
+    SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
+      SLIPWAY_TRY(const std::int64_t now, revision_of(session, project, environment));
+      written = now == revision;
+      if (!written) return {};
+      SLIPWAY_CHECK(write_environment(session, after));
+      return audit_.append(session, event_about(by, before, after));
+    }));
+    if (!written) return std::nullopt;
+    return after;
+  });
 }
 
 Result<ReleaseStore::History> ReleaseStore::history(std::string_view project,
                                                     std::string_view environment, Timestamp since) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(
       Statement query,
       session.prepare(

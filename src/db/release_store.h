@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "db/audit_store.h"
+#include "db/beside.h"
 #include "db/database.h"
 #include "db/repository.h"
 #include "model/release.h"
@@ -24,7 +25,6 @@ namespace slipway {
 class ReleaseStore {
  public:
   ReleaseStore(Database& database, AuditStore& audit) : database_(database), audit_(audit) {}
-  using Beside = Repository::Beside;
 
   // -- environments
   // Never an error for one that has no release: then all is zero.
@@ -80,7 +80,8 @@ class ReleaseStore {
   [[nodiscard]] Result<std::optional<Rollout>> rollout_of(const DeploymentId& deployment);
   // That are not over, of all environments, oldest first: for recovery.
   [[nodiscard]] Result<std::vector<Rollout>> open_rollouts();
-  // Reads, lets `change` edit, writes. Audited as "rollout.<state>" when the state changes. One
+  // Reads, lets `change` edit, writes; `change` may be called again, as Repository::update() says,
+  // here and below. Audited as "rollout.<state>" when the state changes. One
   // that goes on after waiting becomes the active one, from what is current then, as in begin();
   // `replaced`, when given, is what gave way. One that is over lets go of the environment. Errors:
   // failed_precondition when it is over already.
@@ -121,10 +122,22 @@ class ReleaseStore {
                                              const RolloutId& id,
                                              const std::function<Status(Rollout&)>& change,
                                              const Beside& beside);
-  [[nodiscard]] Status take_over(Database::Session& session, const AuditContext& by,
+  // Reads, lets `change` edit with nothing held, and lets `write` write if nobody else did.
+  using WriteRollout =
+      std::function<Status(Database::Transaction&, const Rollout& before, Rollout& after)>;
+  [[nodiscard]] Result<Rollout> edit(const RolloutId& id,
+                                     const std::function<Status(Rollout&)>& change,
+                                     const WriteRollout& write);
+  [[nodiscard]] Status write_change(Database::Transaction& session, const AuditContext& by,
+                                    const Rollout& before, Rollout& after, const Beside& beside,
+                                    std::vector<Rollout>& gone);
+  [[nodiscard]] Status write_switch(Database::Transaction& session, Direction direction,
+                                    const AuditContext& by, const Rollout& before,
+                                    const Rollout& after, const Beside& beside);
+  [[nodiscard]] Status take_over(Database::Transaction& session, const AuditContext& by,
                                  EnvironmentState& state, const Rollout& next,
                                  std::vector<Rollout>& replaced);
-  [[nodiscard]] Status write(Database::Session& session, const AuditContext& by,
+  [[nodiscard]] Status write(Database::Transaction& session, const AuditContext& by,
                              const std::optional<Rollout>& before, const Rollout& after);
 
   Database& database_;

@@ -234,13 +234,74 @@ TEST_F(ReleaseStoreTest, ADeploymentOfAKeptReleaseIsNotForgotten) {
 
 TEST_F(ReleaseStoreTest, AFailureLeavesNothing) {
   const Rollout next = rollout();
-  const auto failed = releases().begin({}, next, release_of(next), [](Database::Session&) {
-    return Status(fail(Errc::disk_full, "full"));
-  });
-  EXPECT_EQ(failed.error().code, Errc::disk_full);
+  const StoredDecision decision{.id = DecisionId::random()};
+  ASSERT_TRUE(stores.governance->keep({.decision = &decision, .facts = "{}"}));
+  const auto failed =
+      releases().begin({}, next, release_of(next), {.decision = &decision, .facts = "{}"});
+  EXPECT_EQ(failed.error().code, Errc::conflict) << "it is kept already";
   EXPECT_TRUE(state().active.empty());
   EXPECT_TRUE(releases().releases("shop", "production", 10)->empty());
   EXPECT_TRUE(events().empty());
+}
+
+TEST_F(ReleaseStoreTest, ChangesThatAreMadeWhileOthersAreDecidedAreNotLost) {
+  live();
+  const Rollout begun = promote().value().rollout;
+  int decided = 0;
+  const Rollout after = releases()
+                            .update({}, begun.id,
+                                    [&](Rollout& change) -> Status {
+                                      if (++decided == 1) switched(begun.id);
+                                      change.message = "mine";
+                                      return {};
+                                    })
+                            .value();
+  EXPECT_EQ(decided, 2);
+  EXPECT_EQ(after.state, RolloutState::watching);
+  EXPECT_EQ(after.message, "mine");
+  EXPECT_EQ(state().current, 2);
+
+  decided = 0;
+  const auto frozen = releases().update_environment(
+      {}, "shop", "production", [&](EnvironmentState& change) -> Status {
+        if (++decided == 1)
+          EXPECT_TRUE(releases().update_environment({}, "shop", "production",
+                                                    [](EnvironmentState& other) -> Status {
+                                                      other.instances = 3;
+                                                      return {};
+                                                    }));
+        change.paused = "mine";
+        return {};
+      });
+  EXPECT_EQ(frozen->instances, 3);
+  EXPECT_EQ(state(), *frozen);
+
+  decided = 0;
+  const auto release =
+      releases().update_release({}, "shop", "production", 2, [&](Release& change) -> Status {
+        if (++decided == 1)
+          EXPECT_TRUE(
+              releases().update_release({}, "shop", "production", 2, [](Release& other) -> Status {
+                other.decision = "meanwhile";
+                return {};
+              }));
+        change.message = "mine";
+        return {};
+      });
+  EXPECT_EQ(release->decision, "meanwhile");
+  EXPECT_EQ(release->message, "mine");
+}
+
+// A rollout that ended while it was being moved is not moved.
+TEST_F(ReleaseStoreTest, AnEndThatCameWhileTheSwitchWasDecidedWins) {
+  const Rollout begun = promote().value().rollout;
+  const auto switched = releases().make_current({}, begun.id, [&](Rollout& change) -> Status {
+    ended(begun.id, RolloutState::failed);
+    change.state = RolloutState::watching;
+    return {};
+  });
+  EXPECT_EQ(switched.error().code, Errc::failed_precondition);
+  EXPECT_EQ(state().current, 0);
 }
 
 // Any sequence of what drivers do, in any order, keeps what the header promises.

@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "audit/record.h"
+#include "db/revision.h"
 #include "json/json.h"
 
 namespace slipway {
@@ -66,16 +67,6 @@ AuditEvent event_about(const AuditContext& by, std::string event, const Deployme
   return out;
 }
 
-AuditEvent alias_event(const AuditContext& by, std::string_view project, std::string_view alias,
-                       std::string deployment) {
-  return {.event = "alias.moved",
-          .by = by,
-          .resource = fmt::format("alias/{}--{}", alias, project),
-          .project = std::string(project),
-          .environment = std::string(alias),
-          .detail = {{"deployment", std::move(deployment)}}};
-}
-
 std::string quoted_list(const std::vector<DeploymentState>& states) {
   std::string out;
   for (const DeploymentState state : states)
@@ -87,12 +78,12 @@ std::string quoted_list(const std::vector<DeploymentState>& states) {
 
 Status Repository::ensure_project(const AuditContext& by, std::string_view name, Timestamp now) {
   {
-    auto session = database_->session();
+    auto session = database_->read();
     SLIPWAY_TRY(Statement known, session.prepare("SELECT 1 FROM project WHERE name=?"));
     SLIPWAY_TRY(const bool exists, known.bind(1, name).step());
     if (exists) return {};
   }
-  return database_->transaction([&](Database::Session& session) -> Status {
+  return database_->transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement insert,
                 session.prepare("INSERT INTO project(name,team,created_at) VALUES(?1,'default',?2)"
                                 " ON CONFLICT(name) DO NOTHING RETURNING name"));
@@ -109,14 +100,14 @@ Status Repository::ensure_project(const AuditContext& by, std::string_view name,
 }
 
 Result<std::string> Repository::team_of(std::string_view project) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT team FROM project WHERE name=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, project).step());
   return row ? query.text(0) : "default";
 }
 
 Result<std::vector<Project>> Repository::projects() {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(
       Statement query,
       session.prepare(
@@ -135,7 +126,7 @@ Result<std::vector<Project>> Repository::projects() {
 }
 
 Result<std::optional<Digest>> Repository::base_manifest(std::string_view project) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT base_manifest FROM project WHERE name=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, project).step());
   if (!row || query.is_null(0)) return std::nullopt;
@@ -143,25 +134,28 @@ Result<std::optional<Digest>> Repository::base_manifest(std::string_view project
 }
 
 Status Repository::set_base_manifest(std::string_view project, const Digest& manifest) {
-  auto session = database_->session();
-  SLIPWAY_TRY(Statement change, session.prepare("UPDATE project SET base_manifest=? WHERE name=?"));
-  return change.bind(1, manifest.str()).bind(2, project).run();
+  return database_->transaction([&](Database::Transaction& session) -> Status {
+    SLIPWAY_TRY(Statement change,
+                session.prepare("UPDATE project SET base_manifest=? WHERE name=?"));
+    return change.bind(1, manifest.str()).bind(2, project).run();
+  });
 }
 
 Status Repository::add_upload(const Upload& upload) {
-  auto session = database_->session();
-  SLIPWAY_TRY(
-      Statement insert,
-      session.prepare("INSERT INTO upload(id,project,manifest,created_at) VALUES(?,?,?,?)"));
-  return insert.bind(1, upload.id.str())
-      .bind(2, upload.project)
-      .bind(3, upload.manifest.str())
-      .bind(4, micros(upload.created_at))
-      .run();
+  return database_->transaction([&](Database::Transaction& session) -> Status {
+    SLIPWAY_TRY(
+        Statement insert,
+        session.prepare("INSERT INTO upload(id,project,manifest,created_at) VALUES(?,?,?,?)"));
+    return insert.bind(1, upload.id.str())
+        .bind(2, upload.project)
+        .bind(3, upload.manifest.str())
+        .bind(4, micros(upload.created_at))
+        .run();
+  });
 }
 
 Result<Upload> Repository::get_upload(const UploadId& id) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT project,manifest,created_at FROM upload WHERE id=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, id.str()).step());
@@ -177,13 +171,14 @@ Result<Upload> Repository::get_upload(const UploadId& id) {
 }
 
 Status Repository::remove_uploads_before(Timestamp time) {
-  auto session = database_->session();
-  SLIPWAY_TRY(Statement remove, session.prepare("DELETE FROM upload WHERE created_at<?"));
-  return remove.bind(1, micros(time)).run();
+  return database_->transaction([&](Database::Transaction& session) -> Status {
+    SLIPWAY_TRY(Statement remove, session.prepare("DELETE FROM upload WHERE created_at<?"));
+    return remove.bind(1, micros(time)).run();
+  });
 }
 
 Result<std::vector<Digest>> Repository::upload_manifests() {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT DISTINCT manifest FROM upload"));
   std::vector<Digest> out;
   for (;;) {
@@ -194,7 +189,7 @@ Result<std::vector<Digest>> Repository::upload_manifests() {
 }
 
 Result<std::vector<Digest>> Repository::sources(std::string_view project, std::size_t limit) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT json_extract(record,'$.source.digest') FROM deployment"
                               " WHERE project=? ORDER BY seq DESC LIMIT ?"));
@@ -212,7 +207,7 @@ Result<std::vector<Digest>> Repository::sources(std::string_view project, std::s
 Result<Deployment> Repository::add(const AuditContext& by, const Deployment& deployment,
                                    std::string_view idempotency_key, const Beside& beside) {
   Result<Deployment> outcome = deployment;
-  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
+  SLIPWAY_CHECK(database_->transaction([&](Database::Transaction& session) -> Status {
     if (!idempotency_key.empty()) {
       SLIPWAY_TRY(Statement query,
                   session.prepare("SELECT record FROM deployment WHERE idempotency_key=?"));
@@ -240,21 +235,21 @@ Result<Deployment> Repository::add(const AuditContext& by, const Deployment& dep
         fmt::format("+{} ~{} -{}", deployment.changed.added.size(),
                     deployment.changed.modified.size(), deployment.changed.removed.size());
     event.detail["changed_digest"] = diff_digest(deployment.changed).str();
-    if (beside) SLIPWAY_CHECK(beside(session));
+    SLIPWAY_CHECK(put(session, *audit_, beside));
     return audit_->append(session, event);
   }));
   return outcome;
 }
 
 Result<std::optional<Deployment>> Repository::made_with(std::string_view idempotency_key) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM deployment WHERE idempotency_key=?"));
   return read_one(query.bind(1, idempotency_key));
 }
 
 Result<Deployment> Repository::get(const DeploymentId& id) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE id=?"));
   SLIPWAY_TRY(std::optional<Deployment> found, read_one(query.bind(1, id.str())));
   if (!found) return fail(Errc::not_found, "no deployment " + id.str(), "see `slipway ls`");
@@ -264,37 +259,48 @@ Result<Deployment> Repository::get(const DeploymentId& id) {
 Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId& id,
                                       const std::function<Status(Deployment&)>& change,
                                       const Beside& beside) {
-  Deployment deployment;
-  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
+  return until_written<Deployment>(id.str(), [&]() -> Result<std::optional<Deployment>> {
+    Deployment deployment;
+    std::int64_t revision = 0;
     {
-      SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE id=?"));
+      auto session = database_->read();
+      SLIPWAY_TRY(Statement query,
+                  session.prepare("SELECT record, revision FROM deployment WHERE id=?"));
       SLIPWAY_TRY(std::optional<Deployment> found, read_one(query.bind(1, id.str())));
       if (!found) return fail(Errc::not_found, "no deployment " + id.str(), "see `slipway ls`");
       deployment = *std::move(found);
+      revision = query.number(1);
     }
     const std::string before = public_digest(deployment);
     SLIPWAY_CHECK(change(deployment));
-    SLIPWAY_TRY(Statement write,
-                session.prepare("UPDATE deployment SET state=?, alias=?, deleted_at=?, record=?, "
-                                "expires_at=? WHERE id=?"));
-    write.bind(1, to_string(deployment.state)).bind(2, deployment.alias);
-    if (deployment.deleted_at)
-      write.bind(3, micros(*deployment.deleted_at));
-    else
-      write.bind_null(3);
-    if (deployment.expires_at)
-      write.bind(5, micros(*deployment.expires_at));
-    else
-      write.bind_null(5);
-    SLIPWAY_CHECK(write.bind(4, json::serialize(to_record(deployment))).bind(6, id.str()).run());
+    const std::string record = json::serialize(to_record(deployment));
     AuditEvent event =
         event_about(by, fmt::format("deployment.{}", to_string(deployment.state)), deployment);
     event.before = before;
     if (!deployment.state_reason.empty()) event.detail["reason"] = deployment.state_reason;
-    if (beside) SLIPWAY_CHECK(beside(session));
-    return audit_->append(session, event);
-  }));
-  return deployment;
+    bool written = false;
+    SLIPWAY_CHECK(database_->transaction([&](Database::Transaction& session) -> Status {
+      SLIPWAY_TRY(Statement write,
+                  session.prepare("UPDATE deployment SET state=?, alias=?, deleted_at=?, record=?, "
+                                  "expires_at=?, revision=revision+1 WHERE id=? AND revision=? "
+                                  "RETURNING seq"));
+      write.bind(1, to_string(deployment.state)).bind(2, deployment.alias);
+      if (deployment.deleted_at)
+        write.bind(3, micros(*deployment.deleted_at));
+      else
+        write.bind_null(3);
+      if (deployment.expires_at)
+        write.bind(5, micros(*deployment.expires_at));
+      else
+        write.bind_null(5);
+      SLIPWAY_TRY(written, write.bind(4, record).bind(6, id.str()).bind(7, revision).changed());
+      if (!written) return {};
+      SLIPWAY_CHECK(put(session, *audit_, beside));
+      return audit_->append(session, event);
+    }));
+    if (!written) return std::nullopt;
+    return deployment;
+  });
 }
 
 Result<DeploymentPage> Repository::list(const DeploymentFilter& filter) {
@@ -303,7 +309,7 @@ Result<DeploymentPage> Repository::list(const DeploymentFilter& filter) {
   if (!filter.project.empty()) sql += " AND project = ?";
   if (!filter.alias.empty()) sql += " AND alias = ?";
   sql += " ORDER BY seq DESC LIMIT ?";
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare(sql));
   int at = 1;
   query.bind(at++, filter.before > 0 ? filter.before : INT64_MAX);
@@ -327,7 +333,7 @@ Result<DeploymentPage> Repository::list(const DeploymentFilter& filter) {
 }
 
 Result<std::vector<Deployment>> Repository::in_states(std::vector<DeploymentState> states) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare(fmt::format(
                                    "SELECT record FROM deployment WHERE state IN ({}) ORDER BY seq",
                                    quoted_list(states))));
@@ -339,7 +345,7 @@ Status Repository::each(const std::function<void(const Deployment&)>& visit) {
   for (std::int64_t after = 0;;) {
     std::vector<std::string> records;
     {
-      auto session = database_->session();
+      auto session = database_->read();
       SLIPWAY_TRY(
           Statement query,
           session.prepare("SELECT record, seq FROM deployment WHERE seq>? ORDER BY seq LIMIT 500"));
@@ -363,7 +369,7 @@ Result<std::vector<DeploymentId>> Repository::find_by_tail(std::string_view tail
   if (tail.empty() ||
       tail.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") != std::string_view::npos)
     return std::vector<DeploymentId>{};
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT id FROM deployment WHERE id GLOB ? LIMIT 2"));
   return read_ids(query.bind(1, fmt::format("dpl_{}*", tail)));
@@ -371,7 +377,7 @@ Result<std::vector<DeploymentId>> Repository::find_by_tail(std::string_view tail
 
 Result<std::optional<Deployment>> Repository::newest(std::string_view project,
                                                      std::string_view alias) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM deployment WHERE project=? AND state<>'deleted'"
                               " AND (?2='' OR alias=?2) ORDER BY seq DESC LIMIT 1"));
@@ -381,7 +387,7 @@ Result<std::optional<Deployment>> Repository::newest(std::string_view project,
 Result<std::optional<Deployment>> Repository::last_shown(std::string_view project,
                                                          std::string_view alias,
                                                          const DeploymentId& except) {
-  auto session = database_->session();
+  auto session = database_->read();
   // The states that nothing has before it was ready. One that failed since shows nothing.
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT record FROM deployment WHERE project=? AND alias=?"
@@ -391,7 +397,7 @@ Result<std::optional<Deployment>> Repository::last_shown(std::string_view projec
 }
 
 Result<std::optional<Deployment>> Repository::before(const Deployment& deployment) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(
       Statement query,
       session.prepare("SELECT record FROM deployment WHERE project=? AND alias=?"
@@ -402,14 +408,14 @@ Result<std::optional<Deployment>> Repository::before(const Deployment& deploymen
 }
 
 Result<std::optional<Deployment>> Repository::last_deleted(Timestamp since) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE deleted_at>=? "
                                                "ORDER BY deleted_at DESC, seq DESC LIMIT 1"));
   return read_one(query.bind(1, micros(since)));
 }
 
 Result<std::vector<DeploymentId>> Repository::live_due(Timestamp now) {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT id FROM deployment WHERE state IN ('ready','sleeping')"
                               " AND expires_at<=?"));
@@ -417,7 +423,7 @@ Result<std::vector<DeploymentId>> Repository::live_due(Timestamp now) {
 }
 
 Result<std::size_t> Repository::live_count() {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(
       Statement query,
       session.prepare("SELECT count(*) FROM deployment WHERE state IN ('ready','sleeping')"));
@@ -426,14 +432,14 @@ Result<std::size_t> Repository::live_count() {
 }
 
 Result<std::vector<DeploymentId>> Repository::live_ids() {
-  auto session = database_->session();
+  auto session = database_->read();
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT id FROM deployment WHERE state IN ('ready','sleeping')"));
   return read_ids(query);
 }
 
 Status Repository::purge(const AuditContext& by, const DeploymentId& id) {
-  return database_->transaction([&](Database::Session& session) -> Status {
+  return database_->transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement remove,
                 session.prepare("DELETE FROM deployment WHERE id=?1 AND state='deleted'"
                                 " AND NOT EXISTS (SELECT 1 FROM release_entry"
@@ -454,97 +460,6 @@ Status Repository::purge(const AuditContext& by, const DeploymentId& id) {
                                     .resource = "deployment/" + id.str(),
                                     .project = project});
   });
-}
-
-Result<bool> Repository::advance_alias(const AuditContext& by, const Deployment& deployment) {
-  bool leads = false;
-  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(
-        Statement write,
-        session.prepare("INSERT INTO alias(project,alias,deployment,seq)"
-                        " SELECT project, alias, id, seq FROM deployment WHERE id=?1"
-                        " ON CONFLICT(project,alias) DO UPDATE SET deployment=excluded.deployment,"
-                        " seq=excluded.seq WHERE excluded.seq>=alias.seq"));
-    SLIPWAY_CHECK(write.bind(1, deployment.id.str()).run());
-    SLIPWAY_TRY(Statement query,
-                session.prepare("SELECT deployment FROM alias WHERE project=? AND alias=?"));
-    SLIPWAY_TRY(const bool row, query.bind(1, deployment.project).bind(2, deployment.alias).step());
-    leads = row && query.text(0) == deployment.id.str();
-    if (!leads) return {};
-    return audit_->append(
-        session, alias_event(by, deployment.project, deployment.alias, deployment.id.str()));
-  }));
-  return leads;
-}
-
-Result<std::optional<DeploymentId>> Repository::retreat_alias(const AuditContext& by,
-                                                              std::string_view project,
-                                                              std::string_view alias) {
-  std::optional<DeploymentId> now;
-  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(Statement query, session.prepare("SELECT id FROM deployment WHERE project=? AND "
-                                                 "alias=? AND state IN ('ready','sleeping')"
-                                                 " ORDER BY seq DESC LIMIT 1"));
-    SLIPWAY_TRY(const bool row, query.bind(1, project).bind(2, alias).step());
-    if (row) now = DeploymentId::parse(query.text(0));
-    SLIPWAY_TRY(Statement write,
-                session.prepare(
-                    now ? "INSERT OR REPLACE INTO alias(project,alias,deployment,seq)"
-                          " SELECT project, ?2, id, seq FROM deployment WHERE id=?3 AND project=?1"
-                        : "DELETE FROM alias WHERE project=?1 AND alias=?2"));
-    write.bind(1, project).bind(2, alias);
-    if (now) write.bind(3, now->str());
-    SLIPWAY_CHECK(write.run());
-    return audit_->append(session, alias_event(by, project, alias, now ? now->str() : "nothing"));
-  }));
-  return now;
-}
-
-Result<std::vector<Repository::Alias>> Repository::aliases() {
-  auto session = database_->session();
-  SLIPWAY_TRY(Statement query, session.prepare("SELECT project, alias, deployment FROM alias"));
-  std::vector<Alias> out;
-  for (;;) {
-    SLIPWAY_TRY(const bool row, query.step());
-    if (!row) return out;
-    if (const auto id = DeploymentId::parse(query.text(2)))
-      out.push_back({query.text(0), query.text(1), *id});
-  }
-}
-
-Result<std::uint32_t> Repository::uid_slot(std::string_view environment) {
-  std::uint32_t slot = 0;
-  SLIPWAY_CHECK(database_->transaction([&](Database::Session& session) -> Status {
-    SLIPWAY_TRY(Statement query, session.prepare("SELECT slot FROM uid_slot WHERE environment=?"));
-    SLIPWAY_TRY(const bool row, query.bind(1, environment).step());
-    if (row) {
-      slot = static_cast<std::uint32_t>(query.number(0));
-      return {};
-    }
-    SLIPWAY_TRY(Statement insert,
-                session.prepare("INSERT INTO uid_slot(environment,slot) SELECT ?,"
-                                " (SELECT coalesce(max(slot),0)+1 FROM uid_slot) RETURNING slot"));
-    SLIPWAY_TRY([[maybe_unused]] const bool made, insert.bind(1, environment).step());
-    slot = static_cast<std::uint32_t>(insert.number(0));
-    SLIPWAY_TRY([[maybe_unused]] const bool more, insert.step());
-    return {};
-  }));
-  return slot;
-}
-
-Result<std::optional<std::string>> Repository::setting(std::string_view key) {
-  auto session = database_->session();
-  SLIPWAY_TRY(Statement query, session.prepare("SELECT value FROM setting WHERE key=?"));
-  SLIPWAY_TRY(const bool row, query.bind(1, key).step());
-  if (!row) return std::nullopt;
-  return query.text(0);
-}
-
-Status Repository::set_setting(std::string_view key, std::string_view value) {
-  auto session = database_->session();
-  SLIPWAY_TRY(Statement write,
-              session.prepare("INSERT OR REPLACE INTO setting(key,value) VALUES(?,?)"));
-  return write.bind(1, key).bind(2, value).run();
 }
 
 }  // namespace slipway

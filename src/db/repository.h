@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "db/audit_store.h"
+#include "db/beside.h"
 #include "db/database.h"
 #include "model/audit_event.h"
 #include "model/deployment.h"
@@ -52,11 +53,7 @@ class Repository {
  public:
   Repository(Database& database, AuditStore& audit) : database_(&database), audit_(&audit) {}
 
-  // What else belongs to the same transaction: the decision that allowed a change, say.
-  using Beside = std::function<Status(Database::Session&)>;
-
   // -- projects
-  // ------------------------------------------------------------------------------------------
   // Makes the project when it is new.
   [[nodiscard]] Status ensure_project(const AuditContext& by, std::string_view name, Timestamp now);
   // "default" for one that is not there yet.
@@ -67,7 +64,6 @@ class Repository {
   [[nodiscard]] Status set_base_manifest(std::string_view project, const Digest& manifest);
 
   // -- uploads
-  // -------------------------------------------------------------------------------------------
   [[nodiscard]] Status add_upload(const Upload& upload);
   [[nodiscard]] Result<Upload> get_upload(const UploadId& id);
   [[nodiscard]] Status remove_uploads_before(Timestamp time);
@@ -77,15 +73,15 @@ class Repository {
   [[nodiscard]] Result<std::vector<Digest>> sources(std::string_view project, std::size_t limit);
 
   // -- deployments
-  // --------------------------------------------------------------------------------------- With a
-  // key seen before, stores nothing and returns the deployment made then.
+  // With a key seen before, stores nothing and returns the deployment made then.
   [[nodiscard]] Result<Deployment> add(const AuditContext& by, const Deployment& deployment,
                                        std::string_view idempotency_key, const Beside& beside = {});
   // The deployment that was made with this key.
   [[nodiscard]] Result<std::optional<Deployment>> made_with(std::string_view idempotency_key);
   [[nodiscard]] Result<Deployment> get(const DeploymentId& id);
-  // Reads, lets `change` edit, writes: atomically. An error of `change` leaves it as it was.
-  // Audited as "deployment.<state>".
+  // Reads, lets `change` edit, writes: as if at once. `change` is called with nothing held, and
+  // again on what is there by then when somebody else was first (db/revision.h). An error of
+  // `change` leaves it as it was. Audited as "deployment.<state>".
   [[nodiscard]] Result<Deployment> update(const AuditContext& by, const DeploymentId& id,
                                           const std::function<Status(Deployment&)>& change,
                                           const Beside& beside = {});
@@ -118,7 +114,6 @@ class Repository {
   [[nodiscard]] Status purge(const AuditContext& by, const DeploymentId& id);
 
   // -- aliases: what <alias>--<project> leads to
-  // -----------------------------------------------------------
   struct Alias {
     std::string project, alias;
     DeploymentId deployment;
@@ -133,12 +128,13 @@ class Repository {
   [[nodiscard]] Result<std::vector<Alias>> aliases();
 
   // -- uid ranges
-  // --------------------------------------------------------------------------------------------
   // The slot of an environment ("<project>/<alias>"), the lowest free one at its first use.
   [[nodiscard]] Result<std::uint32_t> uid_slot(std::string_view environment);
 
+  // Whether the database does its work within `bound`: answers, and lets somebody write.
+  [[nodiscard]] Status probe(Duration bound) { return database_->probe(bound); }
+
   // -- small facts
-  // -------------------------------------------------------------------------------------------
   [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view key);
   [[nodiscard]] Status set_setting(std::string_view key, std::string_view value);
 

@@ -54,6 +54,54 @@ TEST_F(RepositoryTest, AFailedChangeLeavesTheRecordAlone) {
   EXPECT_EQ(repository->get(before.id).value(), before);
 }
 
+// What is decided on what was read is decided again on what is there by then.
+TEST_F(RepositoryTest, AChangeThatIsMadeWhileAnotherIsDecidedIsNotLost) {
+  const Deployment before = add("shop");
+  int decided = 0;
+  const auto after = repository->update({}, before.id, [&](Deployment& deployment) -> Status {
+    if (++decided == 1)
+      EXPECT_TRUE(repository->update({}, before.id, [](Deployment& other) -> Status {
+        other.message = "meanwhile";
+        return {};
+      }));
+    deployment.state_reason = fmt::format("decided {} times", decided);
+    return {};
+  });
+  EXPECT_EQ(after->message, "meanwhile");
+  EXPECT_EQ(after->state_reason, "decided 2 times");
+  EXPECT_EQ(repository->get(before.id).value(), *after);
+  EXPECT_EQ(stores.audit->list({.action = "deployment"}).value().records.size(), 3U);
+}
+
+TEST_F(RepositoryTest, AChangeThatOthersAlwaysOvertakeEndsWithAnError) {
+  const Deployment before = add("shop");
+  const auto after = repository->update({}, before.id, [&](Deployment& deployment) -> Status {
+    EXPECT_TRUE(repository->update({}, before.id, [](Deployment& other) -> Status {
+      other.message += "x";
+      return {};
+    }));
+    deployment.state_reason = "mine";
+    return {};
+  });
+  EXPECT_EQ(after.error().code, Errc::unavailable);
+  EXPECT_EQ(repository->get(before.id)->state_reason, "");
+}
+
+TEST_F(RepositoryTest, OfManyChangesAtOnceNoneIsLost) {
+  const Deployment before = add("shop");
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int j = 0; j < 25; ++j)
+        EXPECT_TRUE(repository->update({}, before.id, [](Deployment& change) -> Status {
+          ++change.timings_ms["changes"];
+          return {};
+        }));
+    });
+  threads.clear();
+  EXPECT_EQ(repository->get(before.id)->timings_ms.at("changes"), 100);
+}
+
 TEST_F(RepositoryTest, ListsNewestFirstInPagesWithoutDeletedOnes) {
   std::vector<DeploymentId> ids;
   for (int i = 0; i < 5; ++i) ids.push_back(add("shop").id);
@@ -127,8 +175,8 @@ TEST(DatabaseSchema, OfANewerSlipwayIsRefused) {
       std::filesystem::temp_directory_path() / ("slipway-schema-" + random_id());
   {
     auto database = Database::open(file, {}).value();
-    auto session = database->session();
-    EXPECT_TRUE(session.execute("PRAGMA user_version=99"));
+    EXPECT_TRUE(database->transaction(
+        [](Database::Transaction& session) { return session.execute("PRAGMA user_version=99"); }));
   }
   EXPECT_EQ(Stores::open(file, SystemClock{}).error().code, Errc::failed_precondition);
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(file.string() + suffix);

@@ -10,11 +10,12 @@
 #include "db/schema_governance.h"
 #include "db/schema_identity.h"
 #include "db/schema_release.h"
+#include "db/schema_revision.h"
 
 namespace slipway {
 
-// The schema's history. Append; never edit a row that was released. Each statement ends with ";\n".
-inline constexpr std::array<std::string_view, 8> schema_migrations{
+// The schema's history. Append; never edit a row that was released.
+inline constexpr std::array<std::string_view, 9> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -32,7 +33,14 @@ CREATE TABLE upload (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, manifest TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-)", audit_schema,   identity_schema, governance_schema,
-    configuration_schema,      release_schema, domain_schema,   alert_schema};
+)",
+    audit_schema,
+    identity_schema,
+    governance_schema,
+    configuration_schema,
+    release_schema,
+    domain_schema,
+    alert_schema,
+    revision_schema};
 
 }  // namespace slipway

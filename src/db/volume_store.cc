@@ -5,7 +5,7 @@
 namespace slipway {
 
 Result<std::string> VolumeStore::share(std::string_view project) {
-  auto session = database_.session();
+  auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT source FROM volume_share WHERE project=?"));
   SLIPWAY_TRY(const bool row, query.bind(1, project).step());
   return row ? query.text(0) : std::string();
@@ -13,7 +13,7 @@ Result<std::string> VolumeStore::share(std::string_view project) {
 
 Status VolumeStore::set_share(const AuditContext& by, std::string_view project,
                               std::string_view source) {
-  return database_.transaction([&](Database::Session& session) -> Status {
+  return database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(
         Statement change,
         session.prepare(source.empty() ? "DELETE FROM volume_share WHERE project=?1"

@@ -49,7 +49,7 @@ TEST_F(AuditLogTest, SignsByItselfWhatWasCommitted) {
 
 TEST_F(AuditLogTest, ATransactionThatIsUndoneIsNeverSigned) {
   const auto log = open();
-  EXPECT_FALSE(database->transaction([&](Database::Session& session) -> Status {
+  EXPECT_FALSE(database->transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_CHECK(store.append(session, {.event = "deployment.lost"}));
     return fail(Errc::conflict, "no");
   }));

@@ -136,7 +136,6 @@ Result<Ruling> GovernanceService::decide(const Asked& asked) {
                                                parts_.repository, parts_.names, parts_.approvers},
                                               *set));
   Ruling ruling = ruling_of(asked, judge(*set, facts), facts.canonical_json());
-  ruling.store = &parts_.store;
   const auto& violations = ruling.stored.decision.violations;
   const bool rests_on_people = std::ranges::find(violations, ViolationState::approved,
                                                  &Violation::state) != violations.end();
@@ -147,13 +146,11 @@ Result<Ruling> GovernanceService::decide(const Asked& asked) {
   return ruling;
 }
 
-Repository::Beside GovernanceService::keep(const Ruling& ruling) {
-  return [&ruling](Database::Session& session) -> Status {
-    SLIPWAY_CHECK(GovernanceStore::put(session, ruling.stored, ruling.facts));
-    for (const ApprovalId& id : ruling.uses)
-      SLIPWAY_CHECK(ruling.store->use(session, ruling.by, id, ruling.stored.at));
-    return {};
-  };
+Beside GovernanceService::keep(const Ruling& ruling) {
+  return {.decision = &ruling.stored,
+          .facts = ruling.facts,
+          .decided_by = &ruling.by,
+          .uses = ruling.uses};
 }
 
 Error GovernanceService::refuse(const Ruling& ruling) {
@@ -196,19 +193,16 @@ Result<AuditContext> GovernanceService::require_all(std::vector<Asked> asked,
     Error error = refuse(rulings[i]);
     if (error.code != Errc::denied_by_policy) return fail(std::move(error));
     if (request) {
-      SLIPWAY_CHECK(parts_.store.in_transaction([&](Database::Session& session) {
-        return parts_.store.add(session, asked[i].by, *request);
-      }));
+      SLIPWAY_CHECK(parts_.store.add(asked[i].by, *request));
       error.hint = fmt::format(
           "it waits for approval {}; once approved, ask for exactly this again", request->id.str());
     }
     if (!waits) waits = std::move(error);
   }
   if (waits) return fail(*std::move(waits));
-  SLIPWAY_CHECK(parts_.store.in_transaction([&](Database::Session& session) -> Status {
-    for (const Ruling& ruling : rulings) SLIPWAY_CHECK(keep(ruling)(session));
-    return {};
-  }));
+  std::vector<Beside> kept;
+  for (const Ruling& ruling : rulings) kept.push_back(keep(ruling));
+  SLIPWAY_CHECK(parts_.store.keep(kept));
   return rulings.back().by;
 }
 

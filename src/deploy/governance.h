@@ -23,11 +23,10 @@ namespace slipway {
 // A decision that was made, with the facts it was made on; not kept yet.
 struct Ruling {
   StoredDecision stored;
-  std::string facts;                 // canonical JSON
-  AuditContext by;                   // of the one who asked, with the decision filled in
-  std::string change;                // as asked
-  std::vector<ApprovalId> uses;      // approvals that it rests on, and that keep() uses up
-  GovernanceStore* store = nullptr;  // of what it uses
+  std::string facts;             // canonical JSON
+  AuditContext by;               // of the one who asked, with the decision filled in
+  std::string change;            // as asked
+  std::vector<ApprovalId> uses;  // approvals that it rests on, and that keep() uses up
 
   [[nodiscard]] bool allows() const { return stored.decision.verdict == Verdict::allow; }
   [[nodiscard]] bool waits() const { return stored.decision.verdict == Verdict::pending; }
@@ -66,7 +65,7 @@ class GovernanceService {
   [[nodiscard]] Result<Ruling> decide(const Asked& asked);
   // For the transaction of the change that was allowed: the decision is kept, and the approvals
   // that it rests on are used up. `ruling` must outlive what is returned.
-  [[nodiscard]] static Repository::Beside keep(const Ruling& ruling);
+  [[nodiscard]] static Beside keep(const Ruling& ruling);
   // Keeps a refusal, durably and audited, and makes it an error: denied_by_policy (exit code 6)
   // with the decision as data.
   [[nodiscard]] Error refuse(const Ruling& ruling);

@@ -176,7 +176,7 @@ Status GovernanceService::close(const AuditContext& by, const ApprovalId& id,
                             SLIPWAY_CHECK(check_open("approval", id.str(), change.state, "open"));
                             change.state = state;
                             change.closed_at = parts_.clock.now();
-                            change.closed_reason = std::move(reason);
+                            change.closed_reason = reason;
                             return {};
                           }));
   return {};

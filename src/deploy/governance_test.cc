@@ -91,11 +91,7 @@ struct Governed {
   }
   ApprovalRequest ask(Ruling ruling) {
     const ApprovalRequest request = governance->request_approval(ruling, "deploy");
-    EXPECT_TRUE(governance->store()
-                    .in_transaction([&](Database::Session& session) {
-                      return governance->store().add(session, ruling.by, request);
-                    })
-                    .has_value());
+    EXPECT_TRUE(governance->store().add(ruling.by, request).has_value());
     return request;
   }
 };
@@ -308,8 +304,8 @@ TEST(BreakingTheGlass, TakesTwoPeopleAndLastsAnHour) {
 TEST(Policies, OneThatWasChangedBehindOurBackIsNotUsed) {
   World w;
   add_rules(w);
-  ASSERT_TRUE(w.stores.governance
-                  ->in_transaction([](Database::Session& session) {
+  ASSERT_TRUE(w.stores.database
+                  ->transaction([](Database::Transaction& session) {
                     return session.execute(
                         "UPDATE policy_set SET record=json_set(record,'$.advisory',"
                         "json_array('no-bad-file')) WHERE version=2");

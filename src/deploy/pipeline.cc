@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "deploy/learning.h"
+#include "deploy/made_record.h"
 
 namespace slipway {
 
@@ -179,22 +180,17 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
   }
   // Recorded first: a route never shows what a restart would not know.
   const auto recorded = parts_.repository.update(
-      by, deployment.id,
-      [&](Deployment& change) -> Status {
-        const DeploymentState before = change.state;
-        change = deployment;
-        if (before == DeploymentState::deleted)
-          return fail(Errc::conflict, "the deployment was removed");
-        return {};
-      },
-      ruling && ruling->allows() ? GovernanceService::keep(*ruling) : Repository::Beside());
+      by, deployment.id, [&](Deployment& change) { return take_made(change, deployment); },
+      ruling && ruling->allows() ? GovernanceService::keep(*ruling) : Beside());
   if (!recorded) std::ignore = parts_.fleet.remove(deployment.id);
   Status published = recorded ? Status() : Status(fail(recorded.error()));
+  if (recorded) deployment = *recorded;
+  const bool live = recorded && is_live(deployment.state);
   if (recorded)
-    published = outcome ? parts_.routes.publish_with_alias(by_system("pipeline"), deployment)
-                        : parts_.routes.publish(deployment);
-  if (outcome && recorded) parts_.schedules.watch(deployment);
-  if (outcome && recorded && ready_) ready_(deployment);
+    published = live ? parts_.routes.publish_with_alias(by_system("pipeline"), deployment)
+                     : parts_.routes.publish(deployment);
+  if (live) parts_.schedules.watch(deployment);
+  if (live && ready_) ready_(deployment);
   if (!published)
     log_error("a deployment was not settled",
               {{"deployment", deployment.id.str()}, {"error", published.error().message}});

@@ -34,10 +34,7 @@ void Pipeline::hold(const Deployment& deployment, Journey& journey, Ruling& ruli
         change.steps = journey.steps();
         return {};
       },
-      [&](Database::Session& session) -> Status {
-        SLIPWAY_CHECK(GovernanceService::keep(ruling)(session));
-        return parts_.governance.store().add(session, ruling.by, request);
-      });
+      GovernanceService::keep(ruling).with(ruling.by, request));
   if (!held)
     log_error("a deployment that waits for approval was not recorded",
               {{"deployment", deployment.id.str()}, {"error", held.error().message}});

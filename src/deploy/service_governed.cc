@@ -87,12 +87,8 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
       Deployment waiting = deployment;
       const ApprovalRequest request = parts_.governance.request_approval(ruling, "deploy");
       waiting.state_reason = waiting_reason(request.id);
-      added = parts_.repository.add(ruling.by, waiting, idempotency_key,
-                                    [&](Database::Session& session) -> Status {
-                                      SLIPWAY_CHECK(GovernanceService::keep(ruling)(session));
-                                      return parts_.governance.store().add(session, by, request);
-                                    });
-      return added;
+      return parts_.repository.add(ruling.by, waiting, idempotency_key,
+                                   GovernanceService::keep(ruling).with(by, request));
     }
     if (!ruling.allows()) return fail(parts_.governance.refuse(ruling));
     added = parts_.repository.add(ruling.by, deployment, idempotency_key,
@@ -152,15 +148,13 @@ Result<Deployment> DeployService::remove(const AuditContext& by, const Deploymen
       return waiting;
     }
     const ApprovalRequest request = parts_.governance.request_approval(ruling, "remove");
-    SLIPWAY_CHECK(parts_.governance.store().in_transaction([&](Database::Session& session) {
-      if (Status kept = GovernanceService::keep(ruling)(session); !kept) return kept;
-      return parts_.governance.store().add(session, by, request);
-    }));
+    SLIPWAY_CHECK(
+        parts_.governance.store().keep(GovernanceService::keep(ruling).with(by, request)));
     waiting.state_reason = "removal is " + waiting_reason(request.id);
     return waiting;
   }
   if (!ruling.allows()) return fail(parts_.governance.refuse(ruling));
-  SLIPWAY_CHECK(parts_.governance.store().in_transaction(GovernanceService::keep(ruling)));
+  SLIPWAY_CHECK(parts_.governance.store().keep(GovernanceService::keep(ruling)));
   return take_away(ruling.by, deployment);
 }
 
@@ -189,12 +183,13 @@ Status DeployService::go_on_deploying(const ApprovalRequest& request) {
                                    removed ? "withdrawn" : "approved",
                                    removed ? "its deployment is gone" : "enough people agreed");
   }
-  const auto end_as = [&](DeploymentState state, std::string reason, std::optional<Error> error) {
+  const auto end_as = [&](DeploymentState state, const std::string& reason,
+                          const std::optional<Error>& error) {
     const auto ended =
         parts_.repository.update(by_system("policy"), *id, [&](Deployment& change) -> Status {
           change.state = state;
-          change.state_reason = std::move(reason);
-          change.error = std::move(error);
+          change.state_reason = reason;
+          change.error = error;
           return {};
         });
     return ended ? parts_.routes.publish(*ended) : Status(fail(ended.error()));
@@ -262,7 +257,7 @@ Status DeployService::go_on_removing(const ApprovalRequest& request) {
     const Error error = parts_.governance.refuse(ruling);
     return close_as("withdrawn", error.message);
   }
-  SLIPWAY_CHECK(parts_.governance.store().in_transaction(GovernanceService::keep(ruling)));
+  SLIPWAY_CHECK(parts_.governance.store().keep(GovernanceService::keep(ruling)));
   SLIPWAY_TRY([[maybe_unused]] const Deployment gone, take_away(ruling.by, *found));
   // keep() has closed it, unless nothing asks for approvals any more.
   return ruling.uses.empty() ? close_as("approved", "nobody needs to agree any more") : Status();

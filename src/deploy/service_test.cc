@@ -115,6 +115,26 @@ void eventually(Condition condition) {
 const Files slow_build{{"index.html", "x"}};
 const DeployOptions slow_options{.build = "make", .start = "./serve"};
 
+// Its pipeline read the record minutes ago.
+TEST(Deploying, WhatOthersRecordOfADeploymentWhileItIsBuiltStays) {
+  World w;
+  w.engine.on_step([&](const SandboxSpec&, const StepRunner::OutputSink&,
+                       std::stop_token) -> Result<StepRunner::Outcome> {
+    const DeploymentId building = w.repository->newest("shop").value()->id;
+    EXPECT_TRUE(w.repository->update({}, building, [](Deployment& change) -> Status {
+      change.state_reason = "said meanwhile";
+      change.not_promoted = Error{.code = Errc::conflict, .message = "found meanwhile"};
+      return {};
+    }));
+    return StepRunner::Outcome{.exit = {.code = 3}};
+  });
+  const Deployment failed = w.deploy("shop", slow_build, slow_options);
+  EXPECT_EQ(failed.state, DeploymentState::failed);
+  EXPECT_EQ(failed.error->phase, "build");
+  EXPECT_EQ(failed.state_reason, "said meanwhile");
+  EXPECT_EQ(failed.not_promoted->message, "found meanwhile");
+}
+
 TEST(Coalescing, ANewerDeploymentOfAnAliasCancelsTheOlderOnesBuild) {
   World w;
   std::atomic<int> running = 0;

@@ -244,7 +244,7 @@ TEST_F(VolumesTest, ADatabaseInUseIsCopiedConsistently) {
   // Money moves all the time; no copy may show it twice or not at all.
   std::jthread writer([&](std::stop_token stop) {
     while (!stop.stop_requested())
-      EXPECT_TRUE(app->transaction([](Database::Session& session) -> Status {
+      EXPECT_TRUE(app->transaction([](Database::Transaction& session) -> Status {
         SLIPWAY_CHECK(session.execute("UPDATE account SET money=money-1 WHERE id=1"));
         return session.execute("UPDATE account SET money=money+1 WHERE id=2");
       }));
@@ -256,7 +256,7 @@ TEST_F(VolumesTest, ADatabaseInUseIsCopiedConsistently) {
         live("production").parent_path() / "snapshots" / made->id / "volumes/data";
     EXPECT_FALSE(fs::exists(copy / "app.db-wal")) << "it is in the copy already";
     const auto opened = Database::open(copy / "app.db", schema).value();
-    auto session = opened->session();
+    auto session = opened->read();
     Statement sum = session.prepare("SELECT sum(money) FROM account").value();
     ASSERT_TRUE(sum.step().value());
     EXPECT_EQ(sum.number(0), 1000);

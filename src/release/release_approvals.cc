@@ -37,13 +37,13 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
     return parts.governance.close(by, request.id, "withdrawn", "its rollout is over");
   }
   const RolloutId id = found->id;
-  const auto end_as = [&](RolloutState state, std::string reason,
-                          std::optional<Error> error) -> Status {
+  const auto end_as = [&](RolloutState state, const std::string& reason,
+                          const std::optional<Error>& error) -> Status {
     SLIPWAY_TRY([[maybe_unused]] const Rollout ended,
                 parts.store.update(by, id, [&](Rollout& change) -> Status {
                   change.state = state;
-                  change.reason = std::move(reason);
-                  change.error = std::move(error);
+                  change.reason = reason;
+                  change.error = error;
                   change.ended_at = parts.clock.now();
                   if (!change.steps.empty()) change.steps.back().state = "canceled";
                   return {};

@@ -129,11 +129,8 @@ Result<Rollout> Releases::State::begin(const AuditContext& by, Draft draft, Next
     rollout.approval = request.id.str();
     rollout.reason = waiting_reason(request.id);
     rollout.steps.push_back({.name = "wait", .state = "running", .detail = request.id.str()});
-    SLIPWAY_TRY(begun, parts.store.begin(
-                           ruling.by, rollout, made, [&](Database::Session& session) -> Status {
-                             SLIPWAY_CHECK(GovernanceService::keep(ruling)(session));
-                             return parts.governance.store().add(session, by, request);
-                           }));
+    SLIPWAY_TRY(begun, parts.store.begin(ruling.by, rollout, made,
+                                         GovernanceService::keep(ruling).with(by, request)));
   } else {
     if (!ruling.allows()) return fail(parts.governance.refuse(ruling));
     rollout.state = RolloutState::running;

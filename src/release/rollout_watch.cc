@@ -118,7 +118,7 @@ Status RolloutDriver::may_advance(const CanaryVerdict& verdict, int percent, int
                        .canary = sample(key()),
                        .baseline = sample(old_key()),
                        .evidence = no_data ? "no_data" : "ok"})));
-  SLIPWAY_CHECK(parts_.governance.store().in_transaction(GovernanceService::keep(ruling)));
+  SLIPWAY_CHECK(parts_.governance.store().keep(GovernanceService::keep(ruling)));
   if (ruling.allows()) {
     decision = ruling.stored.id.str();
     return {};
