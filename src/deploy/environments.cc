@@ -84,6 +84,7 @@ Result<std::vector<Configuration>> Environments::list(std::string_view project) 
 
 Result<Configuration> Environments::show(std::string_view project,
                                          std::string_view environment) const {
+  const ReaderLock held(parts_.box.in_use());
   SLIPWAY_TRY(Configuration sealed, parts_.store.current(project, environment));
   SLIPWAY_TRY(Configuration all, opened(std::move(sealed)));
   return without_secrets(std::move(all));
@@ -102,6 +103,7 @@ Result<Environments::Draft> Environments::preview(std::string_view project,
                                                   std::string_view environment,
                                                   const ConfigurationChange& change) const {
   SLIPWAY_CHECK(check_environment_name(environment));
+  const ReaderLock held(parts_.box.in_use());
   SLIPWAY_TRY(Configuration sealed, parts_.store.current(project, environment));
   SLIPWAY_TRY(const Configuration before, opened(std::move(sealed)));
   Configuration next = before;
@@ -176,12 +178,13 @@ Result<Configuration> Environments::commit(const AuditContext& by, Draft draft) 
   if (draft.changes.empty()) return without_secrets(std::move(draft.next));
   Configuration& next = draft.next;
   ++next.version;
-  next.created_at = parts_.clock.now();
   next.actor = by.actor;
+  const ReaderLock held(parts_.box.in_use());
   Configuration sealed = next;
   for (EnvironmentVar& var : sealed.vars) {
     SLIPWAY_TRY(var.value, parts_.box.seal(var.value, context_of(sealed, var.name)));
   }
+  sealed.created_at = next.created_at = parts_.clock.now();
   std::map<std::string, std::string> detail;
   if (!next.note.empty()) detail["note"] = next.note;
   for (const auto& [word, what] :
@@ -205,6 +208,7 @@ Result<Configuration> Environments::change(const AuditContext& by, std::string_v
 Result<Environments::Draft> Environments::preview_rollback(std::string_view project,
                                                            std::string_view environment,
                                                            std::int64_t to) const {
+  const ReaderLock held(parts_.box.in_use());
   SLIPWAY_TRY(Configuration sealed, parts_.store.current(project, environment));
   SLIPWAY_TRY(const Configuration before, opened(std::move(sealed)));
   SLIPWAY_TRY(Configuration wanted, parts_.store.get(project, environment, to));
@@ -224,20 +228,20 @@ Result<Configuration> Environments::roll_back(const AuditContext& by, std::strin
 
 Result<std::size_t> Environments::rotate_key(const AuditContext& by,
                                              const std::function<Result<std::size_t>()>& others) {
-  SLIPWAY_CHECK(parts_.box.add_key());
-  SLIPWAY_TRY(
-      std::size_t count,
-      parts_.store.reseal(
-          by, [this](const Configuration& of, const EnvironmentVar& var) -> Result<std::string> {
-            const std::string context = context_of(of, var.name);
-            SLIPWAY_TRY(const std::string value, parts_.box.unseal(var.value, context));
-            return parts_.box.seal(value, context);
-          }));
-  if (others) {
+  const auto reseal = [this](const Configuration& of,
+                             const EnvironmentVar& var) -> Result<std::string> {
+    const std::string context = context_of(of, var.name);
+    SLIPWAY_TRY(const std::string value, parts_.box.unseal(var.value, context));
+    return parts_.box.seal(value, context);
+  };
+  std::size_t count = 0;
+  SLIPWAY_CHECK(parts_.box.rotate([&]() -> Status {
+    SLIPWAY_TRY(count, parts_.store.reseal(by, reseal));
+    if (!others) return {};
     SLIPWAY_TRY(const std::size_t more, others());
     count += more;
-  }
-  SLIPWAY_CHECK(parts_.box.forget_old_keys());
+    return {};
+  }));
   return count;
 }
 
@@ -250,6 +254,7 @@ Result<Environments::Values> Environments::values_for(std::string_view project,
                                                       std::int64_t version) const {
   Values out;
   if (version == 0) return out;
+  const ReaderLock held(parts_.box.in_use());
   SLIPWAY_TRY(Configuration sealed, parts_.store.get(project, environment, version));
   SLIPWAY_TRY(const Configuration all, opened(std::move(sealed)));
   for (const EnvironmentVar& var : all.vars) {

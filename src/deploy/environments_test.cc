@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "db/stores.h"
 #include "deploy/logs.h"
 #include "sys/files.h"
@@ -117,7 +120,7 @@ TEST_F(EnvironmentsTest, NothingReadableIsKept) {
   const Configuration kept = store.current("shop", "preview").value();
   for (const EnvironmentVar& var : kept.vars)
     EXPECT_EQ(var.value.find("canary"), std::string::npos) << var.name;
-  auto session = stores.database->session();
+  auto session = stores.database->read();
   Statement records = session.prepare("SELECT group_concat(record) FROM audit_record").value();
   ASSERT_TRUE(records.step().value());
   EXPECT_NE(records.text(0).find("KEY"), std::string::npos) << "names are recorded";
@@ -177,6 +180,41 @@ TEST_F(EnvironmentsTest, ARotatedKeyOpensEverythingAndTheOldOneIsGone) {
   EXPECT_NE(store.current("shop", "preview").value().vars[0].value, before);
   EXPECT_EQ(environments.values_for(deployment(1)).value().run.at("KEY"), "canary-1234");
   EXPECT_EQ(box.unseal(before, "shop/preview/KEY").error().code, Errc::corrupt);
+}
+
+// Asked once between the sealing of a value and its storing.
+class HookedClock final : public Clock {
+ public:
+  [[nodiscard]] Timestamp now() const override {
+    if (auto call = std::exchange(hook, {})) call();
+    return {};
+  }
+  [[nodiscard]] Duration monotonic() const override { return {}; }
+  mutable std::function<void()> hook;
+};
+
+// The old key was forgotten while a value that it had sealed was not stored yet: it was lost.
+TEST_F(EnvironmentsTest, AKeyThatIsRotatedWhileAValueIsSetOpensTheValue) {
+  HookedClock hooked;
+  Environments setting{{.store = store, .box = box, .clock = hooked}};
+  std::atomic<bool> resealed = false;
+  std::jthread rotation;
+  hooked.hook = [&] {
+    rotation = std::jthread([&] {
+      const auto rotated = environments.rotate_key({}, [&]() -> Result<std::size_t> {
+        resealed = true;
+        return 0;
+      });
+      EXPECT_TRUE(rotated);
+    });
+    while (box.key_count() < 2 && !resealed) std::this_thread::yield();
+    for (int i = 0; i < 10'000 && !resealed; ++i) std::this_thread::yield();  // it may not
+    EXPECT_FALSE(resealed);
+  };
+  ASSERT_TRUE(setting.change({}, "shop", "preview", {.set = {secret("KEY", "canary-1234")}}));
+  rotation.join();
+  EXPECT_EQ(box.key_count(), 1u);
+  EXPECT_EQ(environments.values_for(deployment(1)).value().run.at("KEY"), "canary-1234");
 }
 
 TEST_F(EnvironmentsTest, AValueMovedToAnotherPlaceDoesNotOpen) {

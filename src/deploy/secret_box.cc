@@ -109,6 +109,17 @@ Status SecretBox::add_key() {
   return {};
 }
 
+void SecretBox::wait_for_users() { const WriterLock none(in_use_); }
+
+Status SecretBox::rotate(const std::function<Status()>& reseal) {
+  const MutexLock one_at_a_time(rotating_);
+  SLIPWAY_CHECK(add_key());
+  wait_for_users();  // who sealed with an old key has stored it by now
+  SLIPWAY_CHECK(reseal());
+  wait_for_users();  // who read what an old key sealed has opened it by now
+  return forget_old_keys();
+}
+
 Status SecretBox::forget_old_keys() {
   const MutexLock lock(mutex_);
   std::vector<Key> keys{keys_.back()};

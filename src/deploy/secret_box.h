@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,10 +30,12 @@ class SecretBox {
   // same.
   [[nodiscard]] std::string fingerprint(std::string_view text) const;
 
-  // A new key, durable when this returns, that seals from now on.
-  [[nodiscard]] Status add_key();
-  // Drops all but the newest. Only when nothing that they sealed is left.
-  [[nodiscard]] Status forget_old_keys();
+  // Held shared while a sealed value is on its way between the box and where it is stored, either
+  // way: no key that opens it is forgotten meanwhile. Taken before the database, never after.
+  [[nodiscard]] SharedMutex& in_use() const { return in_use_; }
+  // A new key, which `reseal` seals everything with that is stored; then the old ones are
+  // forgotten. When it fails, all keys stay. One at a time.
+  [[nodiscard]] Status rotate(const std::function<Status()>& reseal);
   [[nodiscard]] std::size_t key_count() const;
 
  private:
@@ -42,8 +45,14 @@ class SecretBox {
   };
   explicit SecretBox(std::filesystem::path file) : file_(std::move(file)) {}
   [[nodiscard]] Status write(const std::vector<Key>& keys) const;
+  [[nodiscard]] Status add_key();
+  [[nodiscard]] Status forget_old_keys();
+  // Until nobody has what was sealed, or read, before now.
+  void wait_for_users();
 
   std::filesystem::path file_;
+  Mutex rotating_;
+  mutable SharedMutex in_use_;
   mutable Mutex mutex_;
   std::vector<Key> keys_ SLIPWAY_GUARDED_BY(mutex_);  // oldest first, never empty
 };

@@ -120,6 +120,7 @@ Result<Alerts::Added> Alerts::add(const AuditContext& by, const Wanted& wanted) 
                         .events = wanted.events,
                         .created_at = parts_.clock.now(),
                         .actor = by.actor};
+  const ReaderLock held(parts_.box.in_use());
   SLIPWAY_TRY(added.subscription.sealed_secret,
               parts_.box.seal(added.secret, context_of(added.subscription)));
   SLIPWAY_CHECK(parts_.store.add(by, added.subscription));
@@ -192,9 +193,16 @@ void Alerts::tell(const ReleaseAlert& alert) {
   changed_.notify_one();
 }
 
+// As it is stored now: the key may have been rotated since `of` was read.
+Result<std::string> Alerts::secret_of(const AlertSubscription& of) const {
+  const ReaderLock held(parts_.box.in_use());
+  SLIPWAY_TRY(const AlertSubscription now, parts_.store.get(of.project, of.id));
+  return parts_.box.unseal(now.sealed_secret, context_of(now));
+}
+
 Result<int> Alerts::post(const AlertSubscription& to, std::string_view id,
                          std::string_view body) const {
-  SLIPWAY_TRY(const std::string secret, parts_.box.unseal(to.sealed_secret, context_of(to)));
+  SLIPWAY_TRY(const std::string secret, secret_of(to));
   const auto key = note::base64_decode(std::string_view(secret).substr(secret_prefix.size()));
   if (!key) return fail(Errc::corrupt, "the webhook's secret");
   SLIPWAY_TRY(const Place place, place_of(to.url));

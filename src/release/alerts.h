@@ -83,6 +83,7 @@ class Alerts {
   void work();
   // Sends it and records what became of it. Whether it was delivered.
   [[nodiscard]] Result<bool> attempt(const AlertStore::Due& due);
+  [[nodiscard]] Result<std::string> secret_of(const AlertSubscription& of) const;
   [[nodiscard]] Result<int> post(const AlertSubscription& to, std::string_view id,
                                  std::string_view body) const;
 

@@ -238,9 +238,10 @@ TEST(Alerts, AreRemovedWithWhatWaitsAndKeepTheirSecretSealed) {
 TEST(Alerts, KeepTheirSecretWhenTheKeyThatSealsItChanges) {
   World w;
   const Alerts::Added added = w.add();
-  ASSERT_TRUE(w.box.add_key());
-  EXPECT_EQ(w.alerts->reseal({}).value(), 1U);
-  ASSERT_TRUE(w.box.forget_old_keys());
+  ASSERT_TRUE(w.box.rotate([&]() -> Status {
+    EXPECT_EQ(w.alerts->reseal({}).value(), 1U);
+    return {};
+  }));
   w.tell();
   EXPECT_EQ(w.alerts->deliver_due().value(), 1U);
   const std::string message = w.receiver.got().front();
