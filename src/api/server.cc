@@ -27,6 +27,7 @@
 #include "release/releases.h"
 #include "router/connections.h"
 #include "router/router.h"
+#include "store/disk_reserve.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -41,6 +42,7 @@ struct Server::Parts {
   Fd lock;
   std::string token, url;
   std::string local_url;  // for commands on this machine, whatever stands in front of the server
+  std::unique_ptr<DiskReserve> reserve;
   Stores stores;
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<BlobStore> blobs;
@@ -99,6 +101,10 @@ Status Server::Parts::open() {
   SLIPWAY_TRY(const TokenKey key, token_key(settings.data));
   SLIPWAY_TRY(stores, Stores::open(settings.data / "slipway.db", clock,
                                    IdentitySecrets{.key = key, .local_token = token}));
+  SLIPWAY_TRY(DiskReserve opened_reserve,
+              DiskReserve::open(settings.data / "reserve", settings.gc.reserve));
+  reserve = std::make_unique<DiskReserve>(std::move(opened_reserve));
+  stores.database->on_full([this] { return reserve->release(); });
   SLIPWAY_TRY(audit, AuditLog::open(settings.data / "audit.key", *stores.audit, clock,
                                     settings.audit.keep));
   SLIPWAY_TRY(SecretBox opened_secrets, SecretBox::open(settings.data / "secrets.key"));
@@ -387,6 +393,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                                p.crews->tick();
                                                                p.releases->tick();
                                                                p.release_schedules->tick();
+                                                               p.reserve->refill();
                                                              },
                                                          .volumes = p.preview_volumes.get()});
   p.speed = std::make_unique<SpeedGate>(p.clock, speed_limits(p.settings.limits));

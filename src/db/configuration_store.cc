@@ -160,7 +160,7 @@ Status ConfigurationStore::add(const AuditContext& by, const Configuration& next
                   .resource = fmt::format("configuration/{}/{}", next.project, next.environment),
                   .project = next.project,
                   .environment = next.environment,
-                  .detail = std::move(detail)});
+                  .detail = detail});
   });
 }
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/log.h"
+#include "db/urgent.h"
 
 namespace slipway {
 namespace {
@@ -12,6 +13,8 @@ constexpr std::size_t max_readers = 6;
 
 // Whether this thread has a session, of any database.
 thread_local bool has_session = false;
+// Whether this thread has an Urgent.
+thread_local bool is_urgent = false;
 
 std::unexpected<Error> too_late(std::string_view what) {
   return fail(Errc::unavailable, fmt::format("database: no turn to {} within the bound", what));
@@ -130,7 +133,20 @@ void Database::end_turn() {
   changed_.notify_all();
 }
 
+Urgent::Urgent() : before_(std::exchange(is_urgent, true)) {}
+Urgent::~Urgent() { is_urgent = before_; }
+bool Urgent::is_active() { return is_urgent; }
+
 Status Database::transaction(const std::function<Status(Transaction&)>& work) {
+  for (;;) {
+    Status outcome = attempt(work);
+    if (outcome || outcome.error().code != Errc::disk_full || !Urgent::is_active() || !make_room_ ||
+        !make_room_())
+      return outcome;
+  }
+}
+
+Status Database::attempt(const std::function<Status(Transaction&)>& work) {
   Transaction transaction(*this, {});
   SLIPWAY_CHECK(transaction.execute("BEGIN IMMEDIATE"));
   Status outcome = work(transaction);

@@ -84,9 +84,13 @@ class Database {
     Transaction(Database& database, std::optional<Duration> bound);
     const bool has_turn_;
   };
-  // Runs `work` in one transaction: committed when it returns ok, otherwise undone. For stores
-  // alone: it must not call out.
+  // Runs `work` in one transaction: committed when it returns ok, otherwise undone; an urgent one
+  // may be run again. For stores alone: it must not call out.
   [[nodiscard]] Status transaction(const std::function<Status(Transaction&)>& work);
+
+  // How room is made on a full disk for an urgent transaction, which is then tried again; false
+  // when there is none left. Called with nothing held. Set it before others use the database.
+  void on_full(std::function<bool()> make_room) { make_room_ = std::move(make_room); }
 
   // Whether it can do its work: answers a question and gives the turn to write, each within
   // `bound`. Errors: unavailable, or what SQLite says.
@@ -95,6 +99,7 @@ class Database {
  private:
   explicit Database(std::filesystem::path file) : file_(std::move(file)) {}
   [[nodiscard]] bool in_memory() const { return file_ == ":memory:"; }
+  [[nodiscard]] Status attempt(const std::function<Status(Transaction&)>& work);
   [[nodiscard]] Status migrate(std::span<const std::string_view> migrations);
   // Waits for a connection for reading, or makes one.
   [[nodiscard]] Result<std::unique_ptr<Connection>> borrow(std::optional<Duration> bound);
@@ -110,6 +115,7 @@ class Database {
   };
 
   const std::filesystem::path file_;
+  std::function<bool()> make_room_;
   std::unique_ptr<Connection> writer_;
   Guarded<State> state_;  // never held while SQLite works
   CondVar changed_;

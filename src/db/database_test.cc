@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "base/ids.h"
+#include "db/testing/fault_disk.h"
+#include "db/urgent.h"
 
 namespace slipway {
 namespace {
@@ -175,6 +177,27 @@ TEST_P(DatabaseFileTest, WhatOneThreadHasCommittedEveryOtherReads) {
     ASSERT_TRUE(add(*database, "x"));
     ++committed;
   }
+}
+
+// A writer that comes once a disk is full: the reserve is for what stops things, in parts.
+TEST_P(DatabaseFileTest, OnAFullDiskUrgentChangesAloneHaveTheReserve) {
+  testing::FaultDisk disk;
+  database = Database::open(file, schema).value();
+  int parts = 2;
+  database->on_full([&] { return parts-- > 0; });
+  disk.fail_at(1, testing::FaultDisk::Fault::full);
+  EXPECT_EQ(add(*database, "usual").error().code, Errc::disk_full);
+  EXPECT_EQ(parts, 2);
+  disk.fail_at(1, testing::FaultDisk::Fault::full);
+  {
+    const Urgent urgent;
+    EXPECT_TRUE(add(*database, "urgent"));
+    EXPECT_EQ(parts, 1);
+  }
+  disk.fail_at(1, testing::FaultDisk::Fault::full);
+  EXPECT_EQ(add(*database, "usual").error().code, Errc::disk_full);
+  EXPECT_EQ(count(*database), 2);
+  database.reset();
 }
 
 // A trigger's body has statements of its own, each with a semicolon at the end of its line.

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "db/identity_store.h"
+#include "db/urgent.h"
 
 namespace slipway {
 namespace {
@@ -164,6 +165,7 @@ Status IdentityStore::room_for_revocation() const {
 
 Result<bool> IdentityStore::revoke(const AuditContext& by, const Principal& principal,
                                    std::string_view id) {
+  const Urgent urgent;
   if (id == local_token_id)
     return fail(Errc::failed_precondition, "the server's own token cannot be revoked here",
                 "stop the server, delete the file `token` in its data directory, start it again");
@@ -214,6 +216,7 @@ Result<bool> IdentityStore::revoke(const AuditContext& by, const Principal& prin
 // -- agents
 
 Status IdentityStore::kill_agent(const AuditContext& by, std::string_view name) {
+  const Urgent urgent;
   SLIPWAY_CHECK(check_name("an agent", name));
   const Timestamp now = clock_.now();
   // Where it was given a token: what came before that goes on.

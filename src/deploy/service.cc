@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "base/text.h"
+#include "db/urgent.h"
 #include "deploy/shown.h"
 #include "deploy/units.h"
 #include "detect/detect.h"
@@ -150,6 +151,7 @@ std::filesystem::path DeployService::log_directory(const DeploymentId& id, LogKi
 
 Status DeployService::end(const AuditContext& by, const Deployment& deployment,
                           DeploymentState state, std::string_view reason) {
+  const Urgent urgent;
   SLIPWAY_TRY(const Deployment ended,
               parts_.repository.update(by, deployment.id, [&](Deployment& change) -> Status {
                 change.state = state;

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "db/urgent.h"
 #include "deploy/service.h"
 #include "deploy/shown.h"
 
@@ -134,6 +135,7 @@ Result<AuditContext> DeployService::may_show_again(const AuditContext& by,
 
 Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
   if (deployment.state == DeploymentState::deleted) return deployment;
+  const Urgent urgent;
   SLIPWAY_TRY(const std::vector<Release> serving, parts_.releases.serving(deployment.id));
   SLIPWAY_TRY(Ruling ruling,
               parts_.governance.decide(about_removal(by, deployment, parts_.settings, serving)));
@@ -236,6 +238,7 @@ Status DeployService::go_on_deploying(const ApprovalRequest& request) {
 
 Status DeployService::go_on_removing(const ApprovalRequest& request) {
   if (request.state != "open") return {};
+  const Urgent urgent;
   const auto close_as = [&](std::string_view state, std::string_view reason) {
     return parts_.governance.close(by_system("policy"), request.id, state, std::string(reason));
   };

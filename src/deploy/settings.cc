@@ -182,6 +182,7 @@ const std::vector<Key>& keys() {
       {"gc.keep_toolchains", a_duration,
        duration([](Settings& s) -> auto& { return s.gc.keep_toolchains; })},
       {"gc.min_free_disk", a_size, size([](Settings& s) -> auto& { return s.gc.min_free_disk; })},
+      {"gc.reserve", a_size, size([](Settings& s) -> auto& { return s.gc.reserve; })},
       {"policy.opa_url", "an http:// or https:// URL",
        [](Settings& settings, const toml::node& node) {
          const auto value = node.value<std::string>();

@@ -92,6 +92,8 @@ struct Settings {
     Duration keep_uploads = std::chrono::hours{1};           // that became no deployment
     Duration keep_toolchains = std::chrono::hours{24 * 30};  // since something last used one
     std::uint64_t min_free_disk = 1ull << 30;
+    // Kept free for what stops things, so that it works on a full disk.
+    std::uint64_t reserve = 8ull << 20;
   } gc;
 
   struct Audit {

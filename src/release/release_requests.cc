@@ -3,6 +3,7 @@
 
 #include "base/mutex.h"
 #include "base/text.h"
+#include "db/urgent.h"
 #include "release/releases_state.h"
 
 namespace slipway {
@@ -188,6 +189,7 @@ Result<std::optional<Release>> Releases::State::before(std::string_view project,
 Result<Rollout> Releases::roll_back(const AuditContext& by, std::string_view project,
                                     std::string_view environment, std::optional<std::int64_t> to,
                                     std::string message, std::optional<std::string> restore) {
+  const Urgent urgent;
   State& s = *state_;
   SLIPWAY_TRY(EnvironmentState state, s.parts.store.environment(project, environment));
   if (state.current == 0)

@@ -1,6 +1,7 @@
 #include "release/rollout_driver.h"
 
 #include "base/log.h"
+#include "db/urgent.h"
 #include "deploy/units.h"
 
 namespace slipway {
@@ -39,6 +40,8 @@ Crews::Key RolloutDriver::old_key() const {
 }
 
 void RolloutDriver::run() {
+  std::optional<Urgent> urgent;
+  if (rollout_.kind == RolloutKind::rollback) urgent.emplace();
   if (Status done = go(); !done) end(done.error());
 }
 

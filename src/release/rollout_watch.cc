@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "db/urgent.h"
 #include "release/questions.h"
 #include "release/rollout_driver.h"
 
@@ -262,6 +263,7 @@ Status RolloutDriver::take_back(const AuditContext& by, std::string reason,
                                 const std::optional<CanaryVerdict>& verdict) {
   if (rollout_.from == 0)
     return fail(Errc::failed_precondition, "nothing served before: there is nothing to go back to");
+  const Urgent urgent;
   Status written;
   record_end([&]() -> Status {
     auto back = parts_.store.make_previous_current(by, rollout_.id, [&](Rollout& change) -> Status {

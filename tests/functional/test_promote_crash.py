@@ -165,3 +165,40 @@ def test_a_full_disk_stops_a_promotion_and_what_serves_goes_on(tmp_path, small_d
     finally:
         server.stop()
         server.sweep()
+
+
+def test_a_full_disk_refuses_no_brakes(tmp_path, small_disk):
+    """What stops things has room of its own; what begins them has not."""
+    server = Slipway(tmp_path / "server", {**SETTINGS, "gc": {"min_free_disk": "1MB"}}, data=small_disk).start()
+    reserve = small_disk / "reserve"
+    try:
+        for word in ("one", "two"):
+            page = write_app(tmp_path / word / "shop", {"index.html": word})
+            server.ok("promote", server.deploy(page)["id"])
+        extra = server.deploy(write_app(tmp_path / "extra", {"index.html": "extra"}))
+        server.ok("team", "add", "default", "vera", "--role", "viewer")
+        token = server.ok("token", "create", "--member", "vera", "--json").json()["id"]
+        filler = small_disk.parent / "filler"
+        fill(filler)
+
+        def refused(number):
+            large = [f"V{i}={number}{'x' * 60_000}" for i in range(8)]
+            ran = server.cli("env", "set", "--project", "extra", "--json", *large)
+            assert ran.code == 0 or ran.json()["error"]["code"] == "disk_full", str(ran)
+            return ran.code != 0
+
+        assert any(refused(number) for number in range(60)), "the database never met the full disk"
+        whole = reserve.stat().st_blocks
+        server.ok("agent", "kill", "bot")
+        server.ok("token", "revoke", token)
+        server.ok("rm", extra["id"])
+        server.ok("rollback", "shop")
+        assert serves(server).text == "one"
+        assert http.get(extra["url"]).status in (404, 410)
+        assert reserve.stat().st_blocks < whole
+        assert refused(61), "the reserve is for the brakes alone"
+        filler.unlink()
+        wait_until(lambda: reserve.stat().st_blocks >= whole, what="the reserve to be taken again")
+    finally:
+        server.stop()
+        server.sweep()
