@@ -224,10 +224,7 @@ ApiResponse ApiDispatcher::stamped(ApiResponse response) const {
   return response;
 }
 
-Status ApiDispatcher::probe() {
-  const auto read = context_.repository.setting("health");
-  return read ? Status() : fail(read.error());
-}
+Status ApiDispatcher::probe() { return context_.repository.probe(2s); }
 
 ApiResponse ApiDispatcher::health(std::span<const HealthReason> reasons) const {
   json::object out{{"status", reasons.empty() ? "ok" : "failing"}, {"version", SLIPWAY_VERSION}};
