@@ -95,7 +95,9 @@ Error explain_fetch(const ImageReference& reference, std::string_view log) {
 Result<BaseImages::Image> BaseImages::get(const ImageReference& reference, const Context& context) {
   const std::string name = reference.str();
   const fs::path store = root_ / "stores" / sha256(name).hex().substr(0, 40);
-  const MutexLock lock(mutex_);
+  // Who builds on another image does not wait; who waits can be canceled.
+  SLIPWAY_TRY(const Limiter::Slot turn,
+              fetches_.enter({.work = WorkClass::build, .key = name}, context.stop));
   const std::optional<Archive> archive = find_archive(root_, reference);
   const std::optional<Note> note = read_note(store);
   const std::string wanted = archive ? archive->mark : "registry";
@@ -169,7 +171,6 @@ Result<BaseImages::Image> BaseImages::get(const ImageReference& reference, const
 
 std::uint64_t BaseImages::collect(Duration unused_for) {
   const auto before = fs::file_time_type::clock::now() - unused_for;
-  const MutexLock lock(mutex_);
   std::uint64_t freed = 0;
   std::error_code error;
   std::vector<fs::path> old;

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/mutex.h"
+#include "base/limiter.h"
 #include "build/image_reference.h"
 #include "build/image_tool.h"
 
@@ -43,7 +43,7 @@ class BaseImages {
 
  private:
   std::filesystem::path root_;
-  Mutex mutex_;  // of the stores on disk: one fetch or collection at a time
+  Limiter fetches_{{.units = Limiter::unlimited, .per_key = 1}};  // by the image's name
 };
 
 // What the end of buildah's log says of an image that could not be fetched. Pure.

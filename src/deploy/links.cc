@@ -5,10 +5,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <list>
+#include <optional>
+#include <system_error>
 #include <vector>
 
+#include "base/limiter.h"
+#include "base/log.h"
 #include "base/mutex.h"
 
 namespace slipway {
@@ -17,7 +22,10 @@ namespace {
 using namespace std::chrono_literals;
 using Time = std::chrono::steady_clock::time_point;
 
-constexpr std::size_t max_connections = 2048;
+// One instance holds a share at the most, whatever it opens and leaves.
+constexpr Limiter::Limits limits{
+    .units = 2048, .per_key = Links::connections_per_owner, .kept = {}, .waiting = 0};
+constexpr int poll_pause_ms = 100;
 constexpr auto patience = 60s;
 constexpr int retry_ms = 20;
 
@@ -31,6 +39,7 @@ struct Flow {
 };
 
 struct Connection {
+  std::optional<Limiter::Slot> slot;
   std::string owner;
   Fd near, far;  // `far` invalid until the other side could be dialed
   Links::Connect connect;
@@ -84,21 +93,24 @@ struct Links::State {
   std::vector<Listener> listeners SLIPWAY_GUARDED_BY(mutex);
   std::vector<std::string> closed SLIPWAY_GUARDED_BY(mutex);  // owners whose connections must end
   Fd wake;
+  Limiter limiter{limits};
 
   void ring() const {
     const std::uint64_t one = 1;
     std::ignore = ::write(wake.get(), &one, sizeof one);
   }
   void run(std::stop_token stop);
-  static void accept_from(const Listener& listener, std::list<Connection>& connections);
+  void accept_from(const Listener& listener, std::list<Connection>& connections);
 };
 
 void Links::State::accept_from(const Listener& listener, std::list<Connection>& connections) {
   for (;;) {
     Fd near(::accept4(listener.socket->get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!near.valid()) return;
-    if (connections.size() >= max_connections) continue;  // closed at once
+    auto slot = limiter.try_enter({.work = WorkClass::preview, .key = listener.owner});
+    if (!slot) continue;  // closed at once
     Connection& added = connections.emplace_back();
+    added.slot = std::move(slot);
     added.owner = listener.owner;
     added.near = std::move(near);
     added.connect = listener.connect;
@@ -139,7 +151,18 @@ void Links::State::run(std::stop_token stop) {
     }
     std::erase_if(connections, [](const Connection& each) { return each.broken; });
     if (fds.size() != 1 + current.size() + 2 * connections.size()) continue;
-    if (::poll(fds.data(), fds.size(), waiting ? retry_ms : -1) < 0 && errno != EINTR) return;
+    if (::poll(fds.data(), fds.size(), waiting ? retry_ms : -1) < 0) {
+      if (errno == EINTR) continue;
+      // No memory, or more descriptors than may be polled: those that came last go, the rest goes
+      // on.
+      const int error = errno;
+      log_error("connections between services cannot be watched",
+                {{"error", std::generic_category().message(error)}, {"open", connections.size()}});
+      for (std::size_t gone = (connections.size() + 1) / 2; gone > 0; --gone)
+        connections.pop_back();
+      ::poll(nullptr, 0, poll_pause_ms);
+      continue;
+    }
     std::uint64_t count = 0;
     if (fds[0].revents != 0) std::ignore = ::read(wake.get(), &count, sizeof count);
     std::size_t at = 1 + current.size();

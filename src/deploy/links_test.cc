@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include <atomic>
+#include <vector>
 
 namespace slipway {
 namespace {
@@ -82,6 +83,30 @@ TEST(Links, AConnectionWaitsForTheOtherSideToBeReady) {
   const Fd server(::accept4(target.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
   EXPECT_EQ(read_some(server), "early");
   EXPECT_GE(asked.load(), 3);
+}
+
+// What one instance opens and leaves takes nothing from the others.
+TEST(Links, AnOwnerHasAShareOfTheConnections) {
+  Listening target = listen_anywhere(0);
+  Listening greedy = listen_anywhere(SOCK_NONBLOCK), other = listen_anywhere(SOCK_NONBLOCK);
+  const auto links = Links::create().value();
+  links->open("greedy", std::move(greedy.socket),
+              []() -> Result<Fd> { return fail(Errc::unavailable, "it never starts"); });
+  links->open("other", std::move(other.socket),
+              [&] { return connect_to(target.address, SOCK_NONBLOCK); });
+  std::vector<Fd> held;
+  for (std::size_t i = 0; i < Links::connections_per_owner; ++i)
+    held.push_back(connect_to(greedy.address, 0).value());
+  const Fd beyond = connect_to(greedy.address, 0).value();
+  EXPECT_NE(read_some(beyond), "(nothing)") << "closed at once";
+  const Fd client = connect_to(other.address, 0).value();
+  ASSERT_EQ(::send(client.get(), "hello", 5, 0), 5);
+  ASSERT_TRUE(readable(target.socket));
+  const Fd server(::accept4(target.socket.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  EXPECT_EQ(read_some(server), "hello");
+  // A place that is given back is there for the next.
+  held.clear();
+  links->close("greedy");
 }
 
 TEST(Links, ClosingAnOwnerEndsItsConnections) {
