@@ -39,6 +39,12 @@ struct ApiContext {
   const Names& names;
   std::string server_url;
   std::function<std::string()> metrics;  // Prometheus text
+  // Of the machine as a whole; what is asked for is recorded first.
+  std::function<Status(const AuditEvent& event)> record = [](const auto&) { return Status(); };
+  // The bytes freed.
+  std::function<Result<std::uint64_t>()> collect_garbage = [] { return Result<std::uint64_t>(0); };
+  // Ends every app, then the server; returns at once with how many run.
+  std::function<Result<std::size_t>()> go_down = [] { return Result<std::size_t>(0); };
 };
 
 // One request on its way through a handler: who asks, and the parts of the path that stood for

@@ -33,4 +33,23 @@ Result<ApiResponse> whoami(const ApiContext& context, ApiCall& call) {
   return json_response(200, out);
 }
 
+Result<ApiResponse> collect_garbage(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_CHECK(context.record({.event = "garbage.collected",
+                                .action = std::string(to_string(call.permission)),
+                                .by = call.by,
+                                .resource = "server"}));
+  SLIPWAY_TRY(const std::uint64_t freed, context.collect_garbage());
+  return json_response(200, json::object{{"freed_bytes", freed}});
+}
+
+Result<ApiResponse> go_down(const ApiContext& context, ApiCall& call) {
+  SLIPWAY_CHECK(context.record({.event = "server.stopped",
+                                .action = std::string(to_string(call.permission)),
+                                .by = call.by,
+                                .resource = "server",
+                                .detail = {{"apps", "ended"}}}));
+  SLIPWAY_TRY(const std::size_t apps, context.go_down());
+  return json_response(202, json::object{{"apps", apps}});
+}
+
 }  // namespace slipway::handlers

@@ -462,6 +462,8 @@ json::object schemas() {
       {"VolumesRemoved",
        object_of({{"project", text}, {"environment", text}, {"snapshot", anything}})},
       {"Resealed", object_of({{"resealed", number}})},
+      {"Collected", object_of({{"freed_bytes", number}})},
+      {"GoingDown", object_of({{"apps", number}})},
   };
 }
 

@@ -235,6 +235,12 @@ constexpr std::array table{
              handlers::export_audit},
     ApiRoute{"POST", "/v1/audit/key", team_manage, "rotateAuditKey",
              "Sign with a new key from now on", "", "AuditCheckpoint", handlers::rotate_audit_key},
+    ApiRoute{"POST", "/v1/server/gc", team_manage, "collectGarbage",
+             "Remove now what nothing refers to any more", "", "Collected",
+             handlers::collect_garbage},
+    ApiRoute{"POST", "/v1/server/down", team_manage, "goDown",
+             "End every app, production too, and then the server", "", "GoingDown",
+             handlers::go_down},
 };
 
 }  // namespace

@@ -64,6 +64,9 @@ namespace handlers {
 [[nodiscard]] Result<ApiResponse> remove_alert(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> test_alert(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> rotate_secrets_key(const ApiContext&, ApiCall&);
+// handlers_server.cc
+[[nodiscard]] Result<ApiResponse> collect_garbage(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> go_down(const ApiContext&, ApiCall&);
 // handlers_releases.cc
 [[nodiscard]] Result<ApiResponse> promote(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> roll_back(const ApiContext&, ApiCall&);

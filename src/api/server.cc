@@ -4,12 +4,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <boost/json/serialize.hpp>
+#include <csignal>
 
 #include "api/dispatch.h"
 #include "api/metrics.h"
 #include "api/server_start.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "build/builder.h"
 #include "build/host_settings.h"
 #include "db/policy_sql.h"
@@ -80,6 +84,7 @@ struct Server::Parts {
   std::unique_ptr<Router> router;
   std::jthread preparation;  // asks for toolchains while nobody waits yet
   bool stopped = false;
+  std::atomic<bool> ends_apps = false;  // when it stops
 
   [[nodiscard]] Status open();
   [[nodiscard]] Status govern();
@@ -87,10 +92,12 @@ struct Server::Parts {
   [[nodiscard]] Status recover() const;
   [[nodiscard]] Status listen();
   [[nodiscard]] Status announce() const;
+  // The signal that ends the server, to ourselves: an answer can still be given.
+  [[nodiscard]] Result<std::size_t> go_down();
 };
 
 Status Server::Parts::open() {
-  SLIPWAY_CHECK(make_directories(settings.data, 0700));
+  SLIPWAY_CHECK(claim_data(settings.data));
   settings.data = fs::canonical(settings.data);
   SLIPWAY_TRY(lock, lock_data(settings.data));
   SLIPWAY_TRY(token, local_token(settings.data));
@@ -127,13 +134,17 @@ Status Server::Parts::open() {
                                                              .volumes = *volumes,
                                                              .repository = *stores.repository,
                                                              .store = *stores.volumes});
+  const HostSettings registries = read_host_settings(environment.host_env);
+  if (!registries.cut.empty())
+    log_warn("builds do not get the accounts inside these registry settings",
+             {{"settings", join(registries.cut, ", ")}});
   SLIPWAY_TRY(engine,
-              SandboxEngine::open(
-                  {.state_dir = settings.data / "engine",
-                   .self_exe = environment.self_exe,
-                   .registry_hosts = registry_hosts(read_host_settings(environment.host_env)),
-                   .production_memory_percent = settings.releases.memory_percent},
-                  clock));
+              SandboxEngine::open({.state_dir = settings.data / "engine",
+                                   .self_exe = environment.self_exe,
+                                   .usual_disk_bytes = settings.instances.limits.disk_bytes,
+                                   .registry_hosts = registry_hosts(registries),
+                                   .memory = {.production = settings.releases.memory_percent}},
+                                  clock));
   const std::uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
   gate = std::make_unique<FairGate>(settings.builds.concurrency > 0 ? settings.builds.concurrency
                                                                     : cores);
@@ -285,6 +296,13 @@ Status Server::Parts::announce() const {
   return write_file_atomic(environment.credentials_file, json::serialize(credentials) + "\n", 0600);
 }
 
+Result<std::size_t> Server::Parts::go_down() {
+  SLIPWAY_TRY(const std::vector<SandboxInfo> all, engine->list());
+  ends_apps = true;
+  if (::kill(::getpid(), SIGTERM) != 0) return fail_errno(errno, "end the server");
+  return static_cast<std::size_t>(std::ranges::count_if(all, &SandboxInfo::running));
+}
+
 Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironment environment) {
@@ -397,29 +415,33 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                              },
                                                          .volumes = p.preview_volumes.get()});
   p.speed = std::make_unique<SpeedGate>(p.clock, speed_limits(p.settings.limits));
-  p.context = std::make_unique<ApiContext>(ApiContext{.service = *p.service,
-                                                      .identity = *p.stores.identity,
-                                                      .repository = *p.stores.repository,
-                                                      .speed = *p.speed,
-                                                      .audit = *p.audit,
-                                                      .governance = *p.governance,
-                                                      .environments = *p.environments,
-                                                      .releases = *p.releases,
-                                                      .release_store = *p.stores.releases,
-                                                      .crews = *p.crews,
-                                                      .work = p.work,
-                                                      .volumes = *p.volumes,
-                                                      .volume_store = *p.stores.volumes,
-                                                      .domains = *p.domains,
-                                                      .alerts = *p.alerts,
-                                                      .clock = p.clock,
-                                                      .names = *p.names,
-                                                      .server_url = p.url,
-                                                      .metrics = [&p] {
-                                                        return metrics_text(
-                                                            p.router->counters(), p.fleet->counts(),
-                                                            p.pipeline->counts(), p.table.size());
-                                                      }});
+  p.context = std::make_unique<ApiContext>(
+      ApiContext{.service = *p.service,
+                 .identity = *p.stores.identity,
+                 .repository = *p.stores.repository,
+                 .speed = *p.speed,
+                 .audit = *p.audit,
+                 .governance = *p.governance,
+                 .environments = *p.environments,
+                 .releases = *p.releases,
+                 .release_store = *p.stores.releases,
+                 .crews = *p.crews,
+                 .work = p.work,
+                 .volumes = *p.volumes,
+                 .volume_store = *p.stores.volumes,
+                 .domains = *p.domains,
+                 .alerts = *p.alerts,
+                 .clock = p.clock,
+                 .names = *p.names,
+                 .server_url = p.url,
+                 .metrics =
+                     [&p] {
+                       return metrics_text(p.router->counters(), p.fleet->counts(),
+                                           p.pipeline->counts(), p.table.size());
+                     },
+                 .record = [&p](const AuditEvent& event) { return p.stores.audit->record(event); },
+                 .collect_garbage = [&p] { return p.housekeeping->collect_garbage(); },
+                 .go_down = [&p] { return p.go_down(); }});
   p.dispatcher = std::make_unique<ApiDispatcher>(*p.context);
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   SLIPWAY_CHECK(p.recover());
@@ -450,7 +472,10 @@ void Server::stop() {
   if (p.pipeline) p.pipeline->shut_down();
   p.work.stop();
   if (p.releases) p.releases->shut_down();
+  // Who asked for it sees that they are gone; one that a request wakes meanwhile goes afterwards.
+  if (p.ends_apps) end_apps(*p.engine, p.settings.instances.stop_grace);
   if (p.router) p.router->stop(10s);
+  if (p.ends_apps) end_apps(*p.engine, p.settings.instances.stop_grace);
 }
 
 int Server::port() const { return parts_->settings.port; }

@@ -5,12 +5,17 @@
 #include <netinet/in.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <set>
 #include <thread>
 
+#include "base/log.h"
+#include "base/task_group.h"
 #include "base/text.h"
 #include "sys/files.h"
 
@@ -18,6 +23,47 @@ namespace slipway {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
+
+namespace {
+
+Result<std::vector<fs::path>> entries_of(const fs::path& directory) {
+  std::vector<fs::path> out;
+  std::error_code problem;
+  for (fs::directory_iterator at(directory, problem), end; !problem && at != end;
+       at.increment(problem))
+    out.push_back(at->path());
+  if (problem) return fail_errno(problem.value(), "read " + directory.string());
+  return out;
+}
+
+}  // namespace
+
+Status claim_data(const fs::path& data) {
+  SLIPWAY_CHECK(make_directories(data, 0700));
+  struct stat info{};
+  if (::stat(data.c_str(), &info) != 0) return fail_errno(errno, "stat " + data.string());
+  std::error_code ignored;
+  const fs::path database = data / "slipway.db";
+  if ((info.st_mode & 0077) != 0) {
+    SLIPWAY_TRY(std::vector<fs::path> held, entries_of(data));
+    std::erase_if(held, [](const fs::path& path) { return path.filename() == "lost+found"; });
+    if (!fs::exists(database, ignored) && !held.empty())
+      return fail(Errc::failed_precondition,
+                  fmt::format("{} is open to others (mode {:o}) and holds other things",
+                              data.string(), info.st_mode & 07777),
+                  "give Slipway a directory of its own with --data");
+    if (::chmod(data.c_str(), 0700) != 0) return fail_errno(errno, "chmod " + data.string());
+    log_info("the data directory is its owner's alone now", {{"data", data.string()}});
+  }
+  // The database's other files take its mode.
+  SLIPWAY_TRY(const Fd file, open_file(database, O_RDWR | O_CREAT, 0600));
+  for (const char* suffix : {"", "-wal", "-shm"})
+    if (::chmod((database.string() + suffix).c_str(), 0600) != 0 && errno != ENOENT)
+      return fail_errno(errno, "chmod " + database.string() + suffix);
+  if (::chmod((data / "store/blobs").c_str(), 0700) != 0 && errno != ENOENT)
+    return fail_errno(errno, "chmod the blobs");
+  return {};
+}
 
 Result<Fd> lock_data(const fs::path& data) {
   SLIPWAY_TRY(Fd lock, open_file(data / "lock", O_RDWR | O_CREAT, 0600));
@@ -82,20 +128,6 @@ Result<int> find_port(const std::string& address, int port) {
                                            : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
 }
 
-namespace {
-
-Result<std::vector<fs::path>> entries_of(const fs::path& directory) {
-  std::vector<fs::path> out;
-  std::error_code problem;
-  for (fs::directory_iterator at(directory, problem), end; !problem && at != end;
-       at.increment(problem))
-    out.push_back(at->path());
-  if (problem) return fail_errno(problem.value(), "read " + directory.string());
-  return out;
-}
-
-}  // namespace
-
 Status remove_left_overs(const fs::path& data, Engine& engine) {
   SLIPWAY_TRY(const std::vector<SandboxInfo> known, engine.list());
   std::set<std::string> ids;
@@ -109,6 +141,22 @@ Status remove_left_overs(const fs::path& data, Engine& engine) {
   SLIPWAY_TRY(const std::vector<fs::path> scratch, entries_of(data / "scratch"));
   for (const fs::path& path : scratch) SLIPWAY_CHECK(remove_tree(path));
   return {};
+}
+
+void end_apps(Engine& engine, Duration grace) {
+  constexpr std::size_t at_once = 16;
+  const auto all = engine.list();
+  std::vector<std::string> running;
+  for (const SandboxInfo& info : all ? *all : std::vector<SandboxInfo>())
+    if (info.running) running.push_back(info.id);
+  std::atomic<std::size_t> next = 0;
+  run_side_by_side("apps to end", std::min(at_once, running.size()), [&](std::size_t) {
+    for (std::size_t i = next++; i < running.size(); i = next++)
+      if (Status stopped = engine.stop(running[i], grace); !stopped)
+        log_error("an app was not ended",
+                  {{"sandbox", running[i]}, {"error", stopped.error().message}});
+  });
+  log_info("apps ended", {{"apps", running.size()}});
 }
 
 std::vector<std::string> approvers_of(IdentityStore& identity, const std::string& team) {

@@ -14,6 +14,10 @@
 // What the server finds or makes before its parts are put together; for server.cc alone.
 namespace slipway {
 
+// Makes the data directory, or takes one that is there, for its owner alone; and its database. One
+// that others may look into is narrowed when it is ours or empty. Errors: failed_precondition when
+// it holds other things.
+[[nodiscard]] Status claim_data(const std::filesystem::path& data);
 // Held for as long as the server runs: one server a data directory. Errors: conflict.
 [[nodiscard]] Result<Fd> lock_data(const std::filesystem::path& data);
 // The server's token, made at the first start.
@@ -29,6 +33,8 @@ namespace slipway {
 // starting the sandbox, or they ended while it was away) and what builds and uploads of a killed
 // server had for themselves. Call it before anything is started.
 [[nodiscard]] Status remove_left_overs(const std::filesystem::path& data, Engine& engine);
+// Ends every instance that runs, some at a time; each has `grace`. For when nobody starts any more.
+void end_apps(Engine& engine, Duration grace);
 // Members of the team, and of the one that reaches every team, who may approve.
 [[nodiscard]] std::vector<std::string> approvers_of(IdentityStore& identity,
                                                     const std::string& team);

@@ -301,6 +301,8 @@ class Run {
     spec.root.binds.push_back({.source = scratch_->path() / "home",
                                .target = "/home/app",
                                .access = BindMount::Access::read_write});
+    spec.root.measured.push_back(scratch_->path() / "home");
+    for (const BindMount& bind : lease_->binds) spec.root.measured.push_back(bind.source);
     if (!settings_.cargo_config.empty())
       spec.root.binds.push_back(
           {.source = scratch_->path() / "cargo.toml", .target = "/.cargo/config.toml"});
@@ -440,6 +442,7 @@ class Run {
     SandboxSpec spec = make_spec("build", lowers, draft.path(), script, env);
     spec.root.binds.insert(spec.root.binds.end(), lease_->framework_binds.begin(),
                            lease_->framework_binds.end());
+    for (const BindMount& bind : lease_->framework_binds) spec.root.measured.push_back(bind.source);
     if (!lease_->cargo_target.empty())
       SLIPWAY_CHECK(
           renew_times(source_, blobs_, lease_->cargo_target, draft.path() / "app", clock_.now()));

@@ -260,7 +260,9 @@ bool explain_by_limits(const FailureFacts& facts, Error& error) {
     error.cause = "disk_full";
     error.message =
         fmt::format("the {} wrote more files than it may and was stopped", subject_of(facts));
-    error.hint = "write less, or raise the disk limit of builds";
+    error.hint =
+        "write less (the home directory and caches count as well), or raise the disk limit of "
+        "builds";
   } else if (facts.output_limit) {
     error.cause = "output_limit";
     error.message =

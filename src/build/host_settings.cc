@@ -172,6 +172,11 @@ std::string java_flags(const EnvVars& env) {
   return std::string(trim(flags));
 }
 
+bool is_port(std::string_view text) {
+  return !text.empty() && text.size() <= 5 &&
+         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
 void add_missing(EnvVars& into, const EnvVars& from) {
   for (const auto& [name, value] : from) into.emplace(name, value);
 }
@@ -212,12 +217,37 @@ void add_hosts(std::string_view text, std::vector<std::string>& hosts) {
     text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
     const auto scheme = word.find("://");
     if (scheme == std::string_view::npos) continue;
-    const std::string host(host_port(word).host);
-    if (is_host_name(host) && std::ranges::find(hosts, host) == hosts.end()) hosts.push_back(host);
+    const auto [host, port] = host_port(word);
+    if (!is_host_name(host)) continue;
+    const bool secure = word.substr(0, scheme).ends_with("https");
+    std::string service = fmt::format("{}:{}", host, is_port(port) ? port : secure ? "443" : "80");
+    if (std::ranges::find(hosts, service) == hosts.end()) hosts.push_back(std::move(service));
   }
 }
 
 }  // namespace
+
+std::string without_accounts(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t scheme = text.find("://", at);
+    if (scheme == std::string_view::npos) return out.append(text.substr(at));
+    const std::size_t begin = scheme + 3;
+    const std::size_t end = std::min(text.find_first_of(" \t\r\n\"'<>,|", begin), text.size());
+    // A password may hold "@" and, by mistake, "/": up to the last "@" of what can be an authority.
+    const std::string_view rest = text.substr(begin, end - begin);
+    const std::string_view authority = rest.substr(0, rest.find('/'));
+    std::size_t account = authority.rfind('@');
+    if (account == std::string_view::npos && authority.find(':') != std::string_view::npos &&
+        !is_port(authority.substr(authority.rfind(':') + 1)))
+      account = rest.rfind('@');
+    out.append(text.substr(at, begin - at));
+    at = account == std::string_view::npos ? begin : begin + account + 1;
+    out.append(text.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
 
 std::vector<std::string> registry_hosts(const HostSettings& settings) {
   std::vector<std::string> hosts;
@@ -300,6 +330,31 @@ std::string maven_settings(std::string_view settings) {
   }
 }
 
+namespace {
+
+void cut_accounts(HostSettings& settings) {
+  const auto cut = [&](std::string& text, std::string_view name) {
+    std::string rest = without_accounts(text);
+    if (rest == text) return;
+    text = std::move(rest);
+    settings.cut.emplace_back(name);
+  };
+  for (auto& [name, value] : settings.env) {
+    // A proxy may be named without its scheme.
+    if (to_lower(name).ends_with("proxy") && value.find("://") == std::string::npos)
+      if (const auto at = value.rfind('@');
+          at != std::string::npos && to_lower(name) != "goproxy") {
+        value.erase(0, at + 1);
+        settings.cut.push_back(name);
+      }
+    cut(value, name);
+  }
+  cut(settings.cargo_config, "cargo's config.toml");
+  cut(settings.maven_settings, "Maven's settings.xml");
+}
+
+}  // namespace
+
 HostSettings read_host_settings(const EnvVars& host_env, const fs::path& etc) {
   HostSettings settings;
   for (std::string_view name : passed_on)
@@ -309,6 +364,7 @@ HostSettings read_host_settings(const EnvVars& host_env, const fs::path& etc) {
     if (name.starts_with("CARGO_REGISTRIES_") && name.ends_with("_INDEX"))
       settings.env[name] = value;
   read_config_files(host_env, etc, settings);
+  cut_accounts(settings);
   add_ca_bundle(host_env, settings);
   if (const auto index = settings.env.find("PIP_INDEX_URL");
       index != settings.env.end() && !settings.env.contains("UV_INDEX_URL"))

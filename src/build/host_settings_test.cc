@@ -68,6 +68,33 @@ TEST(HostSettings, EveryToolTrustsTheHostsBundleAndTokensStay) {
             std::string::npos);
 }
 
+TEST(HostSettings, NoAccountOfARegistryReachesABuild) {
+  EXPECT_EQ(without_accounts("https://me:pw@pypi.example/simple"), "https://pypi.example/simple");
+  EXPECT_EQ(without_accounts("http://u:p@ss@10.0.0.7:3128"), "http://10.0.0.7:3128");
+  EXPECT_EQ(without_accounts("http://u:a/b@proxy:3128/x"), "http://proxy:3128/x");
+  EXPECT_EQ(without_accounts("https://a:1@x.example,https://y.example/@scope/z direct"),
+            "https://x.example,https://y.example/@scope/z direct");
+  EXPECT_EQ(without_accounts("registry = \"sparse+https://t0ken@c.example/\"\nnet = true\n"),
+            "registry = \"sparse+https://c.example/\"\nnet = true\n");
+  for (const char* untouched : {"https://x.example:8443/@acme/thing@1.0", "direct", "", "a@b"})
+    EXPECT_EQ(without_accounts(untouched), untouched);
+  auto dir = TempDir::create("/tmp", "slipway-settings-");
+  ASSERT_TRUE(dir);
+  std::ofstream(dir->path() / ".npmrc") << "registry=https://bot:s3cret@npm.example/\n";
+  const HostSettings settings =
+      read_host_settings({{"HOME", dir->path().string()},
+                          {"PIP_INDEX_URL", "https://bot:s3cret@pypi.example/simple"},
+                          {"https_proxy", "bot:s3cret@proxy.example:3128"},
+                          {"GOPROXY", "https://bot:s3cret@go.example|direct"}},
+                         dir->path());
+  for (const auto& [name, value] : settings.env)
+    EXPECT_EQ(value.find("s3cret"), std::string::npos) << name << "=" << value;
+  EXPECT_EQ(settings.env.at("UV_DEFAULT_INDEX"), "https://pypi.example/simple");
+  EXPECT_EQ(settings.env.at("https_proxy"), "proxy.example:3128");
+  EXPECT_EQ(settings.env.at("npm_config_registry"), "https://npm.example/");
+  EXPECT_EQ(settings.cut.size(), 4u);
+}
+
 TEST(HostSettings, NamesTheHostsThatBuildsAreSentTo) {
   HostSettings settings;
   settings.env = {{"GOPROXY", "https://go.corp.example:8443/x,https://b.example,direct"},
@@ -76,8 +103,8 @@ TEST(HostSettings, NamesTheHostsThatBuildsAreSentTo) {
   settings.cargo_config = "registry = \"sparse+https://crates.corp.example/\"\n";
   settings.maven_settings = "<mirror><url>https://mvn.corp.example/m2</url></mirror>";
   EXPECT_EQ(registry_hosts(settings),
-            (std::vector<std::string>{"go.corp.example", "b.example", "10.0.0.7",
-                                      "crates.corp.example", "mvn.corp.example"}));
+            (std::vector<std::string>{"go.corp.example:8443", "b.example:443", "10.0.0.7:3128",
+                                      "crates.corp.example:443", "mvn.corp.example:443"}));
 }
 
 TEST(HostSettings, NothingSetGivesNothing) {

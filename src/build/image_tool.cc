@@ -100,7 +100,7 @@ Result<ImageToolOutcome> run_image_tool(const ImageTool& tool, const ImageToolRu
   spec.limits.memory_bytes = run.limits.memory_bytes;
   spec.limits.cpu_millis = run.limits.cpu_millis;
   spec.limits.pids = run.limits.pids;
-  spec.limits.disk_bytes = run.limits.disk_bytes + disk_usage(run.storage, std::uint64_t{1} << 60);
+  spec.limits.disk_bytes = run.limits.disk_bytes;
 
   LogTail tail(256u << 10);
   const auto sink = [&](std::string_view bytes) {
@@ -110,6 +110,9 @@ Result<ImageToolOutcome> run_image_tool(const ImageTool& tool, const ImageToolRu
   SLIPWAY_TRY(out.step,
               tool.runner.run(spec, run.limits.step_time, run.limits.output_bytes, sink, stop));
   if (stop.stop_requested()) return fail(Errc::canceled, "the build was canceled");
+  if (out.step.host_full && !out.step.timed_out && !out.step.disk_limit)
+    return fail(Errc::disk_full, "the image had no room left on the server's disk",
+                "free some: `slipway gc` removes what nothing uses; then try again");
   out.log = tail.text();
   return out;
 }

@@ -39,6 +39,15 @@ Status run_step(const StepJob& job, StepRunner& runner, BuildObserver& observer,
   SLIPWAY_TRY(const StepRunner::Outcome outcome,
               runner.run(job.spec, job.limits.step_time, job.limits.output_bytes, sink, stop));
   if (stop.stop_requested()) return fail(Errc::canceled, "the build was canceled");
+  if (outcome.host_full && !outcome.timed_out && !outcome.output_limit && !outcome.disk_limit) {
+    Error full{.code = Errc::disk_full,
+               .message = fmt::format("{} had no room left on the server's disk", job.name),
+               .hint = "free some: `slipway gc` removes what nothing uses; then try again"};
+    full.phase = job.name;
+    full.command = job.command;
+    full.cause = "server_disk_full";
+    return fail(std::move(full));
+  }
   if (outcome.exit == SandboxExit{} && !outcome.timed_out && !outcome.output_limit &&
       !outcome.disk_limit)
     return {};

@@ -90,6 +90,8 @@ Action define_approve(Arguments& arguments, CommonOptions& common);
 Action define_reject(Arguments& arguments, CommonOptions& common);
 Action define_waive(Arguments& arguments, CommonOptions& common);
 Action define_break_glass(Arguments& arguments, CommonOptions& common);
+Action define_gc(Arguments& arguments, CommonOptions& common);
+Action define_down(Arguments& arguments, CommonOptions& common);
 Action define_serve(Arguments& arguments, CommonOptions& common);
 Action define_doctor(Arguments& arguments, CommonOptions& common);
 Action define_login(Arguments& arguments, CommonOptions& common);

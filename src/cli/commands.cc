@@ -309,6 +309,23 @@ constexpr Command rows[] = {
      "slipway serve\nslipway serve --listen 0.0.0.0:80 --domain preview.example.com\n"
      "slipway serve --data ./data --listen 127.0.0.1:0",
      define_serve},
+    {"gc",
+     Group::server,
+     "Remove now what nothing refers to any more",
+     "Blobs, layers, caches and logs of what was removed long ago go by themselves, every ten "
+     "minutes; on a full disk one need not wait. Prints what was freed.",
+     "slipway gc\nslipway gc --json",
+     define_gc,
+     {Permission::team_manage}},
+    {"down",
+     Group::server,
+     "End every app, then the server",
+     "Apps run on while a server is stopped or started again; this ends them as well, production "
+     "too. Nothing is removed: `slipway serve` goes on where it was. To uninstall, remove the data "
+     "directory afterwards.",
+     "slipway down\nslipway down -y && rm -r /var/lib/slipway",
+     define_down,
+     {Permission::team_manage}},
     {"doctor", Group::server,
      "Check this machine and the server, and say how to mend what is wrong",
      "Exit code 0 when deployments can work (warnings included), 4 when they cannot.",

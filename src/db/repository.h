@@ -130,6 +130,8 @@ class Repository {
   // -- uid ranges
   // The slot of an environment ("<project>/<alias>"), the lowest free one at its first use.
   [[nodiscard]] Result<std::uint32_t> uid_slot(std::string_view environment);
+  // Those of aliases and builds that no deployment is left of are free again.
+  [[nodiscard]] Status give_back_uid_slots();
 
   // Whether the database does its work within `bound`: answers, and lets somebody write.
   [[nodiscard]] Status probe(Duration bound) { return database_->probe(bound); }

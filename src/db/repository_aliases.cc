@@ -81,15 +81,32 @@ Result<std::uint32_t> Repository::uid_slot(std::string_view environment) {
       slot = static_cast<std::uint32_t>(query.number(0));
       return {};
     }
-    SLIPWAY_TRY(Statement insert,
-                session.prepare("INSERT INTO uid_slot(environment,slot) SELECT ?,"
-                                " (SELECT coalesce(max(slot),0)+1 FROM uid_slot) RETURNING slot"));
+    SLIPWAY_TRY(
+        Statement insert,
+        // The lowest that nobody has.
+        session.prepare("INSERT INTO uid_slot(environment,slot) SELECT ?, (SELECT min(slot)+1"
+                        " FROM (SELECT 0 AS slot UNION ALL SELECT slot FROM uid_slot) AS used"
+                        " WHERE NOT EXISTS (SELECT 1 FROM uid_slot AS next"
+                        " WHERE next.slot=used.slot+1)) RETURNING slot"));
     SLIPWAY_TRY([[maybe_unused]] const bool made, insert.bind(1, environment).step());
     slot = static_cast<std::uint32_t>(insert.number(0));
     SLIPWAY_TRY([[maybe_unused]] const bool more, insert.step());
     return {};
   }));
   return slot;
+}
+
+Status Repository::give_back_uid_slots() {
+  // A deployment is recorded before it asks for a slot, and forgotten long after it has ended.
+  return database_->transaction([&](Database::Transaction& session) -> Status {
+    SLIPWAY_TRY(
+        Statement drop,
+        session.prepare("DELETE FROM uid_slot WHERE environment NOT LIKE 'env:%'"
+                        " AND NOT EXISTS (SELECT 1 FROM deployment WHERE"
+                        " project=substr(environment,1,instr(environment,'/')-1) AND"
+                        " (project||'/'||alias=environment OR project||'/build'=environment))"));
+    return drop.run();
+  });
 }
 
 Result<std::optional<std::string>> Repository::setting(std::string_view key) {

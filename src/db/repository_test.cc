@@ -145,6 +145,11 @@ TEST_F(RepositoryTest, EachEnvironmentHasAUidSlotOfItsOwnForEver) {
   const auto b = repository->uid_slot("shop/main").value();
   EXPECT_NE(a, b);
   EXPECT_EQ(repository->uid_slot("shop/preview").value(), a);
+  // With the last deployment of an alias its slot is free for the next.
+  const auto of_environment = repository->uid_slot("env:shop/production").value();
+  ASSERT_TRUE(repository->give_back_uid_slots().has_value());
+  EXPECT_EQ(repository->uid_slot("blog/preview").value(), std::min(a, b));
+  EXPECT_EQ(repository->uid_slot("env:shop/production").value(), of_environment);
 }
 
 TEST_F(RepositoryTest, FindsByTheStartOfAnIdAndNotByPatterns) {

@@ -1,5 +1,7 @@
 #include "deploy/housekeeping.h"
 
+#include <malloc.h>
+
 #include <set>
 #include <unordered_set>
 
@@ -65,6 +67,7 @@ void Housekeeping::run(std::stop_token stop) {
       last_flush = now;
       if (Status flushed = parts_.layers.flush(); !flushed)
         log_warn("layers were not flushed", {{"error", flushed.error().message}});
+      ::malloc_trim(0);  // what a burst needed
     }
     if (now - last_drop >= drop_interval) {
       last_drop = now;
@@ -109,6 +112,7 @@ Status Housekeeping::expire(const DeploymentId& id, std::string_view reason) {
 }
 
 Result<std::uint64_t> Housekeeping::collect_garbage() {
+  const MutexLock one_at_a_time(collecting_);
   const Timestamp now = parts_.clock.now();
   SLIPWAY_CHECK(parts_.repository.remove_uploads_before(now - parts_.settings.gc.keep_uploads));
 
@@ -178,6 +182,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     }
     SLIPWAY_CHECK(remove_tree(parts_.settings.data / "logs" / id.str()));
   }
+  SLIPWAY_CHECK(parts_.repository.give_back_uid_slots());
   for (const Project& project : projects)
     if (!projects_in_use.contains(project.name))
       SLIPWAY_CHECK(parts_.builder.remove_caches(project.name));

@@ -41,7 +41,8 @@ class Housekeeping {
   void start();
   void stop();
 
-  // The parts of its work, each callable alone. collect_garbage() returns the bytes freed.
+  // The parts of its work, each callable alone. collect_garbage() returns the bytes freed; a second
+  // one at a time waits for the first. Thread-safe.
   [[nodiscard]] Status expire_previews();
   [[nodiscard]] Result<std::uint64_t> collect_garbage();
 
@@ -50,6 +51,7 @@ class Housekeeping {
   [[nodiscard]] Status expire(const DeploymentId& id, std::string_view reason);
 
   Parts parts_;
+  Mutex collecting_;
   Mutex mutex_;
   CondVar changed_;
   std::jthread thread_;

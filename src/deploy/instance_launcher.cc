@@ -7,6 +7,7 @@
 #include "build/failure.h"
 #include "deploy/logs.h"
 #include "deploy/readiness.h"
+#include "engine/disk_image.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -214,7 +215,9 @@ std::optional<SandboxExit> InstanceLauncher::exit_of(const std::string& sandbox,
 
 bool InstanceLauncher::outgrew_disk(const std::string& sandbox) const {
   const std::uint64_t limit = parts_.spec.settings.instances.limits.disk_bytes;
-  return limit > 0 && disk_usage(home(sandbox) / "upper", limit) > limit;
+  if (limit == 0) return false;
+  const DiskSpace most = disk_limit(limit);
+  return disk_space_used(home(sandbox) / "upper", most).exceeds(most);
 }
 
 }  // namespace slipway

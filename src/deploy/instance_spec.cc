@@ -125,6 +125,9 @@ Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& 
                                      ? fmt::format("{}/{}", deployment.project, deployment.alias)
                                      : placement.uid_owner));
   spec.limits = parts.settings.instances.limits;
+  // Of its own, so that the kernel keeps a preview within its limit; production's stay where its
+  // room is not shared with them.
+  if (placement.cgroup == "previews") spec.root.upper_kind = SandboxRoot::Upper::image;
   spec.egress = Egress::internet;
   spec.hostname = deployment.project;
   spec.labels = {{"deployment", deployment.id.str()}, {"project", deployment.project}};

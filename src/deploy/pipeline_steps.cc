@@ -282,6 +282,7 @@ Result<std::string> Pipeline::release(Making& making, const Unit& unit,
   SLIPWAY_TRY(auto draft, parts_.layers.begin(id));
   SLIPWAY_CHECK(make_directories(draft.path() / "app"));
   spec.root.upper = draft.path();
+  spec.root.upper_kind = SandboxRoot::Upper::directory;  // it becomes a layer
   spec.limits.disk_bytes = parts_.settings.instances.limits.disk_bytes;
   PipelineObserver observer(making.journey, making.log, "");
   const Status ran = run_step({.name = "release",

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "db/sqlite_copy.h"
 #include "deploy/volume_places.h"
+#include "sys/capabilities.h"
 #include "sys/copy_tree.h"
 #include "sys/files.h"
 #include "sys/mounts.h"
@@ -56,7 +57,8 @@ Status confine(const VolumeCopyRequest& request) {
   }
   if (::chroot(root.c_str()) != 0) return fail_errno(errno, "confine the copying");
   if (::chdir("/") != 0) return fail_errno(errno, "confine the copying");
-  return {};
+  // A database of a stranger's may be made to trip over.
+  return keep_only_file_powers();
 }
 
 }  // namespace

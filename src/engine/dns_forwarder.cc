@@ -21,8 +21,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_questions = 512;
-constexpr std::size_t most_connections = 128;
+constexpr Limiter::Limits question_limits{.units = 512,
+                                          .per_key = DnsForwarder::questions_per_sandbox,
+                                          .kept = {512 - DnsForwarder::questions_of_others},
+                                          .waiting = 0};
+constexpr Limiter::Limits connection_limits{
+    .units = 128, .per_key = 16, .kept = {32}, .waiting = 0};
 constexpr Duration answer_wait = 2s;
 constexpr Duration connection_life = 15s;
 constexpr std::size_t datagram_limit = 4096;
@@ -80,8 +84,8 @@ Fd open_socket(int family, int type) {
 // All state belongs to the one thread of run().
 class DnsForwarder::Loop {
  public:
-  Loop(std::vector<Address> upstreams, const Clock& clock)
-      : upstreams_(std::move(upstreams)), clock_(clock) {}
+  Loop(std::vector<Address> upstreams, ClassOf class_of, const Clock& clock)
+      : upstreams_(std::move(upstreams)), class_of_(std::move(class_of)), clock_(clock) {}
   ~Loop() {
     const std::uint64_t one = 1;
     if (stop_.valid()) std::ignore = ::write(stop_.get(), &one, sizeof one);
@@ -92,6 +96,9 @@ class DnsForwarder::Loop {
     epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
     stop_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     udp_ = open_socket(AF_INET, SOCK_DGRAM);
+    // Room for all while one asks a lot.
+    const int room = 1 << 20;
+    ::setsockopt(udp_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     tcp_ = open_socket(AF_INET, SOCK_STREAM);
     if (!epoll_.valid() || !stop_.valid() || !udp_.valid() || !tcp_.valid())
       return fail_errno(errno, "open the name server's sockets");
@@ -117,6 +124,7 @@ class DnsForwarder::Loop {
 
  private:
   struct Question {  // one datagram, waiting for its answer on a socket of its own
+    std::optional<Limiter::Slot> slot;
     Fd socket;
     sockaddr_in from{};
     std::string bytes;
@@ -124,6 +132,7 @@ class DnsForwarder::Loop {
     Duration deadline{};
   };
   struct Connection {  // a TCP client and its upstream, relayed both ways
+    std::optional<Limiter::Slot> slot;
     Fd client, server;
     Duration deadline{};
   };
@@ -154,6 +163,11 @@ class DnsForwarder::Loop {
     }
   }
 
+  [[nodiscard]] Limiter::Claim claim_of(const sockaddr_in& from) const {
+    const std::uint32_t address = ntohl(from.sin_addr.s_addr);
+    return {.work = class_of_(address), .key = std::to_string(address)};
+  }
+
   void take_questions() {
     for (;;) {
       std::array<char, datagram_limit> buffer;
@@ -163,8 +177,9 @@ class DnsForwarder::Loop {
                                    reinterpret_cast<sockaddr*>(&question.from), &length);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return;
-      // A header has 12 bytes. Beyond the limit the client's own retry is the queue.
-      if (n < 12 || questions_.size() >= most_questions) continue;
+      if (n < 12) continue;  // a header's size
+      question.slot = question_limiter_.try_enter(claim_of(question.from));
+      if (!question.slot) continue;
       question.bytes.assign(buffer.data(), static_cast<std::size_t>(n));
       ask(std::move(question));
     }
@@ -211,15 +226,20 @@ class DnsForwarder::Loop {
 
   void accept_connections() {
     for (;;) {
-      Fd client(::accept4(tcp_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      sockaddr_in from{};
+      socklen_t length = sizeof from;
+      Fd client(::accept4(tcp_.get(), reinterpret_cast<sockaddr*>(&from), &length,
+                          SOCK_NONBLOCK | SOCK_CLOEXEC));
       if (!client.valid()) return;
-      if (connections_.size() / 2 >= most_connections) continue;
+      auto slot = connection_limiter_.try_enter(claim_of(from));
+      if (!slot) continue;
       Fd server = open_socket(upstreams_[0].family(), SOCK_STREAM);
       if (!server.valid()) continue;
       if (::connect(server.get(), upstreams_[0].get(), upstreams_[0].length) != 0 &&
           errno != EINPROGRESS)
         continue;
       auto connection = std::make_shared<Connection>();
+      connection->slot = std::move(slot);
       connection->client = std::move(client);
       connection->server = std::move(server);
       connection->deadline = clock_.monotonic() + connection_life;
@@ -272,9 +292,11 @@ class DnsForwarder::Loop {
   }
 
   std::vector<Address> upstreams_;
+  const ClassOf class_of_;
   const Clock& clock_;
   Fd epoll_, stop_, udp_, tcp_;
   int port_ = 0;
+  Limiter question_limiter_{question_limits}, connection_limiter_{connection_limits};
   std::map<int, Question> questions_;
   std::map<int, std::shared_ptr<Connection>> connections_;  // by either descriptor
   std::set<int> relaying_;
@@ -287,12 +309,13 @@ int DnsForwarder::port() const { return loop_->port(); }
 
 Result<std::unique_ptr<DnsForwarder>> DnsForwarder::start(std::uint32_t address,
                                                           const std::vector<std::string>& upstreams,
-                                                          const Clock& clock, int port) {
+                                                          ClassOf class_of, const Clock& clock,
+                                                          int port) {
   std::vector<Address> parsed;
   for (const std::string& text : upstreams)
     if (auto upstream = parse_address(text)) parsed.push_back(*upstream);
   if (parsed.empty()) return fail(Errc::invalid_argument, "no name server to pass questions on to");
-  auto loop = std::make_unique<Loop>(std::move(parsed), clock);
+  auto loop = std::make_unique<Loop>(std::move(parsed), std::move(class_of), clock);
   SLIPWAY_CHECK(loop->open(address, port));
   return std::unique_ptr<DnsForwarder>(new DnsForwarder(std::move(loop)));
 }

@@ -11,6 +11,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "engine/disk_image.h"
 #include "engine/oci_config.h"
 #include "sys/cgroup.h"
 #include "sys/files.h"
@@ -83,6 +84,13 @@ Status try_id_mapped(const fs::path& scratch) {
   return {};
 }
 
+// The disk of a preview, as instances get it.
+Status try_own_disk(const fs::path& scratch) {
+  SLIPWAY_CHECK(make_blank_image(scratch / "blank", disk_limit(16u << 20)));
+  SLIPWAY_TRY(const Fd mount, mount_image(scratch / "blank"));
+  return {};
+}
+
 Status try_veth(const fs::path& /*scratch*/) {
   if (::unshare(CLONE_NEWNET) != 0) return fail_errno(errno, "make a network namespace");
   SLIPWAY_TRY(const Fd here, current_netns());
@@ -128,7 +136,7 @@ HostCheck check_init() {
 
 HostCheck check_seccomp(const SandboxSettings& settings) {
   const auto list = read_file(settings.seccomp_list, 4u << 20);
-  const auto made = list ? make_seccomp(*list, Powers::none) : fail(list.error());
+  const auto made = list ? make_seccomp(*list, SeccompFor::instance) : fail(list.error());
   if (!made)
     return bad("seccomp", State::fail, made.error().message,
                "apt-get install golang-github-containers-common");
@@ -231,6 +239,15 @@ std::vector<HostCheck> check_host(const SandboxSettings& settings) {
   attempt("id-mapped mounts", try_id_mapped,
           "keep --data on ext4, xfs or btrfs, Linux 5.19 or newer");
   attempt("network devices", try_veth, "modprobe veth");
+  const Status own_disk = layers ? try_apart(try_own_disk, scratch->path()) : layers;
+  out.push_back(own_disk
+                    ? good("disk limits", "kept by the kernel for each preview")
+                    : bad("disk limits", State::warn,
+                          fmt::format("what previews write is counted every 10 s, not limited as "
+                                      "they write: {}",
+                                      sanitize_line(own_disk.error().message)),
+                          "apt-get install e2fsprogs; modprobe loop; a container needs "
+                          "/dev/loop-control and loop devices"));
   return out;
 }
 

@@ -26,7 +26,10 @@ struct SandboxLimits {
   std::uint32_t cpu_millis = 1000;  // 1000 = one core at the most
   std::uint32_t cpu_weight = 100;   // share under contention (cgroup v2 scale 1..10000)
   std::uint32_t pids = 512;
-  std::uint64_t disk_bytes = 0;  // of the writable upper; checked while it runs
+  // Of the writable upper and what is measured with it, and as many files as disk_limit() gives
+  // (engine/disk_image.h). Kept by the kernel for SandboxRoot::Upper::image; else steps are
+  // watched.
+  std::uint64_t disk_bytes = 0;
   std::uint64_t open_files = 65536;
 };
 
@@ -67,8 +70,12 @@ struct SandboxRoot {
   std::vector<std::filesystem::path> lowers;
   // Made when absent; survives the sandbox. "<upper>.work" beside it is used meanwhile.
   std::filesystem::path upper;
+  // `image`: its files are to go with the sandbox. They lie in a file system as large as
+  // limits.disk_bytes and never at `upper`, unless this machine cannot do that.
+  enum class Upper { directory, image } upper_kind = Upper::directory;
   std::vector<BindMount> binds;
-  // Directories of read_write binds that count towards limits.disk_bytes, with all that is there.
+  // Of a step, directories of read_write binds that count towards limits.disk_bytes: with what is
+  // changed there while it runs.
   std::vector<std::filesystem::path> measured;
 };
 
@@ -183,7 +190,8 @@ class StepRunner {
     SandboxExit exit;
     bool timed_out = false;
     bool output_limit = false;  // killed: more output than allowed
-    bool disk_limit = false;    // killed: the upper outgrew limits.disk_bytes
+    bool disk_limit = false;    // killed: it outgrew limits.disk_bytes
+    bool host_full = false;     // it failed, and the disk of this machine has no room left
     Usage usage;
   };
 

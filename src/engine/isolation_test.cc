@@ -121,6 +121,12 @@ for family in (17, 38, 40, 31):
     try: socket.socket(family, socket.SOCK_RAW); print("socket", family)
     except OSError as e:
         if e.errno != errno.EAFNOSUPPORT: print("socket", family, e)
+socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+for protocol in list(range(1, 23)) + [99]:
+    try: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol); print("netlink", protocol)
+    except OSError as e:
+        if e.errno != errno.EPROTONOSUPPORT: print("netlink", protocol, e)
+if open("/proc/cmdline").read(): print("the kernel's command line")
 try: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1); print("raw socket")
 except PermissionError: pass
 print("done")

@@ -262,6 +262,44 @@ TEST_F(Lifecycle, ACopyOfTheStateTouchesNothingOfTheOriginal) {
   ASSERT_TRUE(engine().stop(spec.id, 2s).has_value());
 }
 
+TEST_F(Lifecycle, AnInstanceEndsWhenItsServerAndDirectoryAreGone) {
+  const SandboxSpec spec = bench().shell(server_script, Egress::internet);
+  start(spec);
+  ASSERT_TRUE(answers(spec.id));
+  const ProcessRecord record = processes(spec.id);
+  fs::remove_all(bench().path() / "state");
+  EXPECT_TRUE(answers(spec.id)) << "its server still runs";
+  bench().close();
+  EXPECT_TRUE(eventually([&] { return ::kill(record.init_pid, 0) != 0; }));
+  EXPECT_TRUE(eventually([&] {
+    return ::kill(record.shim_pid, 0) != 0 ||
+           text_of(fmt::format("/proc/{}/stat", record.shim_pid)).find(") Z ") != std::string::npos;
+  }));
+  EXPECT_FALSE(CgroupTree::open().value().exists(sandbox_group(spec.cgroup, spec.id)));
+}
+
+TEST_F(Lifecycle, AnInstanceWhoseDirectoryIsMovedGoesOn) {
+  const SandboxSpec spec = bench().shell(server_script);
+  start(spec);
+  ASSERT_TRUE(answers(spec.id));
+  const ProcessRecord record = processes(spec.id);
+  bench().close();
+  fs::rename(bench().path() / "state", bench().path() / "moved");
+  // It wakes up for its looks alone.
+  const auto wakes = [&] {
+    const std::string status = text_of(fmt::format("/proc/{}/status", record.shim_pid));
+    const std::string_view mark = "\nvoluntary_ctxt_switches:";
+    const auto at = status.find(mark);
+    return at == std::string::npos ? 0 : std::stol(status.substr(at + mark.size()));
+  };
+  const long before = wakes();
+  ASSERT_TRUE(eventually([&] { return wakes() >= before + 10; }));
+  EXPECT_EQ(::kill(record.init_pid, 0), 0);
+  fs::rename(bench().path() / "moved", bench().path() / "state");
+  bench().reopen();
+  EXPECT_TRUE(answers(spec.id));
+}
+
 TEST_F(Lifecycle, AnotherServerCannotOpenTheSameState) {
   const SystemClock clock;
   const auto second = SandboxEngine::open(EngineBench::settings(bench().path()), clock);

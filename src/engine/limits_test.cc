@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "engine/disk_image.h"
 #include "engine/reserves.h"
 #include "engine/test_support.h"
 #include "sys/cgroup.h"
@@ -81,6 +82,92 @@ TEST_F(Limits, MoreDiskThanAllowedEndsAStep) {
   EXPECT_TRUE(outcome->disk_limit);
 }
 
+TEST_F(Limits, WhatAStepWritesElsewhereCountsAsWell) {
+  SandboxSpec spec = bench().shell("head -c 33554432 /dev/zero > /home/app/big; sleep 1000");
+  const fs::path home = bench().path() / "home";
+  ASSERT_TRUE(make_directories(home).has_value());
+  spec.root.binds.push_back(
+      {.source = home, .target = "/home/app", .access = BindMount::Access::read_write});
+  spec.root.measured = {home};
+  spec.limits.disk_bytes = 16u << 20;
+  const auto outcome = run(spec, 30s, 1 << 20);
+  ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
+  EXPECT_TRUE(outcome->disk_limit);
+}
+
+TEST_F(Limits, MoreFilesThanAllowedEndAStep) {
+  SandboxSpec spec = bench().shell("cd /app; seq 20000 | xargs touch; sleep 1000");
+  spec.limits.disk_bytes = 16u << 20;
+  const auto outcome = run(spec, 1min, 1 << 20);
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_TRUE(outcome->disk_limit);
+}
+
+TEST_F(Limits, AStepReservesNoSpaceWithoutWritingToIt) {
+  ASSERT_TRUE(run(bench().shell("fallocate -l 1G /app/x 2>&1"), 30s, 1 << 20).has_value());
+  EXPECT_NE(output().find("not supported"), std::string::npos) << output();
+}
+
+// A disk of its own: the kernel says no at the write that would pass the limit.
+class OwnDisk : public Limits {
+ protected:
+  void SetUp() override {
+    Limits::SetUp();
+    if (IsSkipped()) return;
+    const TempDir directory = TempDir::create(fs::temp_directory_path(), "slipway-disk-").value();
+    const Status made = make_blank_image(directory.path() / "blank", disk_limit(1u << 20));
+    if (!made) GTEST_SKIP() << made.error().message;
+    if (const auto mount = mount_image(directory.path() / "blank"); !mount)
+      GTEST_SKIP() << mount.error().message;
+  }
+  SandboxSpec spec(std::string script) {
+    SandboxSpec out = bench().shell(std::move(script));
+    out.root.upper_kind = SandboxRoot::Upper::image;
+    out.limits.disk_bytes = limit;
+    return out;
+  }
+  static constexpr std::uint64_t limit = 64u << 20;
+};
+
+TEST_F(OwnDisk, IsFullAtItsLimit) {
+  const SandboxSpec writes = spec(
+      "head -c 1000000000 /dev/zero > /app/big; stat -c %s /app/big; rm /app/big; "
+      "head -c 50000000 /dev/zero > /app/again && echo again");
+  const auto outcome = run(writes, 1min, 1 << 20);
+  ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
+  EXPECT_FALSE(outcome->disk_limit) << "it goes on";
+  EXPECT_NE(output().find("No space left on device"), std::string::npos) << output();
+  EXPECT_NE(output().find("again\n"), std::string::npos) << output();
+  const std::string written = output().substr(output().find('\n') + 1);
+  EXPECT_GE(std::stoull(written), limit);
+  EXPECT_LE(std::stoull(written), limit + (8u << 20));
+  EXPECT_EQ(disk_space_used(writes.root.upper / "app", {1, 1}), DiskSpace{})
+      << "nothing of it here";
+}
+
+TEST_F(OwnDisk, TakesNoMoreFilesThanItsLimit) {
+  ASSERT_TRUE(
+      run(spec("cd /app; seq 20000 | xargs touch 2>&1 | tail -1; ls | wc -l"), 1min, 1 << 20)
+          .has_value());
+  EXPECT_NE(output().find("No space left on device"), std::string::npos) << output();
+  const std::string count = output().substr(output().find('\n') + 1);
+  EXPECT_LE(std::stoull(count), disk_limit(limit).inodes);
+  EXPECT_GE(std::stoull(count), disk_limit(limit).inodes - 100);
+}
+
+TEST_F(OwnDisk, GoesWithItsSandbox) {
+  const auto devices_of_deleted_files = [&] {
+    int count = 0;
+    for (const auto& block : fs::directory_iterator("/sys/block"))
+      if (text_of(block.path() / "loop/backing_file").starts_with(bench().path().string())) ++count;
+    return count;
+  };
+  ASSERT_TRUE(run(spec("echo x > /app/x; cat /app/x"), 1min, 1 << 20).has_value());
+  EXPECT_EQ(output(), "x\n");
+  bench().close();  // a spare shim has one ready
+  EXPECT_TRUE(eventually([&] { return devices_of_deleted_files() == 0; }));
+}
+
 TEST_F(Limits, TooMuchMemoryIsReportedAsThat) {
   SandboxSpec spec = bench().shell("");
   spec.argv = {"/usr/bin/python3", "-c", "x = bytearray(1 << 30)"};
@@ -149,6 +236,11 @@ TEST_F(Limits, BuildsAndPreviewsTogetherLeaveMemoryToProduction) {
                      static_cast<unsigned long long>(::sysconf(_SC_PAGESIZE));
   EXPECT_LE(limit, total / 100 * 81);
   EXPECT_GE(limit, total / 100 * 79);
+  const auto all =
+      read_file(tree.layout() == CgroupLayout::v2 ? mount / "slipway/memory.max"
+                                                  : mount / "memory/slipway/memory.limit_in_bytes");
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_LE(std::stoull(*all), total / 100 * 91);
   EXPECT_EQ(sandbox_group("builds", "x"), "slipway/shared/builds/x");
   EXPECT_EQ(sandbox_group("production", "x"), "slipway/production/x");
 }
@@ -157,7 +249,9 @@ TEST_F(Limits, RcLimitsAreSet) {
   SandboxSpec spec = bench().shell("ulimit -n; ulimit -c; cat /proc/self/oom_score_adj");
   spec.limits.open_files = 777;
   ASSERT_TRUE(run(spec, 30s, 1 << 20).has_value());
-  EXPECT_EQ(output(), "777\n0\n500\n");
+  EXPECT_EQ(output(), "777\n0\n700\n");
+  EXPECT_LT(oom_score_of_group("slipway/production/x"), oom_score_of_group("slipway/tests/x"));
+  EXPECT_LT(server_oom_score, oom_score_of_group("slipway/production/x"));
 }
 
 // A stand-in for the internet: a host behind a device of ours, with an address that is not private.

@@ -87,7 +87,7 @@ json::object process(const SandboxSpec& spec, const OciSettings& settings) {
           {"capabilities", capabilities},
           {"rlimits", std::move(limits)},
           {"noNewPrivileges", true},
-          {"oomScoreAdj", 500}};
+          {"oomScoreAdj", settings.oom_score}};
 }
 
 json::object resources(const SandboxLimits& limits, const OciSettings& settings) {
@@ -146,7 +146,7 @@ std::string make_oci_config(const SandboxSpec& spec, const OciSettings& settings
        strings({"/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
                 "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi",
                 "/proc/interrupts", "/proc/kallsyms", "/proc/kmsg", "/proc/config.gz",
-                "/proc/modules", "/proc/sysrq-trigger"})},
+                "/proc/modules", "/proc/sysrq-trigger", "/proc/cmdline"})},
       {"readonlyPaths", strings({"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"})}};
   if (!settings.seccomp.empty()) linux_part["seccomp"] = json::parse(settings.seccomp);
   json::object annotations;

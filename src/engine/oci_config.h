@@ -20,6 +20,7 @@ struct OciSettings {
   std::uint32_t id_base = 0;
   std::string seccomp;          // see make_seccomp(); "" for none
   std::string seccomp_program;  // what compile_seccomp() made of it; "" leaves that to the runtime
+  int oom_score = 500;
   bool swap_accounting = false;
   bool cgroup_v2 = false;
   std::string init;                      // a minimal init inside the sandbox, "" for none
@@ -29,10 +30,12 @@ struct OciSettings {
 
 // The OCI seccomp object made of a list in the format of containers/common (as Debian ships it in
 // golang-github-containers-common): for a process without capabilities on this architecture, minus
-// what GOVERNANCE.md takes away. Powers::image_build keeps what mounting and changing roots needs.
-// Errors: corrupt.
+// what none of ours needs. A step's reserves no space without writing (fallocate), which would take
+// a disk in an instant; programs write instead. One that builds images keeps what mounting and
+// changing roots needs. Errors: corrupt.
+enum class SeccompFor { instance, step, image_build };
 [[nodiscard]] Result<std::string> make_seccomp(std::string_view containers_common_list,
-                                               Powers powers);
+                                               SeccompFor whom);
 
 // The filter program for it (struct sock_filter[]), so that crun need not compile the same rules at
 // every start. Errors: corrupt, internal.

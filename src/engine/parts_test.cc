@@ -6,6 +6,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <boost/json.hpp>
 #include <thread>
 
@@ -41,7 +42,7 @@ std::vector<std::string> names_with(const json::value& profile, std::string_view
 }
 
 TEST(Seccomp, KeepsTheListMinusWhatIsDangerous) {
-  const json::value profile = json::parse(make_seccomp(small_list, Powers::none).value());
+  const json::value profile = json::parse(make_seccomp(small_list, SeccompFor::instance).value());
   EXPECT_EQ(names_with(profile, "SCMP_ACT_ALLOW"), (std::vector<std::string>{"read", "write"}));
   const auto refused = names_with(profile, "SCMP_ACT_ERRNO");
   for (const char* name : {"mount", "ptrace", "personality", "bpf", "unshare", "io_uring_setup"})
@@ -50,9 +51,9 @@ TEST(Seccomp, KeepsTheListMinusWhatIsDangerous) {
 }
 
 TEST(Seccomp, RefusesAFileOfAnotherKind) {
-  EXPECT_EQ(make_seccomp("not json", Powers::none).error().code, Errc::corrupt);
-  EXPECT_EQ(make_seccomp("{}", Powers::none).error().code, Errc::corrupt);
-  EXPECT_EQ(make_seccomp(R"({"syscalls":[{}]})", Powers::none).error().code, Errc::corrupt);
+  EXPECT_EQ(make_seccomp("not json", SeccompFor::instance).error().code, Errc::corrupt);
+  EXPECT_EQ(make_seccomp("{}", SeccompFor::instance).error().code, Errc::corrupt);
+  EXPECT_EQ(make_seccomp(R"({"syscalls":[{}]})", SeccompFor::instance).error().code, Errc::corrupt);
 }
 
 TEST(OciConfig, IsHardened) {
@@ -60,13 +61,13 @@ TEST(OciConfig, IsHardened) {
   spec.id = "x";
   spec.argv = {"node", "server.js"};
   spec.env = {{"PORT", "3000"}, {"PATH", "/opt/node/bin"}};
-  const json::value config =
-      json::parse(make_oci_config(spec, {.rootfs = "/run/root",
-                                         .cgroup = "/slipway/previews/x",
-                                         .id_base = 1'000'000,
-                                         .seccomp = make_seccomp(small_list, Powers::none).value(),
-                                         .swap_accounting = true,
-                                         .init = "/usr/bin/tini"}));
+  const json::value config = json::parse(
+      make_oci_config(spec, {.rootfs = "/run/root",
+                             .cgroup = "/slipway/previews/x",
+                             .id_base = 1'000'000,
+                             .seccomp = make_seccomp(small_list, SeccompFor::instance).value(),
+                             .swap_accounting = true,
+                             .init = "/usr/bin/tini"}));
   const json::value& process = config.at("process");
   EXPECT_TRUE(process.at("noNewPrivileges").as_bool());
   for (const auto& [set, values] : process.at("capabilities").as_object())
@@ -127,10 +128,11 @@ TEST(ParseListening, TakesPortsInListenStateOnly) {
 }
 
 TEST(FilterRules, NameTheBlocksOwnDevicesOnly) {
-  const std::string rules = filter_rules(3, 0xC6133001u, {0x0A000005u});
+  const std::string rules = filter_rules(3, 0xC6133001u, {{0x0A000005u, 8443}});
   EXPECT_NE(rules.find("table inet slipway3 {"), std::string::npos);
-  EXPECT_NE(rules.find("iifname \"sw3-r*\" ip daddr @registries accept"), std::string::npos);
-  EXPECT_NE(rules.find("elements = { 10.0.0.5 }"), std::string::npos);
+  EXPECT_NE(rules.find("iifname \"sw3-r*\" ip daddr . tcp dport @registries accept"),
+            std::string::npos);
+  EXPECT_NE(rules.find("elements = { 10.0.0.5 . 8443 }"), std::string::npos);
   EXPECT_EQ(rules.find("sw0"), std::string::npos);
 }
 
@@ -140,7 +142,10 @@ TEST(ResolvConf, GivesNameServersInOrder) {
             (std::vector<std::string>{"10.0.0.1", "::1"}));
 }
 
-// A name server on loopback that answers every UDP question with itself, uppercased.
+WorkClass all_previews(std::uint32_t /*address*/) { return WorkClass::preview; }
+
+// A name server on loopback that answers every UDP question with itself, uppercased; but for those
+// that begin with "slow", which it counts.
 class EchoServer {
  public:
   EchoServer() : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
@@ -155,6 +160,7 @@ class EchoServer {
     thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
   }
   [[nodiscard]] std::string address() const { return fmt::format("127.0.0.1:{}", port_); }
+  [[nodiscard]] std::uint64_t slow() const { return slow_; }
 
  private:
   void run(const std::stop_token& stop) {
@@ -169,29 +175,41 @@ class EchoServer {
           ::recvfrom(socket_.get(), buffer.data(), buffer.size(), 0, generic, &length);
       for (char& c : buffer)
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-      if (n > 0)
+      if (std::string_view(buffer.data(), 4) == "SLOW")
+        ++slow_;
+      else if (n > 0)
         ::sendto(socket_.get(), buffer.data(), static_cast<std::size_t>(n), 0, generic, length);
     }
   }
   Fd socket_;
   int port_ = 0;
+  std::atomic<std::uint64_t> slow_ = 0;
   std::jthread thread_;
 };
 
-std::string ask(int port, std::string_view question) {
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+// A socket at 127.0.0.<last> towards `port`.
+Fd client(int port, std::uint32_t last) {
+  Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(0x7f000000u + last);
+  EXPECT_EQ(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   address.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return "";
-  if (::send(socket.get(), question.data(), question.size(), 0) < 0) return "";
+  EXPECT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+            0);
+  return socket;
+}
+
+std::string ask(int port, std::string_view question, std::uint32_t last = 1) {
+  const Fd socket = client(port, last);
   pollfd poll{socket.get(), POLLIN, 0};
-  while (::poll(&poll, 1, 20'000) <= 0)
-    if (errno != EINTR) return "";  // stopped and gone on is no answer yet
+  for (int attempt = 0; attempt < 20; ++attempt) {  // as a resolver does
+    if (::send(socket.get(), question.data(), question.size(), 0) < 0) return "";
+    if (::poll(&poll, 1, 1000) > 0) break;
+  }
   std::array<char, 512> buffer;
-  const ssize_t n = ::recv(socket.get(), buffer.data(), buffer.size(), 0);
+  const ssize_t n = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
   return n > 0 ? std::string(buffer.data(), static_cast<std::size_t>(n)) : "";
 }
 
@@ -199,7 +217,7 @@ TEST(DnsForwarder, PassesQuestionsAndAnswers) {
   const SystemClock clock;
   const EchoServer upstream;
   const auto forwarder =
-      DnsForwarder::start(INADDR_LOOPBACK, {upstream.address()}, clock, 0).value();
+      DnsForwarder::start(INADDR_LOOPBACK, {upstream.address()}, all_previews, clock, 0).value();
   EXPECT_EQ(ask(forwarder->port(), "a question of some length"), "A QUESTION OF SOME LENGTH");
   EXPECT_EQ(ask(forwarder->port(), "and another one"), "AND ANOTHER ONE");
 }
@@ -208,14 +226,44 @@ TEST(DnsForwarder, GoesOnToTheNextServerWhenOneIsDead) {
   const SystemClock clock;
   const EchoServer upstream;
   // Port 1 of loopback refuses.
-  const auto forwarder =
-      DnsForwarder::start(INADDR_LOOPBACK, {"127.0.0.1:1", upstream.address()}, clock, 0).value();
+  const auto forwarder = DnsForwarder::start(INADDR_LOOPBACK, {"127.0.0.1:1", upstream.address()},
+                                             all_previews, clock, 0)
+                             .value();
   EXPECT_EQ(ask(forwarder->port(), "is anybody there"), "IS ANYBODY THERE");
+}
+
+// Sandboxes that ask for what nobody answers take nothing from others, least of all from
+// production.
+TEST(DnsForwarder, NoSandboxTakesTheAnswersOfAnother) {
+  const ManualClock clock;  // nothing that waits is given up
+  const EchoServer upstream;
+  constexpr std::uint32_t production = 200, quiet = 201;
+  const auto forwarder =
+      DnsForwarder::start(
+          INADDR_LOOPBACK, {upstream.address()},
+          [](std::uint32_t address) {
+            return address == 0x7f000000u + production ? WorkClass::production : WorkClass::preview;
+          },
+          clock, 0)
+          .value();
+  const auto flood = [&](std::uint32_t last) {
+    const Fd socket = client(forwarder->port(), last);
+    const std::string question = "slow question";
+    for (int i = 0; i < 60; ++i)
+      std::ignore = ::send(socket.get(), question.data(), question.size(), 0);
+  };
+  flood(2);
+  EXPECT_EQ(ask(forwarder->port(), "a quiet neighbour", quiet), "A QUIET NEIGHBOUR");
+  EXPECT_LE(upstream.slow(), DnsForwarder::questions_per_sandbox);
+  for (std::uint32_t last = 3; last < 30; ++last) flood(last);
+  EXPECT_EQ(ask(forwarder->port(), "production asks", production), "PRODUCTION ASKS");
+  EXPECT_LE(upstream.slow(), DnsForwarder::questions_of_others);
 }
 
 TEST(DnsForwarder, RefusesWhatIsNoAddress) {
   const SystemClock clock;
-  EXPECT_FALSE(DnsForwarder::start(INADDR_LOOPBACK, {"a.example", "1.2.3.4:x"}, clock, 0));
+  EXPECT_FALSE(
+      DnsForwarder::start(INADDR_LOOPBACK, {"a.example", "1.2.3.4:x"}, all_previews, clock, 0));
 }
 
 TEST(LogWriter, WritesRecordsSplitsLongLinesAndRotates) {

@@ -66,9 +66,10 @@ Status SandboxEngine::State::open() {
     return fail(Errc::failed_precondition,
                 "no list of allowed system calls: " + list.error().message,
                 "apt-get install golang-github-containers-common");
-  SLIPWAY_TRY(filter_.oci, make_seccomp(*list, Powers::none));
-  SLIPWAY_TRY(image_build_filter_.oci, make_seccomp(*list, Powers::image_build));
-  for (Filter* filter : {&filter_, &image_build_filter_}) {
+  SLIPWAY_TRY(filter_.oci, make_seccomp(*list, SeccompFor::instance));
+  SLIPWAY_TRY(step_filter_.oci, make_seccomp(*list, SeccompFor::step));
+  SLIPWAY_TRY(image_build_filter_.oci, make_seccomp(*list, SeccompFor::image_build));
+  for (Filter* filter : {&filter_, &step_filter_, &image_build_filter_}) {
     if (auto program = compile_seccomp(filter->oci)) {
       filter->program = std::move(*program);
     } else {
@@ -100,8 +101,14 @@ Status SandboxEngine::State::open() {
     network_error_ = network.error();
     log_warn("sandboxes have no network", {{"error", network_error_.message}});
   }
-  spare_ = std::make_unique<SpareShim>(settings_.self_exe, settings_.cgroup_mount, runtime_,
-                                       settings_.state_dir, clock_);
+  // Those of another limit, or of another version of ours.
+  for (fs::directory_iterator it(settings_.state_dir, error), end; !error && it != end;
+       it.increment(error))
+    if (it->path().filename().string().starts_with(blank_prefix))
+      SLIPWAY_CHECK(remove_tree(it->path()));
+  spare_ = std::make_unique<SpareShim>(
+      settings_.self_exe, settings_.cgroup_mount, runtime_, settings_.state_dir,
+      [this] { return blank_image(settings_.usual_disk_bytes); }, clock_);
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   wake_ = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!epoll_.valid() || !wake_.valid()) return fail_errno(errno, "epoll");
@@ -337,7 +344,7 @@ SandboxEngine::~SandboxEngine() = default;
 Result<std::unique_ptr<SandboxEngine>> SandboxEngine::open(SandboxSettings settings,
                                                            const Clock& clock) {
   SLIPWAY_TRY(CgroupTree cgroups, CgroupTree::open(settings.cgroup_mount));
-  reserve_for_production(cgroups, settings.production_memory_percent);
+  reserve_for_production(cgroups, settings.memory);
   auto state = std::make_unique<State>(std::move(settings), clock, std::move(cgroups));
   SLIPWAY_CHECK(state->open());
   return std::unique_ptr<SandboxEngine>(new SandboxEngine(std::move(state)));

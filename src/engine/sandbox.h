@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "engine/engine.h"
+#include "engine/reserves.h"
 
 namespace slipway {
 
@@ -15,10 +16,12 @@ struct SandboxSettings {
   std::filesystem::path state_dir;  // the engine's own; made when absent, mode 0700
   std::filesystem::path self_exe;   // a program whose main() calls shim_main() (engine/shim.h)
   std::string runtime;              // OCI runtime; "" finds crun, else runc
+  // SandboxLimits::disk_bytes of the instance that is likely to be started next; 0: not known.
+  std::uint64_t usual_disk_bytes = 0;
   // Name servers of the host that sandboxes' questions are passed on to; empty: those of
   // /etc/resolv.conf.
   std::vector<std::string> dns_upstreams;
-  // Hosts (IPv4 address or name) that Egress::registries may reach although they are private:
+  // "HOST:PORT" (IPv4 address or name) that Egress::registries may reach although it is private:
   // mirrors and proxies of the host's registry settings.
   std::vector<std::string> registry_hosts;
   // A /16 (its first address) that nothing else here uses; several servers of one machine share it
@@ -27,8 +30,10 @@ struct SandboxSettings {
   std::filesystem::path run_dir = "/run/slipway";  // which server has which block
   std::uint32_t id_base = 1'000'000;               // host uid of slot 0's root
   std::filesystem::path seccomp_list = "/usr/share/containers/seccomp.json";
-  // Of the machine's memory; builds and previews together never get it (engine/reserves.h).
-  std::uint32_t production_memory_percent = 20;
+  MemoryReserves memory{};
+  // How often a shim looks whether its server and data directory are gone; at the fifth time in a
+  // row it ends its sandbox.
+  Duration orphan_check = std::chrono::minutes{1};
   std::filesystem::path cgroup_mount = "/sys/fs/cgroup";
 };
 

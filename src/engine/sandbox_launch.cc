@@ -12,6 +12,7 @@
 #include <cerrno>
 
 #include "base/log.h"
+#include "engine/disk_image.h"
 #include "engine/oci_config.h"
 #include "engine/reserves.h"
 #include "engine/sandbox_state.h"
@@ -42,25 +43,11 @@ bool is_clean_absolute(std::string_view path) {
          !path.ends_with("/..") && path.find('\0') == std::string_view::npos;
 }
 
-// A directory beneath an open one; existing is fine, a link is not.
-Result<Fd> directory_at(const Fd& parent, const char* name) {
-  if (::mkdirat(parent.get(), name, 0755) != 0 && errno != EEXIST)
-    return fail_errno(errno, std::string("mkdir ") + name);
-  Fd fd(::openat(parent.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!fd.valid()) return fail_errno(errno, std::string("open ") + name);
-  return fd;
-}
-
 Status prepare_upper(const fs::path& upper, const fs::path& work, SandboxRoot::Base base) {
-  SLIPWAY_CHECK(make_directories(upper));
+  SLIPWAY_CHECK(make_directories(upper.parent_path()));
   SLIPWAY_CHECK(remove_tree(work));
-  SLIPWAY_CHECK(make_directories(work));
-  if (base == SandboxRoot::Base::layers) return {};
-  SLIPWAY_TRY(const Fd top, open_file(upper, O_RDONLY | O_DIRECTORY));
-  SLIPWAY_TRY(const Fd app, directory_at(top, "app"));
-  SLIPWAY_TRY(const Fd home, directory_at(top, "home"));
-  SLIPWAY_TRY(const Fd home_app, directory_at(home, "app"));
-  return {};
+  SLIPWAY_TRY(const Fd parent, open_file(upper.parent_path(), O_RDONLY | O_DIRECTORY));
+  return make_upper(parent, upper.filename(), work.filename(), base);
 }
 
 Result<Fd> memory_file(std::string_view text) {
@@ -116,7 +103,7 @@ Result<SandboxMeta> SandboxEngine::State::prepare(const SandboxSpec& spec, ShimJ
   meta.init = init_of(spec).empty() ? SandboxMeta::Init::none : SandboxMeta::Init::ours;
   if (spec.egress != Egress::none) {
     if (!network_) return fail(network_error_);
-    SLIPWAY_TRY(meta.network_slot, network_->take());
+    SLIPWAY_TRY(meta.network_slot, network_->take(class_of_group(meta.cgroup)));
   }
   Status made = [&]() -> Status {
     if (::mkdir(directory(spec.id).c_str(), 0700) != 0)
@@ -137,6 +124,21 @@ Result<SandboxMeta> SandboxEngine::State::prepare(const SandboxSpec& spec, ShimJ
   return meta;
 }
 
+std::string SandboxEngine::State::blank_image(std::uint64_t disk_bytes) {
+  if (disk_bytes == 0) return {};
+  auto images = blank_images_.lock();
+  const auto [at, fresh] = images->try_emplace(disk_bytes);
+  if (!fresh) return at->second;
+  const fs::path blank = settings_.state_dir / fmt::format("{}{}", blank_prefix, disk_bytes);
+  if (Status made = make_blank_image(blank, disk_limit(disk_bytes)); made) {
+    at->second = blank;
+  } else {
+    log_warn("what previews write is counted now and then, not limited as they write",
+             {{"error", made.error().message}});
+  }
+  return at->second;
+}
+
 Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxSpec& spec,
                                                                   const SandboxMeta& meta,
                                                                   const LaunchTarget& target) {
@@ -152,12 +154,18 @@ Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxS
   job.stage = settings_.state_dir.string().starts_with("/run/") ? "/mnt" : "/run";
   job.id_base = settings_.id_base + spec.uid_slot * 65'536;
   job.root = spec.root;
+  if (spec.root.upper_kind == SandboxRoot::Upper::image)
+    job.blank_image = blank_image(spec.limits.disk_bytes);
   job.work = meta.work;
   job.hostname = spec.hostname;
+  job.engine_lock = settings_.state_dir / "lock";
+  job.orphan_check = settings_.orphan_check;
   if (meta.network_slot >= 0) job.network = network_->job(meta.network_slot, spec.egress);
   job.log_directory = target.log_directory;
   job.log_limit_bytes = target.log_limit_bytes;
-  const Filter& filter = spec.powers == Powers::image_build ? image_build_filter_ : filter_;
+  const Filter& filter = spec.powers == Powers::image_build   ? image_build_filter_
+                         : target.kind == ShimJob::Kind::step ? step_filter_
+                                                              : filter_;
   const std::string init = init_of(spec);
   if (init == image_init) job.root.binds.push_back({.source = init_, .target = image_init});
   OciSettings oci{.rootfs = job.stage + "/root",
@@ -165,6 +173,7 @@ Result<SandboxEngine::State::Launch> SandboxEngine::State::launch(const SandboxS
                   .id_base = job.id_base,
                   .seccomp = filter.oci,
                   .seccomp_program = filter.program,
+                  .oom_score = oom_score_of_group(meta.cgroup),
                   .swap_accounting = swap_accounting_,
                   .cgroup_v2 = cgroups_.layout() == CgroupLayout::v2,
                   .init = init,

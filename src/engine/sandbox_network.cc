@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -22,17 +23,22 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int blocks = 16;
-constexpr int slots = 4094;  // of a block of 4,096: not the first address, nor the gateway
 
 // What no sandbox may reach. The block range of the sandboxes is among them (198.18.0.0/15).
 constexpr std::string_view private_ranges =
     "0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, "
     "192.0.0.0/24, 192.168.0.0/16, 198.18.0.0/15, 224.0.0.0/3";
 
-// IPv4 addresses that `hosts` have now; unknown names are skipped.
-std::vector<std::uint32_t> resolve(const std::vector<std::string>& hosts) {
-  std::vector<std::uint32_t> out;
-  for (const std::string& host : hosts) {
+// Where those of "HOST:PORT" are now; unknown names are skipped.
+std::vector<RegistryAddress> resolve(const std::vector<std::string>& registries) {
+  std::vector<RegistryAddress> out;
+  for (const std::string& registry : registries) {
+    const std::size_t colon = registry.rfind(':');
+    const std::string host = registry.substr(0, colon);
+    std::uint16_t port = 0;
+    if (colon != std::string::npos)
+      std::from_chars(registry.data() + colon + 1, registry.data() + registry.size(), port);
+    if (port == 0) continue;
     addrinfo hints{};
     hints.ai_family = AF_INET;
     hints.ai_socktype = SOCK_STREAM;
@@ -42,7 +48,8 @@ std::vector<std::uint32_t> resolve(const std::vector<std::string>& hosts) {
       continue;
     }
     for (const addrinfo* a = found; a != nullptr; a = a->ai_next)
-      out.push_back(ntohl(reinterpret_cast<const sockaddr_in*>(a->ai_addr)->sin_addr.s_addr));
+      out.push_back(
+          {ntohl(reinterpret_cast<const sockaddr_in*>(a->ai_addr)->sin_addr.s_addr), port});
     ::freeaddrinfo(found);
   }
   std::ranges::sort(out);
@@ -87,10 +94,10 @@ Result<Claim> claim_block(const SandboxSettings& settings) {
 }  // namespace
 
 std::string filter_rules(int block, std::uint32_t gateway,
-                         const std::vector<std::uint32_t>& registries) {
+                         const std::vector<RegistryAddress>& registries) {
   std::string elements;
-  for (const std::uint32_t address : registries)
-    elements += (elements.empty() ? "" : ", ") + format_ipv4(address);
+  for (const auto& [address, port] : registries)
+    elements += fmt::format("{}{} . {}", elements.empty() ? "" : ", ", format_ipv4(address), port);
   if (!elements.empty()) elements = "elements = { " + elements + " }";
   // "sw<block>-i..." are devices of instances and ordinary steps, "sw<block>-r..." of steps that
   // may reach the host's own registry settings. Forwarding is decided before other tables look.
@@ -104,12 +111,12 @@ table inet slipway{0} {{
     elements = {{ {1} }}
   }}
   set registries {{
-    type ipv4_addr
+    type ipv4_addr . inet_service
     {2}
   }}
   chain leave {{
     meta nfproto != ipv4 drop
-    iifname "sw{0}-r*" ip daddr @registries accept
+    iifname "sw{0}-r*" ip daddr . tcp dport @registries accept
     ip daddr @private drop
     fib daddr type != unicast drop
     accept
@@ -164,7 +171,11 @@ Result<std::unique_ptr<SandboxNetwork>> SandboxNetwork::open(const SandboxSettin
     if (const auto text = read_file("/etc/resolv.conf", 65536))
       upstreams = parse_resolv_conf(*text);
   if (upstreams.empty()) upstreams = {"127.0.0.1"};
-  SLIPWAY_TRY(out->dns_, DnsForwarder::start(base + 1, upstreams, clock));
+  const auto class_of = [network = out.get()](std::uint32_t address) {
+    const std::uint32_t slot = address - network->base_ - 2;
+    return slot < slots ? network->classes_[slot].load() : WorkClass::build;
+  };
+  SLIPWAY_TRY(out->dns_, DnsForwarder::start(base + 1, upstreams, class_of, clock));
   return out;
 }
 
@@ -195,7 +206,7 @@ SandboxNetwork::~SandboxNetwork() {
   std::ignore = run_command(argv, "", 5s);
 }
 
-Result<int> SandboxNetwork::take() {
+Result<int> SandboxNetwork::take(WorkClass work) {
   SLIPWAY_TRY(RouteSocket routes, RouteSocket::open());
   // An instance of a server whose data directory was removed under it still has its device.
   const auto is_foreign = [&](int slot) {
@@ -208,12 +219,15 @@ Result<int> SandboxNetwork::take() {
     while (taken_.contains(next_)) next_ = (next_ + 1) % slots;
     const int slot = std::exchange(next_, (next_ + 1) % slots);
     taken_.insert(slot);
-    if (!is_foreign(slot)) return slot;
+    if (is_foreign(slot)) continue;
+    classes_[static_cast<std::size_t>(slot)] = work;
+    return slot;
   }
   return fail(Errc::unavailable, "no address is left for a sandbox");
 }
 
-void SandboxNetwork::adopt(int slot) {
+void SandboxNetwork::adopt(int slot, WorkClass work) {
+  if (slot < slots) classes_[static_cast<std::size_t>(slot)] = work;
   const MutexLock lock(mutex_);
   taken_.insert(slot);
 }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <set>
@@ -28,10 +30,10 @@ class SandboxNetwork {
                                                                     const Clock& clock);
   ~SandboxNetwork();
 
-  // A free slot. Errors: unavailable when all 4,094 are taken.
-  [[nodiscard]] Result<int> take();
+  // A free slot, for a sandbox of this class. Errors: unavailable when all 4,094 are taken.
+  [[nodiscard]] Result<int> take(WorkClass work);
   // Marks a slot of an adopted sandbox.
-  void adopt(int slot);
+  void adopt(int slot, WorkClass work);
   // Removes the device, should it be left, and frees the slot. -1 is fine.
   void release(int slot);
   [[nodiscard]] NetworkJob job(int slot, Egress egress) const;
@@ -44,16 +46,25 @@ class SandboxNetwork {
 
   Fd claim_;  // locked while this server runs
   int block_;
-  std::string nft_;     // the program
-  std::uint32_t base_;  // first address of the block
-  std::unique_ptr<DnsForwarder> dns_;
+  std::string nft_;                   // the program
+  std::uint32_t base_;                // first address of the block
+  static constexpr int slots = 4094;  // of a block of 4,096: not the first address, nor the gateway
+  std::array<std::atomic<WorkClass>, slots> classes_{};
+  std::unique_ptr<DnsForwarder> dns_;  // its thread reads classes_
   Mutex mutex_;
   std::set<int> taken_ SLIPWAY_GUARDED_BY(mutex_);
   int next_ SLIPWAY_GUARDED_BY(mutex_) = 0;
 };
 
+// One service of a host, over TCP.
+struct RegistryAddress {
+  std::uint32_t address = 0;
+  std::uint16_t port = 0;
+  auto operator<=>(const RegistryAddress&) const = default;
+};
+
 // The rules for one block, as a script for nft(8); pure, for tests and for people who wonder.
 [[nodiscard]] std::string filter_rules(int block, std::uint32_t gateway,
-                                       const std::vector<std::uint32_t>& registries);
+                                       const std::vector<RegistryAddress>& registries);
 
 }  // namespace slipway

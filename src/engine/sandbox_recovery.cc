@@ -45,7 +45,8 @@ Status SandboxEngine::State::recover_one(const std::string& id) {
     SLIPWAY_CHECK(remove_tree(settings_.state_dir / "runtime" / id));
     return remove_tree(directory(id));
   }
-  if (meta->network_slot >= 0 && network_) network_->adopt(meta->network_slot);
+  if (meta->network_slot >= 0 && network_)
+    network_->adopt(meta->network_slot, class_of_group(meta->cgroup));
 
   // While the lock is held there is a shim, though perhaps one that has not said who it is yet.
   ProcessRecord processes;

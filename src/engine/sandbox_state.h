@@ -4,6 +4,7 @@
 #include <map>
 #include <thread>
 
+#include "base/guarded.h"
 #include "base/mutex.h"
 #include "engine/netns_dialer.h"
 #include "engine/sandbox.h"
@@ -69,6 +70,9 @@ class SandboxEngine::State {
   [[nodiscard]] Result<SandboxMeta> prepare(const SandboxSpec& spec, ShimJob::Kind kind);
   [[nodiscard]] Result<Launch> launch(const SandboxSpec& spec, const SandboxMeta& meta,
                                       const LaunchTarget& target);
+  // The image to copy for a sandbox; "" when it gets none, or none can be made here.
+  static constexpr const char* blank_prefix = "blank-";
+  [[nodiscard]] std::string blank_image(std::uint64_t disk_bytes);
   [[nodiscard]] Status await_report(Launch& launch) const;
   // Waits for a shim that was told to end; kills what does not listen. The sandbox's processes are
   // gone afterwards.
@@ -104,13 +108,14 @@ class SandboxEngine::State {
   struct Filter {
     std::string oci, program;  // the rules, and what they compile to ("" when they do not)
   };
-  Filter filter_, image_build_filter_;
+  Filter filter_, step_filter_, image_build_filter_;
   std::string init_;
   std::string owner_;  // of what is started here: SandboxMeta::owner
   bool swap_accounting_ = false;
   std::uint64_t open_files_ceiling_ = 0;
   Fd home_;  // the host's network namespace
   Fd lock_;
+  Guarded<std::map<std::uint64_t, std::string>> blank_images_;  // by limit
   std::unique_ptr<SandboxNetwork> network_;
   Error network_error_;  // why there is none
   std::unique_ptr<SpareShim> spare_;

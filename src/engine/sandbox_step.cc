@@ -9,6 +9,8 @@
 #include <set>
 
 #include "base/log.h"
+#include "engine/disk_image.h"
+#include "engine/disk_watch.h"
 #include "engine/sandbox_state.h"
 #include "sys/files.h"
 
@@ -18,7 +20,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration disk_check_interval = 2s;
+// Of the file system where a step that failed had run: less than this is none.
+constexpr DiskSpace no_room{.bytes = 16u << 20, .inodes = 1024};
 constexpr Duration kill_patience = 15s;
 
 // Hands what a pipe holds to the sink, up to the limit of all output.
@@ -90,11 +93,10 @@ Result<StepRunner::Outcome> SandboxEngine::State::run(const SandboxSpec& spec, D
   bool was_canceled = false;
   OutputPump pump(std::move(read_end), output_limit_bytes, output);
   const Deadline deadline = Deadline::after(clock_, time_limit);
-  Duration next_disk_check = clock_.monotonic() + disk_check_interval;
+  DiskWatch disk({spec.root.upper}, spec.root.measured, disk_limit(spec.limits.disk_bytes), clock_);
   while (!was_canceled && !outcome.timed_out && !outcome.output_limit && !outcome.disk_limit) {
     Duration wait = std::min<Duration>(deadline.left(clock_), 1h);
-    if (spec.limits.disk_bytes > 0)
-      wait = std::clamp<Duration>(next_disk_check - clock_.monotonic(), 0us, wait);
+    if (spec.limits.disk_bytes > 0) wait = std::min(wait, DiskWatch::interval);
     std::array<pollfd, 3> polls{pollfd{launched->shim.fd(), POLLIN, 0},
                                 pollfd{stop_event.get(), POLLIN, 0}, pollfd{pump.fd(), POLLIN, 0}};
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
@@ -104,27 +106,23 @@ Result<StepRunner::Outcome> SandboxEngine::State::run(const SandboxSpec& spec, D
     was_canceled = polls[1].revents != 0;
     outcome.output_limit = pump.over_limit();
     outcome.timed_out = deadline.passed(clock_);
-    const Duration now = clock_.monotonic();
-    if (spec.limits.disk_bytes > 0 && now >= next_disk_check) {
-      std::uint64_t used = disk_usage(spec.root.upper, spec.limits.disk_bytes);
-      for (const fs::path& directory : spec.root.measured)
-        used += disk_usage(directory, spec.limits.disk_bytes);
-      outcome.disk_limit = used > spec.limits.disk_bytes;
-      // At most a twentieth of the time goes into looking.
-      const Duration took = clock_.monotonic() - now;
-      next_disk_check = now + std::max<Duration>(disk_check_interval, 20 * took);
-    }
+    if (spec.limits.disk_bytes > 0) outcome.disk_limit = disk.over();
   }
   launched->control.reset();  // what ends the sandbox, should it still run
   SLIPWAY_CHECK(finish_off(launched->shim, meta, kill_patience));
   if (!was_canceled) pump.drain();
   if (pump.over_limit()) outcome.output_limit = true;
   const std::optional<ExitRecord> record = exit_record(meta.id);
+  // One that ended between two looks.
+  if (spec.limits.disk_bytes > 0 && !was_canceled && !outcome.disk_limit)
+    outcome.disk_limit = disk.over_at_last();
+  if (const auto left = disk_space_free(spec.root.upper); left && !was_canceled)
+    outcome.host_full = no_room.exceeds(*left) && (!record || record->exit != SandboxExit{});
   SLIPWAY_CHECK(dispose(meta));
   if (was_canceled) return fail(canceled);
-  if (!record) return fail(Errc::internal, "the step's end was not recorded");
-  outcome.exit = record->exit;
-  outcome.usage = record->usage;
+  if (!record && !outcome.host_full) return fail(Errc::internal, "the step's end was not recorded");
+  outcome.exit = record ? record->exit : SandboxExit{.code = 1};
+  if (record) outcome.usage = record->usage;
   return outcome;
 }
 

@@ -1,3 +1,4 @@
+#include <linux/netlink.h>
 #include <sys/socket.h>
 
 #include <boost/json.hpp>
@@ -131,8 +132,8 @@ void refuse_flags(json::array& rules, const char* call, std::span<const std::uin
   rules.push_back(allow({call}, {argument(0, all, "SCMP_CMP_MASKED_EQ", 0)}));
 }
 
-void add_own_rules(json::array& rules, Powers powers) {
-  if (powers == Powers::image_build) {
+void add_own_rules(json::array& rules, SeccompFor whom) {
+  if (whom == SeccompFor::image_build) {
     refuse_flags(rules, "clone", widening_namespace_flags);
     refuse_flags(rules, "unshare", widening_namespace_flags);
     json::array names;
@@ -143,17 +144,24 @@ void add_own_rules(json::array& rules, Powers powers) {
   }
   // C libraries fall back to clone(), whose flags can be looked at, on exactly this error.
   rules.push_back(refuse({"clone3"}, ENOSYS));
-  const std::set<int> families{AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-  for (int family = 0; family <= AF_NETLINK; ++family)
+  const std::set<int> families{AF_UNIX, AF_INET, AF_INET6};
+  for (int family = 0; family < AF_NETLINK; ++family)
     rules.push_back(families.contains(family)
                         ? allow({"socket"}, {argument(0, family, "SCMP_CMP_EQ")})
                         : refuse({"socket"}, EAFNOSUPPORT, {argument(0, family, "SCMP_CMP_EQ")}));
   rules.push_back(refuse({"socket"}, EAFNOSUPPORT, {argument(0, AF_NETLINK, "SCMP_CMP_GT")}));
+  // Of the kernel's own protocols the one that lists addresses and routes.
+  rules.push_back(allow({"socket"}, {argument(0, AF_NETLINK, "SCMP_CMP_EQ"),
+                                     argument(2, NETLINK_ROUTE, "SCMP_CMP_EQ")}));
+  rules.push_back(
+      refuse({"socket"}, EPROTONOSUPPORT,
+             {argument(0, AF_NETLINK, "SCMP_CMP_EQ"), argument(2, NETLINK_ROUTE, "SCMP_CMP_GT")}));
+  if (whom != SeccompFor::instance) rules.push_back(refuse({"fallocate"}, EOPNOTSUPP));
 }
 
 }  // namespace
 
-Result<std::string> make_seccomp(std::string_view containers_common_list, Powers powers) {
+Result<std::string> make_seccomp(std::string_view containers_common_list, SeccompFor whom) {
   json::error_code error;
   const json::value list = json::parse(containers_common_list, error);
   const json::object* top = list.if_object();
@@ -164,7 +172,8 @@ Result<std::string> make_seccomp(std::string_view containers_common_list, Powers
   std::set<std::string_view> taken(std::begin(refused), std::end(refused));
   taken.insert({"clone", "socket"});  // ours, with conditions
   const std::set<std::string_view> building(std::begin(image_building), std::end(image_building));
-  if (powers == Powers::image_build) taken.insert(building.begin(), building.end());
+  if (whom == SeccompFor::image_build) taken.insert(building.begin(), building.end());
+  if (whom != SeccompFor::instance) taken.insert("fallocate");
   json::array rules;
   for (const json::value& value : syscalls->get_array()) {
     const json::object* rule = value.if_object();
@@ -185,10 +194,10 @@ Result<std::string> make_seccomp(std::string_view containers_common_list, Powers
   json::array refused_names;
   for (const std::string_view name : refused)
     if (name != "clone3" &&
-        (powers != Powers::image_build || (!building.contains(name) && name != "unshare")))
+        (whom != SeccompFor::image_build || (!building.contains(name) && name != "unshare")))
       refused_names.emplace_back(name);
   rules.push_back(refuse(std::move(refused_names), EPERM));
-  add_own_rules(rules, powers);
+  add_own_rules(rules, whom);
   return json::serialize(json::object{{"defaultAction", "SCMP_ACT_ERRNO"},
                                       {"defaultErrnoRet", ENOSYS},
                                       {"architectures", json::array{architecture}},

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/disk_image.h"
 #include "engine/shim_job.h"
 #include "engine/shim_log.h"
 #include "engine/shim_network.h"
@@ -39,6 +40,7 @@ constexpr Duration runtime_patience = 60s;  // for the OCI runtime to start a pr
 constexpr Duration partial_line_wait = 200ms;
 constexpr std::size_t flood_bytes = 1u << 20;  // of output in one flood_window; more has to wait
 constexpr Duration flood_window = 100ms;
+constexpr std::size_t exit_record_size = 512;
 
 struct Pipe {
   Fd read, write;
@@ -51,15 +53,25 @@ struct Pipe {
 
 class Shim {
  public:
-  // `runtime_copy` is what sealed_copy() made of the job's runtime, or nothing.
-  Shim(ShimJob job, const CgroupTree& cgroups, Fd runtime_copy)
-      : job_(std::move(job)), cgroups_(cgroups), runtime_copy_(std::move(runtime_copy)) {}
+  // What a spare has ready, or nothing: what sealed_copy() made of the job's runtime, and a mount
+  // of a copy of the job's blank image.
+  struct Ready {
+    Fd runtime_copy, image;
+  };
+  Shim(ShimJob job, const CgroupTree& cgroups, Ready ready)
+      : job_(std::move(job)),
+        cgroups_(cgroups),
+        runtime_copy_(std::move(ready.runtime_copy)),
+        image_(std::move(ready.image)) {}
 
   // Everything up to a running process.
   Status start() {
     SLIPWAY_CHECK(record_processes(0));
+    SLIPWAY_CHECK(reserve_exit_record());
+    SLIPWAY_TRY(engine_lock_, open_file(job_.engine_lock, O_RDONLY));
     SLIPWAY_CHECK(isolate());
-    SLIPWAY_CHECK(assemble_root(job_));
+    if (!job_.blank_image.empty() && !image_.valid()) make_image();
+    SLIPWAY_CHECK(assemble_root(job_, std::move(image_)));
     SLIPWAY_CHECK(make_shim_network(job_.network));
     if (job_.kind == ShimJob::Kind::instance) SLIPWAY_CHECK(open_logs());
     SLIPWAY_CHECK(run_runtime());
@@ -75,9 +87,14 @@ class Shim {
 
  private:
   Status isolate();
+  [[nodiscard]] bool is_orphan() const;
+  void look_for_server();
+  void make_image();
   Status open_logs();
   Status run_runtime();
   Status record_processes(int init_pid);
+  Status reserve_exit_record();
+  Status record_exit(std::string text);
   [[nodiscard]] Result<Pidfd> spawn_runtime(std::vector<std::string> argv, SpawnOptions options);
   Status wait_runtime(const Pidfd& runtime);
   [[nodiscard]] Error runtime_failure(int code) const;
@@ -87,9 +104,11 @@ class Shim {
 
   ShimJob job_;
   const CgroupTree& cgroups_;
-  Fd runtime_copy_;
+  Fd runtime_copy_, image_;
   SystemClock clock_;
   Fd signals_;
+  Fd exit_record_, engine_lock_;
+  int orphan_checks_ = 0;  // in a row
   Fd out_, err_;
   std::optional<LogWriter> log_;
   Pidfd init_;
@@ -117,6 +136,15 @@ Status Shim::isolate() {
   return attach_mount(nothing, unified);
 }
 
+// An app without a disk of its own still runs; its files are counted now and then.
+void Shim::make_image() {
+  if (auto made = mount_image(job_.blank_image)) {
+    image_ = std::move(*made);
+  } else {
+    log_error("no disk of its own for a sandbox", {{"error", made.error().message}});
+  }
+}
+
 Status Shim::open_logs() {
   SLIPWAY_TRY(LogWriter log, LogWriter::open(job_.log_directory, job_.log_limit_bytes, clock_));
   log_ = std::move(log);
@@ -138,6 +166,25 @@ Status Shim::record_processes(int init_pid) {
   SLIPWAY_CHECK(write_all(fd.get(), encode(record)));
   if (::rename(temporary.c_str(), path.c_str()) != 0) return fail_errno(errno, "rename to " + path);
   return {};
+}
+
+// Room for the record of its end, which may come because the disk is full.
+Status Shim::reserve_exit_record() {
+  SLIPWAY_TRY(exit_record_, open_file(job_.directory + "/" + exit_file + ".new",
+                                      O_RDWR | O_CREAT | O_TRUNC, 0600));
+  return write_all(exit_record_.get(), std::string(exit_record_size, ' '));
+}
+
+Status Shim::record_exit(std::string text) {
+  text.resize(exit_record_size, ' ');
+  const std::string path = job_.directory + "/" + exit_file;
+  if (::pwrite(exit_record_.get(), text.data(), text.size(), 0) !=
+      static_cast<ssize_t>(text.size()))
+    return fail_errno(errno, "write " + path);
+  if (::fsync(exit_record_.get()) != 0) return fail_errno(errno, "fsync " + path);
+  if (::rename((path + ".new").c_str(), path.c_str()) != 0)
+    return fail_errno(errno, "rename to " + path);
+  return fsync_directory(job_.directory);
 }
 
 Status Shim::run_runtime() {
@@ -237,6 +284,22 @@ void Shim::handle_signals() {
     if (info.ssi_signo != SIGCHLD) std::ignore = init_.signal(SIGKILL);
 }
 
+// Whether the data directory was removed and nobody serves it: nobody could ever stop us then.
+// Moved elsewhere, it still has its files.
+bool Shim::is_orphan() const {
+  struct stat lock{};
+  if (::fstat(engine_lock_.get(), &lock) != 0 || lock.st_nlink > 0) return false;
+  if (::flock(engine_lock_.get(), LOCK_SH | LOCK_NB) != 0) return false;
+  ::flock(engine_lock_.get(), LOCK_UN);
+  return true;
+}
+
+void Shim::look_for_server() {
+  constexpr int enough = 5;
+  orphan_checks_ = is_orphan() ? orphan_checks_ + 1 : 0;
+  if (orphan_checks_ >= enough) std::ignore = init_.signal(SIGKILL);
+}
+
 void Shim::drain(Fd& pipe, LogWriter::Stream stream, std::size_t& budget) {
   std::array<char, 32768> buffer;
   while (pipe.valid() && budget > 0) {
@@ -255,6 +318,7 @@ void Shim::supervise() {
   Duration window_ends = clock_.monotonic() + flood_window;
   std::size_t budget = flood_bytes;
   const bool watch_server = job_.kind == ShimJob::Kind::step;
+  Duration next_look = clock_.monotonic() + job_.orphan_check;
   reap();
   while (!exit_) {
     const Duration now = clock_.monotonic();
@@ -270,7 +334,11 @@ void Shim::supervise() {
         pollfd{throttled ? -1 : out_.get(), POLLIN, 0},
         pollfd{throttled ? -1 : err_.get(), POLLIN, 0},
     };
-    int timeout = -1;
+    if (!watch_server && now >= next_look) {
+      look_for_server();
+      next_look = now + job_.orphan_check;
+    }
+    int timeout = watch_server ? -1 : static_cast<int>((next_look - now) / 1ms) + 1;
     if (log_ && log_->has_partial_line())
       timeout = static_cast<int>(partial_line_wait / std::chrono::milliseconds{1});
     if (throttled)
@@ -320,8 +388,7 @@ void Shim::finish() {
     record.exit.out_of_memory = counters->oom_kills > 0 && record.exit.code != 0;
   }
   if (exit_)
-    if (Status written = write_file_atomic(job_.directory + "/" + exit_file, encode(record), 0600);
-        !written)
+    if (Status written = record_exit(encode(record)); !written)
       log_error("cannot record how a sandbox ended",
                 {{"id", job_.id}, {"error", written.error().message}});
   std::ignore = remove_tree(job_.runtime_root + "/" + job_.id);
@@ -424,7 +491,8 @@ bool receive_job(const CgroupTree& cgroups, const Clock& clock) {
 int shim_main(int argc, char** argv) {
   std::ignore = ::chdir("/");
   std::optional<CgroupTree> cgroups;
-  Fd runtime_copy;
+  Shim::Ready ready;
+  std::string blank_image;  // of ready.image
   if (argc > 4 && std::string_view(argv[2]) == shim_spare) {
     ::fcntl(shim_control_fd, F_SETFD, FD_CLOEXEC);
     ::close_range(shim_control_fd + 1, ~0u, 0);
@@ -433,7 +501,11 @@ int shim_main(int argc, char** argv) {
     if (!tree) return 70;  // a shim with a job will say so
     cgroups = std::move(*tree);
     cgroups->adopt(shims_cgroup, ::getpid());
-    runtime_copy = sealed_copy(argv[4]);
+    ready.runtime_copy = sealed_copy(argv[4]);
+    if (argc > 6) blank_image = argv[6];
+    if (!blank_image.empty())
+      if (const auto image = mount_image(blank_image))
+        ready.image = Fd(::fcntl(image->get(), F_DUPFD_CLOEXEC, shim_runtime_fd));
     if (!receive_job(*cgroups, SystemClock())) return 0;
   } else {
     // Whatever the server's own parent forgot to close.
@@ -457,7 +529,8 @@ int shim_main(int argc, char** argv) {
   }
   const ShimJob::Kind kind = job->kind;
   if (kind == ShimJob::Kind::instance) ::close(shim_output_fd);
-  Shim shim(std::move(*job), *cgroups, std::move(runtime_copy));
+  if (job->blank_image != blank_image) ready.image.reset();
+  Shim shim(std::move(*job), *cgroups, std::move(ready));
   if (Status started = shim.start(); !started) {
     shim.finish();
     report({.error = started.error()});

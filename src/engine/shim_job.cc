@@ -76,8 +76,11 @@ std::string encode(const ShimJob& job) {
                    {"lowers", strings(job.root.lowers)},
                    {"upper", job.root.upper.string()},
                    {"binds", std::move(binds)},
+                   {"blank_image", job.blank_image},
                    {"work", job.work},
                    {"hostname", job.hostname},
+                   {"engine_lock", job.engine_lock},
+                   {"orphan_check", job.orphan_check.count()},
                    {"log_directory", job.log_directory},
                    {"log_limit_bytes", job.log_limit_bytes}};
   if (job.network)
@@ -112,8 +115,11 @@ Result<ShimJob> decode_shim_job(std::string_view text) {
                                 .link = text_of(bind, "link"),
                                 .link_to = text_of(bind, "link_to")});
     }
+    job.blank_image = text_of(in, "blank_image");
     job.work = text_of(in, "work");
     job.hostname = text_of(in, "hostname");
+    job.engine_lock = text_of(in, "engine_lock");
+    job.orphan_check = Duration{number_of<Duration::rep>(in, "orphan_check")};
     job.log_directory = text_of(in, "log_directory");
     job.log_limit_bytes = number_of<std::uint64_t>(in, "log_limit_bytes");
     if (const json::value* network = in.if_contains("network")) {

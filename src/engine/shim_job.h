@@ -20,10 +20,11 @@ inline constexpr int shim_job_fd = 4;      // the job, as JSON, in memory (it ho
 inline constexpr int shim_lock_fd = 5;     // held locked while the shim lives
 inline constexpr int shim_output_fd = 6;   // steps only: stdout and stderr of the command
 inline constexpr int shim_runtime_fd = 7;  // of a spare's own, or above
-// A spare shim (argv[2] is this, argv[3] where control groups are mounted, argv[4] the runtime) is
-// started with the control socket alone. A message there without descriptors says that its job
-// comes soon; one with them is the job. They are, in this order: job, lock, stderr and, for a step,
-// output. Without a job it ends when the socket does.
+// A spare shim (argv[2] is this, argv[3] where control groups are mounted, argv[4] the runtime,
+// argv[6] the blank image that its job is likely to name) is started with the control socket alone.
+// A message there without descriptors says that its job comes soon; one with them is the job. They
+// are, in this order: job, lock, stderr and, for a step, output. Without a job it ends when the
+// socket does.
 inline constexpr const char* shim_spare = "spare";
 inline constexpr const char* shims_cgroup = "slipway/shims";
 
@@ -46,8 +47,11 @@ struct ShimJob {
   std::string stage;       // an existing directory to build the root on, hidden from all others
   std::uint32_t id_base = 0;
   SandboxRoot root;
-  std::string work;  // overlay's work directory, beside root.upper
+  std::string blank_image{};  // what the upper's image is a copy of; "" for none
+  std::string work;           // overlay's work directory, beside root.upper
   std::string hostname;
+  std::string engine_lock;  // held by whoever serves the state directory
+  Duration orphan_check{};  // SandboxSettings
   std::optional<NetworkJob> network;
   std::string log_directory;  // instances
   std::uint64_t log_limit_bytes = 0;

@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "base/text.h"
+#include "engine/disk_image.h"
 #include "sys/files.h"
 #include "sys/mounts.h"
 #include "sys/netns.h"
@@ -36,7 +37,7 @@ constexpr const char* shown[] = {"app", "home/app"};
 
 class RootBuilder {
  public:
-  explicit RootBuilder(const ShimJob& job) : job_(job) {}
+  RootBuilder(const ShimJob& job, Fd image) : job_(job), upper_parent_(std::move(image)) {}
 
   Status build() {
     SLIPWAY_TRY(id_map_, make_id_map(job_.id_base, 65536));
@@ -111,9 +112,14 @@ class RootBuilder {
       lowers_.push_back(std::move(mount));
     }
     // Upper and work must lie on one mount: their common parent's.
-    SLIPWAY_TRY(upper_parent_,
-                clone_mount(job_.root.upper.parent_path(), MountAccess::read_write, &id_map_));
-    return {};
+    if (!upper_parent_.valid()) {
+      SLIPWAY_TRY(upper_parent_,
+                  clone_mount(job_.root.upper.parent_path(), MountAccess::read_write, &id_map_));
+      return {};
+    }
+    SLIPWAY_CHECK(make_upper(upper_parent_, job_.root.upper.filename(),
+                             fs::path(job_.work).filename(), job_.root.base));
+    return map_mount_ids(upper_parent_, id_map_);
   }
 
   Status clone_host() {
@@ -357,6 +363,8 @@ class RootBuilder {
 
 }  // namespace
 
-Status assemble_root(const ShimJob& job) { return RootBuilder(job).build(); }
+Status assemble_root(const ShimJob& job, Fd image) {
+  return RootBuilder(job, std::move(image)).build();
+}
 
 }  // namespace slipway

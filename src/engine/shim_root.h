@@ -17,6 +17,7 @@ namespace slipway {
 //
 // Only those two directories of a layer are ever shown, resolved without following a link, so a
 // layer that carries its own /dev, /proc or /etc has no say.
-[[nodiscard]] Status assemble_root(const ShimJob& job);
+// `image`, when valid, is a mount (see mount_image) where the upper lies instead.
+[[nodiscard]] Status assemble_root(const ShimJob& job, Fd image);
 
 }  // namespace slipway

@@ -44,11 +44,13 @@ bool send_byte(const Fd& control, std::span<const int> fds) {
 }  // namespace
 
 SpareShim::SpareShim(std::filesystem::path self_exe, std::filesystem::path cgroup_mount,
-                     std::string runtime, std::filesystem::path state_dir, const Clock& clock)
+                     std::string runtime, std::filesystem::path state_dir,
+                     std::function<std::string()> blank_image, const Clock& clock)
     : self_exe_(std::move(self_exe)),
       cgroup_mount_(std::move(cgroup_mount)),
       runtime_(std::move(runtime)),
       state_dir_(std::move(state_dir)),
+      blank_image_(std::move(blank_image)),
       clock_(clock),
       keep_until_(clock.monotonic()),
       thread_([this](const std::stop_token& stop) { keep_up(stop); }) {}
@@ -132,7 +134,8 @@ std::optional<SpareShim::Shim> SpareShim::make() const {
   options.env = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin"};
   options.fds = {{theirs.get(), shim_control_fd}};
   const std::vector<std::string> argv{self_exe_.string(),     shim_command, shim_spare,
-                                      cgroup_mount_.string(), runtime_,     state_dir_.string()};
+                                      cgroup_mount_.string(), runtime_,     state_dir_.string(),
+                                      blank_image_()};
   Result<Pidfd> process = spawn(argv, options);
   if (!process) {
     log_warn("no spare shim", {{"error", process.error().message}});

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,9 +20,11 @@ namespace slipway {
 class SpareShim {
  public:
   // `self_exe`, `cgroup_mount` and `state_dir` as in SandboxSettings, the last only so that a list
-  // of processes tells whose it is; `runtime` is what the shim will run. `clock` must outlive it.
+  // of processes tells whose it is; `runtime` is what the shim will run, `blank_image` answers what
+  // its job is likely to name (ShimJob), on this object's thread. `clock` must outlive it.
   SpareShim(std::filesystem::path self_exe, std::filesystem::path cgroup_mount, std::string runtime,
-            std::filesystem::path state_dir, const Clock& clock);
+            std::filesystem::path state_dir, std::function<std::string()> blank_image,
+            const Clock& clock);
   // The spare ends.
   ~SpareShim();
   SpareShim(const SpareShim&) = delete;
@@ -46,6 +49,7 @@ class SpareShim {
   const std::filesystem::path self_exe_, cgroup_mount_;
   const std::string runtime_;
   const std::filesystem::path state_dir_;
+  const std::function<std::string()> blank_image_;
   const Clock& clock_;
   Mutex mutex_;
   CondVar changed_;

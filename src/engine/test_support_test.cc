@@ -23,6 +23,7 @@ TempDir make_directory() {
 SandboxSettings EngineBench::settings(const fs::path& directory) {
   SandboxSettings settings;
   settings.state_dir = directory / "state";
+  settings.orphan_check = 20ms;
   settings.self_exe = fs::canonical("/proc/self/exe");
   return settings;
 }

@@ -156,6 +156,7 @@ Result<std::string> RolloutDriver::run_release_command(const Unit& unit,
   SLIPWAY_TRY(auto draft, parts_.layers.begin(id));
   SLIPWAY_CHECK(make_directories(draft.path() / "app"));
   spec.root.upper = draft.path();
+  spec.root.upper_kind = SandboxRoot::Upper::directory;  // it becomes a layer
   spec.limits.disk_bytes = parts_.settings.instances.limits.disk_bytes;
   SLIPWAY_TRY(const auto log,
               // Beside those of its instances, to go with the release.

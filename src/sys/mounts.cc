@@ -130,6 +130,30 @@ Result<Fd> new_tmpfs(const std::vector<std::pair<std::string, std::string>>& opt
   return finish_new(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, "tmpfs");
 }
 
+Result<Fd> new_block_mount(const char* type, const std::string& device,
+                           const std::vector<std::pair<std::string, std::string>>& options) {
+  const Fd context(::fsopen(type, FSOPEN_CLOEXEC));
+  if (!context.valid()) return fail_errno(errno, fmt::format("open {}", type));
+  SLIPWAY_CHECK(set_string(context, "source", device));
+  for (const auto& [key, value] : options) {
+    if (!value.empty()) {
+      SLIPWAY_CHECK(set_string(context, key.c_str(), value));
+    } else if (::fsconfig(context.get(), FSCONFIG_SET_FLAG, key.c_str(), nullptr, 0) != 0) {
+      return fail_errno(errno, fmt::format("mount option {}", key));
+    }
+  }
+  return finish_new(context, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, type);
+}
+
+Status map_mount_ids(const Fd& mount, const Fd& id_map) {
+  mount_attr attributes{};
+  attributes.attr_set = MOUNT_ATTR_IDMAP;
+  attributes.userns_fd = static_cast<std::uint64_t>(id_map.get());
+  if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) != 0)
+    return fail_errno(errno, "map the ids of a mount");
+  return {};
+}
+
 namespace {
 
 void switch_file_owner(std::uint32_t id) {

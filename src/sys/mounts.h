@@ -35,6 +35,13 @@ enum class MountAccess { read_only, read_write };
 [[nodiscard]] Result<Fd> clone_mount_at(const Fd& file, MountAccess access, const Fd* id_map);
 // A new tmpfs; options as for mount(8), e.g. {{"size", "1m"}, {"mode", "0755"}}.
 [[nodiscard]] Result<Fd> new_tmpfs(const std::vector<std::pair<std::string, std::string>>& options);
+// The file system on block device `device`, with nosuid and nodev; "" as value is an option that
+// has none.
+[[nodiscard]] Result<Fd> new_block_mount(
+    const char* type, const std::string& device,
+    const std::vector<std::pair<std::string, std::string>>& options);
+// Maps the ids of a new mount, which must not have been attached yet, as clone_mount() does.
+[[nodiscard]] Status map_mount_ids(const Fd& mount, const Fd& id_map);
 // The calling thread, root, makes files as user and group `id` while this lives, with all its
 // capabilities. Where ids are mapped, files of anybody outside the map cannot be made.
 class FileOwner {

@@ -1,7 +1,9 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,7 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "sys/capabilities.h"
 #include "sys/cgroup.h"
+#include "sys/disk_use.h"
 #include "sys/files.h"
 #include "sys/limits.h"
 #include "sys/mounts.h"
@@ -145,6 +149,43 @@ TEST_F(Sys, CpuSharesNeedTheController) {
   write("cgroup.controllers", "memory pids\n");
   EXPECT_EQ(CgroupTree::open(path()).value().set_cpu_weight("a", 1).error().code,
             Errc::failed_precondition);
+}
+
+TEST_F(Sys, CountsBytesAndFilesAndOnlyWhatChanged) {
+  write("d/a", std::string(100'000, 'x'));
+  write("d/b", "");
+  ASSERT_EQ(::link((path() / "d/a").c_str(), (path() / "d/c").c_str()), 0);
+  const DiskSpace plenty{1u << 30, 1000};
+  const DiskSpace all = disk_space_used(path(), plenty);
+  EXPECT_EQ(all.inodes, 3u) << "d, a with its two names, b";
+  EXPECT_GE(all.bytes, 100'000u);
+  EXPECT_TRUE(disk_space_used(path(), {1u << 30, 1}).exceeds({1u << 30, 1}));
+  struct stat info{};
+  ASSERT_EQ(::stat((path() / "d/a").c_str(), &info), 0);
+  timespec later = info.st_ctim;
+  ++later.tv_sec;
+  EXPECT_EQ(disk_space_used(path(), plenty, later), DiskSpace{});
+  EXPECT_EQ(disk_space_used(path(), plenty, info.st_ctim).inodes, 3u);
+}
+
+TEST_F(Sys, FilePowersAreAllThatIsLeft) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  write("secret", "of somebody else");
+  const std::string file = (path() / "secret").string();
+  ASSERT_EQ(::chown(file.c_str(), 4711, 4711), 0);
+  ASSERT_EQ(::chmod(file.c_str(), 0600), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!keep_only_file_powers()) ::_exit(1);
+    if (!read_file(file) || ::chown(file.c_str(), 4712, 4712) != 0) ::_exit(2);
+    if (::chroot("/") == 0 || ::unshare(CLONE_NEWNS) == 0) ::_exit(3);
+    if (enter_private_mount_namespace()) ::_exit(4);
+    ::_exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 // A sandbox's end and a server's start may meet in the same directory.

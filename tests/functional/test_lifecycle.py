@@ -134,6 +134,17 @@ def test_an_app_that_does_not_go_is_killed_after_its_grace(make_slipway, probe):
     wait_until(lambda: not slipway.cgroups(), 60, "the app to be gone")
 
 
+def test_an_app_behind_a_shell_has_its_grace(make_slipway, project):
+    slipway = make_slipway({"previews": {"idle": "1s"}})
+    app = slipway.deploy(project({"Procfile": "web: node s.js; echo the shell is done\n",
+                                  "package.json": '{"name":"x"}',
+                                  "s.js": "process.on('SIGTERM', () => setTimeout(() => { console.log('closed'); "
+                                          "process.exit(0) }, 700))\n" + SERVER}))
+    slipway.wait_state(app["id"], "sleeping")
+    log = slipway.ok("logs", app["id"]).out
+    assert "closed" in log, log
+
+
 def test_what_was_removed_is_forgotten_after_its_time_and_what_is_used_stays(make_slipway, probe):
     slipway = make_slipway({"gc": {"interval": "1s", "keep_removed": "1s"}})
     folder = probe()

@@ -55,6 +55,26 @@ def test_a_copy_of_the_data_directory_touches_no_app_of_the_original(make_server
     assert http.get(at(copy)[1]).text == of_copy
 
 
+def test_the_data_directory_is_its_owners_alone(make_slipway, tmp_path):
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    shared.chmod(0o755)
+    (shared / "of-others").write_text("x")
+    other = make_slipway(start=False)
+    refused = other.cli("serve", "--data", shared, "--listen", "127.0.0.1:0", timeout=30)
+    assert refused.code == 4 and "open to others" in refused.err, str(refused)
+    slipway = make_slipway(start=False)
+    slipway.data.mkdir()
+    slipway.data.chmod(0o755)
+    slipway.start()
+    for path, mode in (("", 0o700), ("slipway.db", 0o600), ("slipway.db-wal", 0o600), ("store", 0o700)):
+        assert (slipway.data / path).stat().st_mode & 0o777 == mode, path
+    slipway.kill()
+    slipway.data.chmod(0o750)
+    slipway.start()
+    assert slipway.data.stat().st_mode & 0o777 == 0o700
+
+
 def test_nothing_of_builds_and_apps_that_ended_with_their_server_stays(make_slipway, probe, project):
     slipway = make_slipway()
     app = slipway.deploy(probe())
