@@ -154,13 +154,53 @@ Result<Backend::Endpoint> InstanceLauncher::wait_until_ready(const Subject& subj
   auto answer = wait_for_readiness(question, parts_.clock, stop,
                                    [&](Duration wait) { return exit_of(sandbox, wait); });
   if (!answer) return fail(why_not_ready(std::move(answer).error(), subject));
+  note_endpoint(sandbox, *answer);
+  if (answer->port != question.port) {
+    const MutexLock lock(mutex_);
+    if (const auto at = running_.find(sandbox); at != running_.end())
+      at->second.elsewhere = question;
+  }
+  // It may have answered with its last breath.
+  if (exit_of(sandbox, Duration::zero()))
+    return fail(why_not_ready(
+        {.code = Errc::start_failed, .message = "the app ended before it was ready"}, subject));
+  return answer;
+}
+
+void InstanceLauncher::note_endpoint(const std::string& sandbox,
+                                     const Backend::Endpoint& endpoint) const {
   if (Status kept =
           write_file_atomic(home(sandbox) / endpoint_file,
-                            fmt::format("{}{}\n", answer->port, answer->ipv6 ? " 6" : ""), 0600);
+                            fmt::format("{}{}\n", endpoint.port, endpoint.ipv6 ? " 6" : ""), 0600);
       !kept)
     log_warn("where an instance answers was not noted",
              {{"sandbox", sandbox}, {"error", kept.error().message}});
-  return answer;
+}
+
+bool InstanceLauncher::is_elsewhere(const std::string& sandbox) {
+  const MutexLock lock(mutex_);
+  const auto at = running_.find(sandbox);
+  return at != running_.end() && at->second.elsewhere;
+}
+
+std::optional<Backend::Endpoint> InstanceLauncher::better_endpoint(const std::string& sandbox) {
+  std::optional<ReadinessQuestion> question;
+  {
+    const MutexLock lock(mutex_);
+    if (const auto at = running_.find(sandbox); at != running_.end())
+      question = at->second.elsewhere;
+  }
+  if (!question) return std::nullopt;
+  auto endpoint = answers_at(*question, question->port, 1s);
+  if (!endpoint) return std::nullopt;
+  {
+    const MutexLock lock(mutex_);
+    const auto at = running_.find(sandbox);
+    if (at == running_.end() || at->second.exit) return std::nullopt;
+    at->second.elsewhere.reset();
+  }
+  note_endpoint(sandbox, *endpoint);
+  return endpoint;
 }
 
 std::string InstanceLauncher::log_of(const Subject& subject, std::size_t bytes) const {

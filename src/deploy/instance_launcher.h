@@ -13,6 +13,7 @@
 #include "base/mutex.h"
 #include "deploy/instance_spec.h"
 #include "deploy/links.h"
+#include "deploy/readiness.h"
 #include "engine/engine.h"
 #include "router/route_table.h"
 
@@ -50,10 +51,17 @@ class InstanceLauncher {
                                                            std::stop_token stop);
   // Goes on with an instance that outlived the server: from now on its end is told.
   void adopt(const std::string& sandbox);
+  // That it ended, for who knows it when nobody could be told.
+  void tell_end(const std::string& sandbox, const SandboxExit& exit) { handle_exit(sandbox, exit); }
   // Where an adopted instance answered when it was ready; nothing when it never was, or when its
   // sandbox is gone.
   [[nodiscard]] std::optional<Backend::Endpoint> remembered_endpoint(
       const std::string& sandbox) const;
+  // Whether it answers at a port of its own and might open the one that it was told to use yet.
+  [[nodiscard]] bool is_elsewhere(const std::string& sandbox);
+  // Where it answers at the port that it was told to use, when it did not before: from now on that
+  // one counts. Blocks for a second or two at the most.
+  [[nodiscard]] std::optional<Backend::Endpoint> better_endpoint(const std::string& sandbox);
   // Once its other services have backends. `connect_to` makes connections to the service of a
   // label.
   void join_siblings(const Subject& subject,
@@ -68,10 +76,12 @@ class InstanceLauncher {
  private:
   struct Running {
     std::optional<SandboxExit> exit;
-    std::optional<int> port;  // that it was told to use
+    std::optional<int> port;                       // that it was told to use
+    std::optional<ReadinessQuestion> elsewhere{};  // asked, while it answers at another port
   };
   void watch(const std::string& sandbox, std::optional<int> port);
   void handle_exit(const std::string& sandbox, const SandboxExit& exit);
+  void note_endpoint(const std::string& sandbox, const Backend::Endpoint& endpoint) const;
   [[nodiscard]] Error why_not_ready(Error error, const Subject& subject);
   [[nodiscard]] std::string log_of(const Subject& subject, std::size_t bytes) const;
   [[nodiscard]] std::filesystem::path home(const std::string& sandbox) const;

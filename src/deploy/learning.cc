@@ -6,6 +6,7 @@
 
 #include "deploy/readiness.h"
 #include "deploy/units.h"
+#include "detect/detect.h"
 
 namespace slipway {
 namespace {
@@ -23,6 +24,10 @@ void learn_from_run(Deployment& deployment, const OpenedPort& opened) {
     const int told = expected_port(deployment, unit);
     const std::optional<int> found = opened(unit.label);
     if (!found || *found == told) continue;
+    // It opens the one that it is told as well, only later.
+    if (std::ranges::any_of(unit.service->evidence,
+                            [](const Evidence& each) { return each.fact == listens_on_port; }))
+      continue;
     deployment.findings.push_back(
         {.code = std::string(port_differs),
          .message = labelled(deployment, unit,

@@ -40,6 +40,14 @@ TEST(Learning, AnAppThatListensWhereToldTeachesNothing) {
   EXPECT_FALSE(next.services[0].port);
 }
 
+TEST(Learning, AnAppWhoseCodeListensWhereToldIsOnlyNotThereYet) {
+  Deployment deployment = running();
+  deployment.plan.services[0].evidence = {{.fact = "listens on $PORT"}};
+  learn_from_run(deployment, [](std::string_view) { return 9464; });
+  EXPECT_TRUE(deployment.findings.empty());
+  EXPECT_FALSE(deployment.artifact.port);
+}
+
 TEST(Learning, WhatTheCodeSaysWinsOverWhatWasLearned) {
   Deployment deployment = running();
   learn_from_run(deployment, [](std::string_view) { return 4321; });

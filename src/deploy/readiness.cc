@@ -1,5 +1,8 @@
 #include "deploy/readiness.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -17,24 +20,31 @@ constexpr Duration other_port_patience = 400ms;
 constexpr Duration early_time = 3s, early_pause = 2ms, late_pause = 50ms;
 // To list what listens takes the kernel milliseconds where its table of connections is large.
 constexpr Duration list_interval = 100ms;
+// How long an app may take for its first byte when it is first asked; twice as long the next time.
+constexpr Duration first_answer = 5s;
 
 struct Observation {
-  enum class Kind { refused, not_http, status } kind = Kind::refused;
+  enum class Kind { refused, silent, not_http, status } kind = Kind::refused;
   int status = 0;
 };
 
-Observation look(const ReadinessQuestion& question, int port, bool ipv6) {
+Observation look(const ReadinessQuestion& question, int port, bool ipv6, Duration timeout,
+                 const std::stop_token& stop) {
   auto socket = question.dialer->dial(port, ipv6);
   if (!socket) return {};
-  const auto answer = probe_http(*std::move(socket), question.host, question.health_path, 5s);
+  // Whoever is told to stop does not wait for the answer.
+  const Fd same(::fcntl(socket->get(), F_DUPFD_CLOEXEC, 0));
+  const std::stop_callback on_stop(stop, [&same] { ::shutdown(same.get(), SHUT_RDWR); });
+  const auto answer = probe_http(*std::move(socket), question.host, question.health_path, timeout);
   if (answer) return {Observation::Kind::status, *answer};
-  return {answer.error().code == Errc::corrupt ? Observation::Kind::not_http
-                                               : Observation::Kind::refused};
+  if (answer.error().code == Errc::corrupt) return {Observation::Kind::not_http};
+  if (answer.error().code == Errc::deadline_exceeded) return {Observation::Kind::silent};
+  return {};
 }
 
 bool is_ready(const Observation& seen, std::string_view health_path) {
   if (seen.kind == Observation::Kind::not_http) return true;
-  if (seen.kind == Observation::Kind::refused) return false;
+  if (seen.kind != Observation::Kind::status) return false;
   return is_good_answer(seen.status, health_path);
 }
 
@@ -59,12 +69,21 @@ int expected_port(const Deployment& deployment, const Unit& unit) {
   return expected_port(deployment.options.env, unit);
 }
 
+std::optional<Backend::Endpoint> answers_at(const ReadinessQuestion& question, int port,
+                                            Duration timeout) {
+  for (const bool ipv6 : {false, true})
+    if (is_ready(look(question, port, ipv6, timeout, {}), question.health_path))
+      return Backend::Endpoint{.dialer = question.dialer, .port = port, .ipv6 = ipv6};
+  return std::nullopt;
+}
+
 Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, const Clock& clock,
                                              std::stop_token stop, const ExitWatch& exited) {
   const Deadline deadline = Deadline::after(clock, question.timeout);
   std::optional<Duration> others_since;
   Observation last;
   int last_port = 0;
+  Duration answer_time = first_answer;
   Duration pause = early_pause, next_list = clock.monotonic() + list_interval / 2;
   while (!deadline.passed(clock)) {
     if (stop.stop_requested()) return fail(Errc::canceled, "canceled while starting");
@@ -75,8 +94,14 @@ Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, 
     bool heard = false;
     const auto ask = [&](int port) -> std::optional<Backend::Endpoint> {
       for (const bool ipv6 : {false, true}) {
-        const Observation seen = look(question, port, ipv6);
+        const Duration left = deadline.left(clock);
+        const Observation seen = look(question, port, ipv6, std::min(answer_time, left), stop);
         if (seen.kind == Observation::Kind::refused) continue;
+        if (seen.kind == Observation::Kind::silent) {
+          // What it said when it had its time says more than silence for the rest of it.
+          if (left < answer_time && last_port != 0) return std::nullopt;
+          answer_time *= 2;
+        }
         heard = true;
         last = seen;
         last_port = port;
@@ -106,6 +131,11 @@ Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, 
     error.hint =
         "listen on the port in the environment variable PORT; if it only needs longer, raise "
         "instances.start_timeout";
+  } else if (last.kind == Observation::Kind::silent) {
+    error.message = fmt::format("the app listens on port {}, but did not answer {} within {}",
+                                last_port, question.health_path, waited);
+    error.hint =
+        "it may only be slow: answer before the rest is loaded, or raise instances.start_timeout";
   } else {
     error.message = fmt::format("{} on port {} answered with status {} for {}",
                                 question.health_path, last_port, last.status, waited);

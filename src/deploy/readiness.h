@@ -35,10 +35,16 @@ using ExitWatch = std::function<std::optional<SandboxExit>(Duration wait)>;
 
 // Waits until the app answers and says where. An app that ignores its port is found by what it
 // listens on. Ready means: the health path answers 2xx or 3xx; when that is "/", any HTTP answer; a
-// port that does not speak HTTP is ready when it accepts. Errors: start_failed (ended, or nothing
-// in time; the message says which), canceled.
+// port that does not speak HTTP is ready when it accepts. One that is slow to answer is given more
+// time at each turn. Errors: start_failed (ended, or nothing in time; the message says which),
+// canceled.
 [[nodiscard]] Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question,
                                                            const Clock& clock, std::stop_token stop,
                                                            const ExitWatch& exited);
+
+// Where the app answers at this very port as one that is ready does; nothing when it does not
+// within `timeout`.
+[[nodiscard]] std::optional<Backend::Endpoint> answers_at(const ReadinessQuestion& question,
+                                                          int port, Duration timeout);
 
 }  // namespace slipway

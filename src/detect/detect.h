@@ -15,6 +15,9 @@ struct DetectOptions {
   std::string release, port, health, output, fallback;
 };
 
+// The fact of an app whose code listens at the port in PORT, perhaps beside others.
+inline constexpr std::string_view listens_on_port = "listens on $PORT";
+
 // The plan for a tree. Pure: no network, no execution, no host; the same tree gives the same plan,
 // byte for byte. Always answers: a folder that nothing recognizes has no services and a warning
 // that says what to add.

@@ -1,3 +1,5 @@
+#include "detect/detect.h"
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -393,13 +395,17 @@ void plan_port(const Context& context) {
   if (const SourceFacts* entry = root.source(context.start.entry)) places.push_back(entry);
   if (places.empty() || places.front()->listens.empty())
     for (const SourceFacts* facts : root.sources(Language::javascript)) places.push_back(facts);
+  // It may open a port for metrics beside, with a number of its own: the one it is told wins.
+  for (const SourceFacts* facts : places)
+    for (const Listen& listen : facts->listens)
+      if (listen.from_env)
+        return context.proposal.because(facts->path, listen.line, std::string(listens_on_port));
   for (const SourceFacts* facts : places)
     for (const Listen& listen : facts->listens) {
-      context.proposal.because(facts->path, listen.line,
-                               listen.from_env ? "listens on $PORT"
-                               : listen.port   ? "listens on " + std::to_string(*listen.port)
-                                               : "listens");
-      if (!listen.from_env && listen.port) {
+      context.proposal.because(
+          facts->path, listen.line,
+          listen.port ? "listens on " + std::to_string(*listen.port) : "listens");
+      if (listen.port) {
         service.port = listen.port;
         context.proposal.warn("port_ignored",
                               "listens on " + std::to_string(*listen.port) +
