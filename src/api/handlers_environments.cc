@@ -130,8 +130,9 @@ Result<ApiResponse> restart_environment(const ApiContext& context, ApiCall& call
 Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const json::value body, call.body_json());
   std::int64_t instances = 0;
+  bool force = false;
   JsonReader reader(body);
-  reader.require("instances").read("instances", instances);
+  reader.require("instances").read("instances", instances).read("force", force);
   if (instances < 1 || instances > most_instances)
     reader.wrong("instances", fmt::format("a number from 1 to {}", most_instances));
   SLIPWAY_TRY(const Serving now, serving(context, call));
@@ -142,6 +143,7 @@ Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) 
                             now.deployment.id.str()),
                 "static sites need no scaling");
   const auto wanted = static_cast<std::uint32_t>(instances);
+  if (!force) SLIPWAY_CHECK(context.crews.check_fits(now.deployment, wanted));
   SLIPWAY_TRY(const EnvironmentState state,
               context.release_store.update_environment(
                   call.by, now.release.project, now.release.environment,

@@ -313,7 +313,8 @@ json::object schemas() {
                                       {"dry_run", schema("boolean")}})},
       {"RollbackRequest",
        object_of({{"to", or_null("integer")}, {"message", text}, {"restore", or_null("string")}})},
-      {"ScaleRequest", object_of({{"instances", number}}, {"instances"})},
+      {"ScaleRequest",
+       object_of({{"instances", number}, {"force", schema("boolean")}}, {"instances"})},
       {"Rollout",
        object_of(
            {{"id", text},

@@ -198,10 +198,13 @@ void Server::Parts::make_releases() {
                    .names = *names,
                    .environments = *environments,
                    .volumes = *volumes,
-                   .wanted = [this](std::string_view project, std::string_view environment_name) {
-                     const auto state = stores.releases->environment(project, environment_name);
-                     return state ? state->instances : 0;
-                   }});
+                   .wanted =
+                       [this](std::string_view project, std::string_view environment_name) {
+                         const auto state = stores.releases->environment(project, environment_name);
+                         return state ? state->instances : 0;
+                       },
+                   .machine_memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                                           static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE))});
   releases = std::make_unique<Releases>(
       Releases::Parts{.settings = settings,
                       .clock = clock,

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 struct CrewArguments {
   std::optional<std::string> project, count, environment;
-  bool no_wait = false;
+  bool no_wait = false, force = false;
 };
 
 // Until the server did what was asked of the instances; the environment then.
@@ -99,10 +99,13 @@ Action define_scale(Arguments& arguments, CommonOptions& common) {
                        Presence::required);
   arguments.positional("N", own->count, "so many instances of each web service", ValueKind::text,
                        Presence::required);
+  arguments.flag("--force", own->force, "also when they do not fit into the machine's memory");
   declare(arguments, common, *own);
   return [own](Context& context) -> Result<int> {
     SLIPWAY_TRY(const int count, parse_count("N", *own->count));
-    return change(context, *own, "scale", {{"instances", count}});
+    json::object body{{"instances", count}};
+    if (own->force) body["force"] = true;
+    return change(context, *own, "scale", std::move(body));
   };
 }
 

@@ -210,6 +210,26 @@ Status Crews::scale(const Release& release, const Deployment& deployment, std::u
   return state_->complete(crew, instances, stop);
 }
 
+Status Crews::check_fits(const Deployment& deployment, std::uint32_t instances) const {
+  const std::uint64_t all = state_->parts.machine_memory_bytes;
+  const std::uint64_t each = state_->parts.settings.instances.limits.memory_bytes;
+  if (all == 0 || each == 0) return {};
+  std::uint64_t web = 0, workers = 0;
+  const Deployment whole = with_all_units(deployment);
+  for (const Unit& unit : units_of(whole))
+    if (unit.has_instance()) ++(unit.is_routed() ? web : workers);
+  if (web == 0 || (web * instances + workers) * each <= all) return {};
+  const std::uint64_t places = all / each;
+  const std::uint64_t most =
+      std::max<std::uint64_t>(places > workers ? (places - workers) / web : 0, 1);
+  return fail(Errc::failed_precondition,
+              fmt::format("{} instances of {} each do not fit into this machine's {}",
+                          web * instances + workers, format_bytes(each), format_bytes(all)),
+              fmt::format("{} would fit; with --force they are started all the same, and "
+                          "instances.memory says what each may take",
+                          most));
+}
+
 Status Crews::replace(const Release& release, const Deployment& deployment, std::stop_token stop) {
   const std::shared_ptr<const CrewPlan> plan = State::plan_of(release, deployment);
   SLIPWAY_CHECK(plan->verified);

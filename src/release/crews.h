@@ -49,6 +49,7 @@ class Crews {
     // How many of each web service an environment is to have, when it has been said; 0: the
     // setting. May be empty.
     std::function<std::uint32_t(std::string_view project, std::string_view environment)> wanted{};
+    std::uint64_t machine_memory_bytes = 0;  // 0: not known
   };
   explicit Crews(Parts parts);
   ~Crews();  // stops its threads; the instances go on
@@ -79,6 +80,9 @@ class Crews {
   // Starts as many of each web service as `instances` says, or stops what is too many.
   [[nodiscard]] Status scale(const Release& release, const Deployment& deployment,
                              std::uint32_t instances, std::stop_token stop);
+  // Whether so many of each web service, with the memory that each may take, fit into the machine.
+  // Errors: failed_precondition, which says how many would.
+  [[nodiscard]] Status check_fits(const Deployment& deployment, std::uint32_t instances) const;
   // New instances first, then the old ones drain, one by one; for `slipway restart`. A worker is
   // stopped before its successor starts.
   [[nodiscard]] Status replace(const Release& release, const Deployment& deployment,

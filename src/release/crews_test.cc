@@ -207,6 +207,27 @@ TEST_F(CrewsTest, CancelingAStartEndsIt) {
   EXPECT_TRUE(w.engine.running().empty());
 }
 
+TEST_F(CrewsTest, SaysHowManyWouldFit) {
+  add_worker();
+  w.settings.instances.limits.memory_bytes = 512u << 20;
+  const Crews small({.settings = w.settings,
+                     .clock = w.clock,
+                     .engine = w.engine,
+                     .repository = *w.repository,
+                     .layers = w.layers,
+                     .builder = w.builder,
+                     .names = w.names,
+                     .environments = w.environments,
+                     .volumes = volumes,
+                     .machine_memory_bytes = 4ull << 30});
+  EXPECT_TRUE(small.check_fits(deployment, 7));
+  const Status refused = small.check_fits(deployment, 8);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::failed_precondition);
+  EXPECT_TRUE(refused.error().hint.starts_with("7 would fit")) << refused.error().hint;
+  EXPECT_TRUE(crews->check_fits(deployment, 99)) << "a machine of unknown size";
+}
+
 TEST_F(CrewsTest, RunsWorkersWhateverThePreviewWasAskedFor) {
   add_worker();
   ASSERT_TRUE(start());
