@@ -155,6 +155,7 @@ Result<int> Alerts::test(std::string_view project, const AlertId& id) {
 void Alerts::tell(const ReleaseAlert& alert) {
   const Rollout& rollout = alert.rollout;
   const Timestamp now = parts_.clock.now();
+  std::vector<AlertDelivery> deliveries;
   auto told = [&]() -> Status {
     SLIPWAY_TRY(const std::vector<AlertSubscription> all, parts_.store.list(rollout.project));
     json::array evidence;
@@ -170,7 +171,6 @@ void Alerts::tell(const ReleaseAlert& alert) {
          {"evidence", std::move(evidence)},
          {"rollout", to_json(rollout)},
          {"rollout_url", fmt::format("{}/v1/rollouts/{}", parts_.server_url, rollout.id.str())}});
-    std::vector<AlertDelivery> deliveries;
     for (const AlertSubscription& each : all) {
       if (!each.wants(alert.event, rollout.environment)) continue;
       deliveries.push_back({.id = "msg_" + random_id(),
@@ -189,6 +189,10 @@ void Alerts::tell(const ReleaseAlert& alert) {
   {
     const MutexLock lock(mutex_);
     ++told_;
+    if (!told && unqueued_.size() + deliveries.size() <= AlertStore::most_waiting) {
+      unqueued_.insert(unqueued_.end(), deliveries.begin(), deliveries.end());
+      queue_again_at_ = now + retry_delay(1);
+    }
   }
   changed_.notify_one();
 }
@@ -198,6 +202,19 @@ Result<std::string> Alerts::secret_of(const AlertSubscription& of) const {
   const ReaderLock held(parts_.box.in_use());
   SLIPWAY_TRY(const AlertSubscription now, parts_.store.get(of.project, of.id));
   return parts_.box.unseal(now.sealed_secret, context_of(now));
+}
+
+void Alerts::queue_again() {
+  std::vector<AlertDelivery> waiting;
+  {
+    const MutexLock lock(mutex_);
+    if (unqueued_.empty() || parts_.clock.now() < queue_again_at_) return;
+    waiting.swap(unqueued_);
+  }
+  if (parts_.store.enqueue(waiting)) return;
+  const MutexLock lock(mutex_);
+  unqueued_.insert(unqueued_.begin(), waiting.begin(), waiting.end());
+  queue_again_at_ = parts_.clock.now() + retry_delay(1);
 }
 
 Result<int> Alerts::post(const AlertSubscription& to, std::string_view id,
@@ -218,33 +235,70 @@ Result<int> Alerts::post(const AlertSubscription& to, std::string_view id,
   return answer.status;
 }
 
-Result<bool> Alerts::attempt(const AlertStore::Due& due) {
+Alerts::Outcome Alerts::send(const AlertStore::Due& due) const {
   const Result<int> status = post(due.subscription, due.delivery.id, due.delivery.body);
-  const Timestamp now = parts_.clock.now();
+  Outcome out{.at = parts_.clock.now()};
   if (status && *status >= 200 && *status < 300) {
-    SLIPWAY_CHECK(parts_.store.conclude(due.delivery, now, fmt::format("delivered ({})", *status)));
-    return true;
+    out.kind = Outcome::Kind::delivered;
+    out.text = fmt::format("delivered ({})", *status);
+    return out;
   }
-  const std::string error =
+  out.text =
       status ? fmt::format("it answered {}", *status) : sanitize_line(status.error().message);
-  const Timestamp again = now + retry_delay(due.delivery.attempts + 1);
-  if (status == 410 || again > due.delivery.created_at + give_up_after) {
+  out.again = out.at + retry_delay(due.delivery.attempts + 1);
+  if (status == 410 || out.again > due.delivery.created_at + give_up_after) {
     log_warn("an alert was given up", {{"subscription", due.subscription.id.str()},
                                        {"project", due.subscription.project},
                                        {"event", due.delivery.event},
-                                       {"error", error}});
-    SLIPWAY_CHECK(parts_.store.conclude(due.delivery, now, "given up: " + error));
-    return false;
+                                       {"error", out.text}});
+    out.kind = Outcome::Kind::given_up;
+    out.text = "given up: " + out.text;
   }
-  SLIPWAY_CHECK(parts_.store.postpone(due.delivery, now, again, error));
-  return false;
+  return out;
+}
+
+Status Alerts::record(const AlertStore::Due& due, const Outcome& outcome) {
+  if (outcome.kind == Outcome::Kind::postponed)
+    return parts_.store.postpone(due.delivery, outcome.at, outcome.again, outcome.text);
+  return parts_.store.conclude(due.delivery, outcome.at, outcome.text);
+}
+
+bool Alerts::rests(const AlertStore::Due& due, Timestamp now) const {
+  const auto known = unrecorded_.find(due.delivery.id);
+  return known != unrecorded_.end() && known->second.next > now;
+}
+
+Result<bool> Alerts::attempt(const AlertStore::Due& due) {
+  std::optional<Outcome> known;
+  {
+    const MutexLock lock(mutex_);
+    if (const auto at = unrecorded_.find(due.delivery.id); at != unrecorded_.end())
+      known = at->second.outcome;
+  }
+  const Outcome outcome = known ? *std::move(known) : send(due);
+  const Status recorded = record(due, outcome);
+  const MutexLock lock(mutex_);
+  if (recorded) {
+    unrecorded_.erase(due.delivery.id);
+    return outcome.kind == Outcome::Kind::delivered;
+  }
+  Unrecorded& waits = unrecorded_[due.delivery.id];
+  waits.outcome = outcome;
+  waits.next = parts_.clock.now() + retry_delay(++waits.tries);
+  return fail(recorded.error());
 }
 
 Result<std::size_t> Alerts::deliver_due() {
+  queue_again();
   std::size_t delivered = 0;
+  const Timestamp now = parts_.clock.now();
   SLIPWAY_TRY(const std::vector<AlertStore::Due> due,
-              parts_.store.due(parts_.clock.now(), AlertStore::most_waiting));
+              parts_.store.due(now, AlertStore::most_waiting));
   for (const AlertStore::Due& each : due) {
+    {
+      const MutexLock lock(mutex_);
+      if (rests(each, now)) continue;
+    }
     SLIPWAY_TRY(const bool done, attempt(each));
     if (done) ++delivered;
   }
@@ -273,6 +327,9 @@ void Alerts::work() {
   MutexLock lock(mutex_);
   while (!stopping_) {
     const std::uint64_t told = told_;
+    lock.unlock();
+    queue_again();
+    lock.lock();
     const Timestamp now = parts_.clock.now();
     const auto due = parts_.store.due(now, worker_count + batch);
     const auto next = parts_.store.next_due();
@@ -280,7 +337,7 @@ void Alerts::work() {
       log_error("alerts cannot be read",
                 {{"error", due ? next.error().message : due.error().message}});
     const auto free = [&](const AlertStore::Due& each) SLIPWAY_REQUIRES(mutex_) {
-      return !in_flight_.contains(each.subscription.id);
+      return !in_flight_.contains(each.subscription.id) && !rests(each, now);
     };
     if (due) {
       if (const auto found = std::ranges::find_if(*due, free); found != due->end()) {
@@ -300,8 +357,10 @@ void Alerts::work() {
     const auto news = [&]() SLIPWAY_REQUIRES(mutex_) { return stopping_ || told_ != told; };
     if (!next) {
       changed_.wait_for(mutex_, 10s, news);
-    } else if (!*next) {
+    } else if (!*next && unqueued_.empty()) {
       changed_.wait(mutex_, news);  // nothing waits: no wake-ups
+    } else if (!*next) {
+      changed_.wait_for(mutex_, retry_delay(1), news);
     } else {
       // What is due already is in another thread's hands, which tells when it is done.
       changed_.wait_for(mutex_, std::clamp<Duration>(**next - now, 1s, 10min), news);

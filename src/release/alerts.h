@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -70,7 +71,8 @@ class Alerts {
   // Threads that deliver; without them deliver_due() does.
   void start();
   void stop();
-  // Tries everything that is due, once; how many were delivered.
+  // Tries everything that is due, once; how many were delivered. A message whose outcome could not
+  // be recorded is not sent again: only the record is tried again, at growing intervals.
   [[nodiscard]] Result<std::size_t> deliver_due();
 
   // How long after its `attempts`-th failure a message is tried again.
@@ -84,14 +86,35 @@ class Alerts {
   // Sends it and records what became of it. Whether it was delivered.
   [[nodiscard]] Result<bool> attempt(const AlertStore::Due& due);
   [[nodiscard]] Result<std::string> secret_of(const AlertSubscription& of) const;
+  // What became of a message.
+  struct Outcome {
+    enum class Kind { delivered, given_up, postponed } kind = Kind::postponed;
+    std::string text;
+    Timestamp at{}, again{};
+  };
+  [[nodiscard]] Outcome send(const AlertStore::Due& due) const;
+  [[nodiscard]] Status record(const AlertStore::Due& due, const Outcome& outcome);
+  // Whether the record of its outcome waits for a better time.
+  [[nodiscard]] bool rests(const AlertStore::Due& due, Timestamp now) const
+      SLIPWAY_REQUIRES(mutex_);
+  // What a full disk kept from being queued is queued as soon as it can be.
+  void queue_again();
   [[nodiscard]] Result<int> post(const AlertSubscription& to, std::string_view id,
                                  std::string_view body) const;
 
   Parts parts_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar changed_;
   std::set<AlertId> in_flight_ SLIPWAY_GUARDED_BY(mutex_);
   std::uint64_t told_ SLIPWAY_GUARDED_BY(mutex_) = 0;  // grows with every message
+  struct Unrecorded {
+    Outcome outcome;
+    std::int64_t tries = 0;
+    Timestamp next{};
+  };
+  std::map<std::string, Unrecorded> unrecorded_ SLIPWAY_GUARDED_BY(mutex_);  // by the message's id
+  std::vector<AlertDelivery> unqueued_ SLIPWAY_GUARDED_BY(mutex_);
+  Timestamp queue_again_at_ SLIPWAY_GUARDED_BY(mutex_){};
   bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;
 };

@@ -20,12 +20,14 @@ using namespace std::chrono_literals;
 struct Receiver {
   std::mutex mutex;
   std::vector<std::string> messages;
+  std::function<void()> before_answer;                     // set while nothing is sent
   std::string answer = "HTTP/1.1 204 No Content\r\n\r\n";  // under the mutex, like the messages
   testing::ScriptedServer server{[this](testing::RawPeer& peer, int) {
     std::string message = peer.read_message();
     const std::lock_guard lock(mutex);
     if (message.empty()) return;
     messages.push_back(std::move(message));
+    if (before_answer) before_answer();
     peer.send(answer);
   }};
   [[nodiscard]] std::string url() const {
@@ -95,6 +97,13 @@ struct World {
          .evidence = {{.metric = "errors", .says = "worse", .e_value = 900, .threshold = 444}}});
     alerts->tell({.event = std::move(event), .rollout = rollout, .url = "http://shop.localhost"});
   }
+  // As a disk that cannot be written to, until it is shown again.
+  void hide_queue() const {
+    EXPECT_TRUE(stores.database->session().execute("ALTER TABLE alert_delivery RENAME TO hidden"));
+  }
+  void show_queue() const {
+    EXPECT_TRUE(stores.database->session().execute("ALTER TABLE hidden RENAME TO alert_delivery"));
+  }
   std::size_t waiting(const AlertId& id) { return stores.alerts->waiting(id).value(); }
 };
 
@@ -121,6 +130,32 @@ TEST(Alerts, DeliversAMessageWithTheEvidenceAndAGoodSignature) {
   EXPECT_EQ(data.at("rollout").at("to").as_int64(), 4);
   EXPECT_EQ(w.waiting(added.subscription.id), 0U);
   EXPECT_EQ(w.alerts->list("shop").value().front().last_result, "delivered (204)");
+}
+
+TEST(Alerts, AnOutcomeThatCannotBeRecordedSendsNothingTwice) {
+  World w;
+  const Alerts::Added added = w.add();
+  w.tell();
+  w.receiver.before_answer = [&w] { w.hide_queue(); };
+  EXPECT_FALSE(w.alerts->deliver_due());
+  w.receiver.before_answer = {};
+  w.show_queue();
+  EXPECT_EQ(w.alerts->deliver_due().value(), 0U) << "the record rests for a while, too";
+  w.clock.advance(Alerts::retry_delay(1));
+  EXPECT_EQ(w.alerts->deliver_due().value(), 1U);
+  EXPECT_EQ(w.receiver.got().size(), 1U);
+  EXPECT_EQ(w.waiting(added.subscription.id), 0U);
+}
+
+TEST(Alerts, WhatCannotBeQueuedIsQueuedLater) {
+  World w;
+  std::ignore = w.add();
+  w.hide_queue();
+  w.tell();
+  w.show_queue();
+  w.clock.advance(Alerts::retry_delay(1));
+  EXPECT_EQ(w.alerts->deliver_due().value(), 1U);
+  EXPECT_EQ(w.receiver.got().size(), 1U);
 }
 
 // The example of the Standard Webhooks specification's reference libraries.
