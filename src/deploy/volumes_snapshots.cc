@@ -174,7 +174,10 @@ Status Volumes::restore(std::string_view project, std::string_view environment,
   }
   SLIPWAY_CHECK(fsync_directory(home));
   SLIPWAY_CHECK(state_->finish_restores(home));
-  return fsync_directory(home / "snapshots");
+  SLIPWAY_CHECK(fsync_directory(home / "snapshots"));
+  if (Status trimmed = state_->trim(home); !trimmed)
+    log_warn("old snapshots were not removed", {{"error", trimmed.error().message}});
+  return {};
 }
 
 Status Volumes::remove_snapshot(std::string_view project, std::string_view environment,

@@ -218,6 +218,19 @@ TEST_F(VolumesTest, OldSnapshotsGoAndUnknownOnesAreErrors) {
   EXPECT_EQ(volumes.snapshots("shop", "production").value().size(), 1u);
 }
 
+TEST_F(VolumesTest, WhatARestoreKeepsCountsToo) {
+  layer("source-1", {{"data/x", "1"}});
+  settings.volumes.keep_snapshots = 2;
+  ASSERT_TRUE(binds("production", {"data"}, {"source-1"}));
+  std::string newest = volumes.snapshot("shop", "production", "").value()->id;
+  for (int i = 0; i < 4; ++i) {
+    clock.advance(1s);
+    ASSERT_TRUE(volumes.restore("shop", "production", newest));
+    newest = volumes.snapshots("shop", "production").value().front().id;
+  }
+  EXPECT_EQ(volumes.snapshots("shop", "production").value().size(), 2u);
+}
+
 TEST_F(VolumesTest, WhatAKilledProcessLeftIsTakenAwayOrFinished) {
   layer("source-1", {{"data/x", "1"}});
   ASSERT_TRUE(binds("production", {"data"}, {"source-1"}));

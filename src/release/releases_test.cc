@@ -140,6 +140,38 @@ TEST(RollingBack, WhileWatchedFlipsToTheWarmRelease) {
   EXPECT_TRUE(w.crews->instances({"shop", "production", 2}).empty());
 }
 
+TEST(RollingBack, ARestoreWhoseReleaseDoesNotStartLeavesTheOtherServing) {
+  ReleaseWorld w;
+  w.live(w.app_of("1"));
+  w.live(w.app_of("2"));
+  const std::string snapshot = w.snapshot();
+  w.engine.fail_next_start({.code = Errc::start_failed, .message = "no"});
+  const Rollout failed =
+      w.over(w.releases->roll_back(w.ann, "shop", "production", {}, "", snapshot)->id);
+  EXPECT_EQ(failed.state, RolloutState::failed);
+  EXPECT_EQ(failed.error->phase, "start");
+  EXPECT_EQ(w.production().current, 2);
+  EXPECT_TRUE(w.comes_to_run(2));
+  EXPECT_EQ(w.shows("shop.localhost"), "app");
+}
+
+TEST(RollingBack, ARestoreThatIsCanceledLeavesTheOtherServing) {
+  ReleaseWorld w;
+  w.live(w.app_of("1"));
+  w.live(w.app_of("2"));
+  const std::string snapshot = w.snapshot();
+  w.engine.map_port(default_port, 0);  // nothing answers
+  const Rollout back = w.releases->roll_back(w.ann, "shop", "production", {}, "", snapshot).value();
+  w.until(back.id, [](const Rollout& seen) {
+    return !seen.steps.empty() && seen.steps.back().name == "start";
+  });
+  EXPECT_TRUE(w.instances(2).empty());
+  EXPECT_EQ(w.releases->cancel(w.ann, back.id, "no")->state, RolloutState::canceled);
+  w.engine.map_port(default_port, w.app.port());
+  EXPECT_TRUE(w.comes_to_run(2));
+  EXPECT_EQ(w.production().current, 2);
+}
+
 TEST(RollingBack, ToNothingSaysSo) {
   ReleaseWorld w;
   EXPECT_EQ(w.releases->roll_back(w.ann, "shop", "production", {}, "").error().code,
@@ -163,6 +195,47 @@ TEST(RollingBack, ACanaryIsTakenBackFirst) {
   EXPECT_EQ(w.releases->rollout(canary.id)->state, RolloutState::canceled);
   EXPECT_EQ(back.state, RolloutState::done) << back.reason;
   EXPECT_EQ(w.site_of("shop.localhost"), one.id);
+}
+
+TEST(Watching, ADiskThatIsFullMeanwhileLeavesTheOldReleaseRunningNoLonger) {
+  ReleaseWorld w;
+  w.live(w.app_of("1"));
+  const Rollout next = w.promote(w.app_of("2")).value();
+  w.at(next.id, RolloutState::watching);
+  w.hide("rollout");
+  w.clock.advance(w.settings.releases.bake);
+  w.pass(20);
+  w.clock.advance(w.settings.releases.bake);
+  w.pass(20);
+  w.show("rollout");
+  const Rollout done = w.baked(next.id);
+  EXPECT_EQ(done.state, RolloutState::done) << done.reason;
+  EXPECT_TRUE(w.instances(1).empty());
+  EXPECT_EQ(w.production().previous, 0);
+  EXPECT_EQ(w.instances(2).size(), 1u);
+}
+
+TEST(Switching, RoutesThatCannotBeChangedAreTriedAgain) {
+  ReleaseWorld w;
+  w.live(w.preview("one"));
+  DeployOptions options;
+  options.release = "./migrate";
+  const Deployment app = w.app_of("2", options);
+  // From the release command on, nobody can read what is to be shown.
+  w.engine.on_step([&](const SandboxSpec&, const StepRunner::OutputSink&,
+                       std::stop_token) -> Result<StepRunner::Outcome> {
+    w.hide("deployment");
+    return StepRunner::Outcome{};
+  });
+  const Rollout next = w.promote(app).value();
+  w.at(next.id, RolloutState::watching);
+  w.pass(20);
+  EXPECT_EQ(w.production().current, 2);
+  EXPECT_EQ(w.shows("shop.localhost"), "site");
+  w.show("deployment");
+  w.pass(1);
+  EXPECT_TRUE(w.comes_to_show("shop.localhost", "app"));
+  EXPECT_EQ(w.baked(next.id).state, RolloutState::done);
 }
 
 TEST(Canary, WithoutTrafficItHolds) {

@@ -76,9 +76,11 @@ Status RolloutDriver::go() {
   return drain();
 }
 
-Status RolloutDriver::drain() {
+Status RolloutDriver::drain(std::string_view reason) {
   if (rollout_.from != 0 && rollout_.from != rollout_.to) {
-    SLIPWAY_CHECK(begin_step("drain", fmt::format("release {}", rollout_.from)));
+    SLIPWAY_CHECK(insist("the drain", [&] {
+      return begin_step("drain", fmt::format("release {}", rollout_.from));
+    }));
     shared_.leaving(rollout_.from);
     if (Status stopped = parts_.crews.stop(old_key(), parts_.settings.releases.drain); !stopped)
       log_warn("a release's instances were not stopped",
@@ -97,6 +99,7 @@ Status RolloutDriver::drain() {
     return record([&](Rollout& change) -> Status {
       end_step(change, "done");
       change.state = RolloutState::done;
+      if (!reason.empty()) change.reason = reason;
       change.ended_at = parts_.clock.now();
       return {};
     });
@@ -115,8 +118,18 @@ void RolloutDriver::end(const Error& why) {
   const bool stopped = stop_.stop_requested();
   if (stopped) ending = ending_();
   if (stopped && ending.kind == Ending::Kind::leave) return;
-  if (stopped && ending.kind == Ending::Kind::superseded) return;
   const bool switched = rollout_.state == RolloutState::watching;
+  // A restore stopped what serves. Whatever ends before the switch starts it again.
+  bool serves = switched || !rollout_.restore || rollout_.from == 0;
+  const auto serve = [&] {
+    if (std::exchange(serves, true)) return;
+    start_again(rollout_.from);
+  };
+  if (stopped && ending.kind == Ending::Kind::superseded) {
+    // Whoever took over goes on meanwhile, unless it is about that release itself.
+    if (!serves) shared_.leaving(rollout_.from);
+    return serve();
+  }
   if (stopped && switched) {
     if (Status back = take_back(ending.by, ending.reason, {}); !back)
       log_error("a release was not taken back",
@@ -124,28 +137,37 @@ void RolloutDriver::end(const Error& why) {
     return;
   }
   if (error.phase.empty() && !rollout_.steps.empty()) error.phase = rollout_.steps.back().name;
-  record_end([&] {
-    return record([&](Rollout& change) -> Status {
-      end_step(change, stopped ? "canceled" : "failed");
-      change.ended_at = parts_.clock.now();
-      if (stopped) {
-        change.state = RolloutState::canceled;
-        change.reason = ending.reason;
-      } else if (switched) {
-        // All traffic goes to it already; what failed came after.
-        change.state = RolloutState::done;
-        change.reason = error.message;
-      } else {
-        change.state = RolloutState::failed;
-        change.reason = error.message;
-        change.error = error;
-      }
-      return {};
-    });
-  });
+  // All traffic goes to it already; what failed came after. What served before is let go, but not
+  // while routes lead to it.
+  if (switched && publish()) {
+    std::ignore = drain(error.message);
+    return;
+  }
+  record_end(
+      [&] {
+        return record([&](Rollout& change) -> Status {
+          end_step(change, stopped ? "canceled" : "failed");
+          change.ended_at = parts_.clock.now();
+          if (stopped) {
+            change.state = RolloutState::canceled;
+            change.reason = ending.reason;
+          } else if (switched) {
+            change.state = RolloutState::done;
+            change.reason = error.message;
+          } else {
+            change.state = RolloutState::failed;
+            change.reason = error.message;
+            change.error = error;
+          }
+          return {};
+        });
+      },
+      serve);
   if (switched) return;
+  if (!serves) shared_.leaving(rollout_.from);
+  serve();
   shared_.routes.clear_canary(rollout_.project, rollout_.environment);
-  if (auto published = shared_.routes.publish(rollout_.project, rollout_.environment); !published)
+  if (Status published = publish(); !published)
     log_error("an environment's routes were not changed",
               {{"rollout", rollout_.id.str()}, {"error", published.error().message}});
   const auto state = parts_.store.environment(rollout_.project, rollout_.environment);
@@ -167,25 +189,50 @@ void RolloutDriver::end(const Error& why) {
                                     parts_.settings.releases.keep);
 }
 
-void RolloutDriver::record_end(const std::function<Status()>& write) {
+bool RolloutDriver::server_ends() const {
+  return stop_.stop_requested() && ending_().kind == Ending::Kind::leave;
+}
+
+Status RolloutDriver::insist(std::string_view what, const std::function<Status()>& work) {
+  std::string said;
   for (std::uint64_t seen = shared_.ticker.now();;) {
-    const Status written = write();
-    over_ = written.has_value();
-    if (written) return;
-    if (written.error().code != Errc::disk_full && written.error().code != Errc::io) {
-      // Whoever took over has ended it.
-      if (written.error().code != Errc::failed_precondition)
-        log_error("the end of a rollout was not recorded",
-                  {{"rollout", rollout_.id.str()}, {"error", written.error().message}});
-      over_ = true;
-      return;
-    }
-    log_error("the end of a rollout cannot be recorded yet",
-              {{"rollout", rollout_.id.str()}, {"error", written.error().message}});
-    if (stop_.stop_requested() && ending_().kind == Ending::Kind::leave) return;
-    // Whoever cancels it waits for us, so the stop is no reason to give up.
+    Status done = work();
+    if (done) return done;
+    const Error& error = done.error();
+    if (error.code != Errc::disk_full && error.code != Errc::io && error.code != Errc::unavailable)
+      return done;
+    if (std::exchange(said, error.message) != error.message)
+      log_error("a rollout cannot go on yet",
+                {{"rollout", rollout_.id.str()}, {"what", what}, {"error", error.message}});
+    if (server_ends()) return fail(Errc::canceled, "the server ends");
+    // Whoever cancels it waits for us, so another stop is no reason to give up.
     shared_.ticker.wait(seen, {});
   }
+}
+
+void RolloutDriver::record_end(const std::function<Status()>& write,
+                               const std::function<void()>& meanwhile) {
+  bool first = true;
+  const Status written = insist("its end is not recorded", [&] {
+    Status done = write();
+    if (!done && std::exchange(first, false) && meanwhile) meanwhile();
+    return done;
+  });
+  if (!written && written.error().code == Errc::canceled) return;
+  over_ = true;
+  // Whoever took over has ended it.
+  if (!written && written.error().code != Errc::failed_precondition)
+    log_error("the end of a rollout was not recorded",
+              {{"rollout", rollout_.id.str()}, {"error", written.error().message}});
+}
+
+Status RolloutDriver::publish(std::int64_t* micros) {
+  return insist("its routes are not changed", [&]() -> Status {
+    SLIPWAY_TRY(const std::int64_t took,
+                shared_.routes.publish(rollout_.project, rollout_.environment));
+    if (micros != nullptr) *micros = took;
+    return {};
+  });
 }
 
 Status RolloutDriver::record(const Change& change) {

@@ -64,9 +64,18 @@ class RolloutDriver {
   [[nodiscard]] Status load();
   [[nodiscard]] Status go();
   void end(const Error& why);
-  [[nodiscard]] Status drain();
-  // Repeats until the database takes it, as a full disk may keep it from doing so for a while.
-  void record_end(const std::function<Status()>& write);
+  // Lets go of what served before; then the rollout is done. `reason`: what went wrong after the
+  // switch.
+  [[nodiscard]] Status drain(std::string_view reason = {});
+  // Repeats what a full disk or a database that cannot be reached keeps from working for a while, a
+  // tick apart. Other errors are returned at once; canceled when the server ends.
+  [[nodiscard]] Status insist(std::string_view what, const std::function<Status()>& work);
+  // Writes the end of the rollout. `meanwhile` is called once, before it waits to try again.
+  void record_end(const std::function<Status()>& write,
+                  const std::function<void()>& meanwhile = {});
+  [[nodiscard]] bool server_ends() const;
+  // Routes as the record says.
+  [[nodiscard]] Status publish(std::int64_t* micros = nullptr);
 
   // -- rollout_steps.cc: what comes before the switch
   [[nodiscard]] Status verify() const;

@@ -60,14 +60,8 @@ Status RolloutDriver::restore() {
   // Nothing may run on the volumes meanwhile.
   if (rollout_.from != 0) SLIPWAY_CHECK(parts_.crews.stop(old_key(), 5s));
   SLIPWAY_CHECK(parts_.crews.stop(key(), 5s));
-  if (Status restored =
-          parts_.volumes.restore(rollout_.project, rollout_.environment, *rollout_.restore);
-      !restored) {
-    // What served goes on serving.
-    start_again(rollout_.from);
-    std::ignore = shared_.routes.publish(rollout_.project, rollout_.environment);
-    return restored;
-  }
+  // When this or what follows fails, end() starts again what served.
+  SLIPWAY_CHECK(parts_.volumes.restore(rollout_.project, rollout_.environment, *rollout_.restore));
   return record([&](Rollout& change) -> Status {
     end_step(change, "done");
     return {};

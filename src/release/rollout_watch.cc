@@ -145,31 +145,29 @@ Status RolloutDriver::switch_over() {
     return {};
   }));
   shared_.routes.clear_canary(rollout_.project, rollout_.environment);
-  auto published = shared_.routes.publish(rollout_.project, rollout_.environment);
-  if (!published) {
-    // The record says that it serves: what is left is to try again.
-    log_error("an environment's routes were not changed",
-              {{"rollout", rollout_.id.str()}, {"error", published.error().message}});
-    return fail(std::move(published).error());
-  }
+  // The record says that it serves: until the routes do, it is tried again.
+  std::int64_t micros = 0;
+  SLIPWAY_CHECK(publish(&micros));
   const Duration took = parts_.clock.monotonic() - begun;
   // Kept warm, it answers; its workers would work beside the new ones.
   if (rollout_.from != 0 && rollout_.from != rollout_.to)
     if (Status stopped = parts_.crews.stop_workers(old_key()); !stopped)
       log_warn("a release's workers were not stopped",
                {{"rollout", rollout_.id.str()}, {"error", stopped.error().message}});
-  SLIPWAY_CHECK(record([&](Rollout& change) -> Status {
-    change.switch_micros = *published;
-    const auto ms = std::chrono::round<std::chrono::milliseconds>(took).count();
-    change.steps.push_back({.name = "switch",
-                            .state = "done",
-                            .started_ms = std::chrono::round<std::chrono::milliseconds>(
-                                              parts_.clock.now() - change.created_at)
-                                              .count() -
-                                          ms,
-                            .took_ms = ms,
-                            .detail = fmt::format("release {}", change.to)});
-    return {};
+  SLIPWAY_CHECK(insist("its switch is not recorded", [&] {
+    return record([&](Rollout& change) -> Status {
+      change.switch_micros = micros;
+      const auto ms = std::chrono::round<std::chrono::milliseconds>(took).count();
+      change.steps.push_back({.name = "switch",
+                              .state = "done",
+                              .started_ms = std::chrono::round<std::chrono::milliseconds>(
+                                                parts_.clock.now() - change.created_at)
+                                                .count() -
+                                            ms,
+                              .took_ms = ms,
+                              .detail = fmt::format("release {}", change.to)});
+      return {};
+    });
   }));
   log_info("release switched", {{"project", rollout_.project},
                                 {"environment", rollout_.environment},
@@ -187,27 +185,37 @@ Status RolloutDriver::watch() {
   if (!watch_) make_watch();
   watch_->switched(parts_.clock.monotonic());
   if (rollout_.steps.empty() || rollout_.steps.back().name != "watch")
-    SLIPWAY_CHECK(begin_step("watch", format_duration(parts_.settings.releases.bake)));
+    SLIPWAY_CHECK(insist("its watch is not recorded", [&] {
+      return begin_step("watch", format_duration(parts_.settings.releases.bake));
+    }));
   const Duration baked = parts_.clock.monotonic() + parts_.settings.releases.bake;
   for (std::uint64_t seen = shared_.ticker.now();;) {
     ReleaseWatch::Outcome outcome = watch_->look(parts_.clock.monotonic(), parts_.clock.now());
     if (outcome.does == ReleaseWatch::Does::done)
-      return record([&](Rollout& change) -> Status {
-        change.verdicts.push_back(outcome.verdict);
-        end_step(change, "done");
-        return {};
+      return insist("its watch is not recorded", [&] {
+        return record([&](Rollout& change) -> Status {
+          change.verdicts.push_back(outcome.verdict);
+          end_step(change, "done");
+          return {};
+        });
       });
     if (outcome.does == ReleaseWatch::Does::roll_back) {
-      SLIPWAY_TRY(const bool may, may_roll_back(outcome));
+      bool may = false;
+      SLIPWAY_CHECK(insist("its way back is not recorded", [&]() -> Status {
+        SLIPWAY_TRY(may, may_roll_back(outcome));
+        return {};
+      }));
       if (may) return take_back(by_system("releases"), outcome.reason, outcome.verdict);
       // It stays as it is, the old one warm for whoever rolls back, and nobody is warned twice.
       while (parts_.clock.monotonic() < baked) {
         shared_.ticker.wait(seen, stop_);
         if (stop_.stop_requested()) return fail(Errc::canceled, "canceled");
       }
-      return record([&](Rollout& change) -> Status {
-        end_step(change, "failed");
-        return {};
+      return insist("its watch is not recorded", [&] {
+        return record([&](Rollout& change) -> Status {
+          end_step(change, "failed");
+          return {};
+        });
       });
     }
     shared_.ticker.wait(seen, stop_);
@@ -280,7 +288,7 @@ Status RolloutDriver::take_back(const AuditContext& by, std::string reason,
   });
   SLIPWAY_CHECK(written);
   shared_.changed(rollout_.id);
-  if (auto published = shared_.routes.publish(rollout_.project, rollout_.environment); !published)
+  if (Status published = publish(); !published)
     log_error("an environment's routes were not changed",
               {{"rollout", rollout_.id.str()}, {"error", published.error().message}});
   log_warn("release rolled back", {{"project", rollout_.project},

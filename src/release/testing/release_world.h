@@ -147,6 +147,44 @@ class ReleaseWorld : public World {
     const auto split = std::get<std::shared_ptr<const TrafficSplit>>(table.find(host).value());
     return std::get<std::shared_ptr<const StaticSite>>(split->arms.back().target)->deployment();
   }
+  // Whatever reads or writes the table fails, as on a disk that cannot be written to; until shown.
+  void hide(const std::string& table) {
+    EXPECT_TRUE(
+        stores.database->session().execute("ALTER TABLE " + table + " RENAME TO hidden_" + table));
+  }
+  void show(const std::string& table) {
+    EXPECT_TRUE(
+        stores.database->session().execute("ALTER TABLE hidden_" + table + " RENAME TO " + table));
+  }
+  // Seconds go by while nothing can be seen.
+  void pass(int seconds) const {
+    for (int i = 0; i < seconds; ++i) {
+      releases->tick();
+      for (int turn = 0; turn < 200; ++turn) std::this_thread::yield();
+    }
+  }
+  // Of production's release `number`: the states of its instances.
+  std::vector<std::string> instances(std::int64_t number) const {
+    std::vector<std::string> out;
+    for (const Crews::Instance& each : crews->instances({"shop", "production", number}))
+      out.push_back(each.state);
+    return out;
+  }
+  // Waits until one instance of the release runs, and is ready.
+  bool comes_to_run(std::int64_t number) const {
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (instances(number) != std::vector<std::string>{"ready"} &&
+           std::chrono::steady_clock::now() < deadline)
+      std::this_thread::yield();
+    return instances(number) == std::vector<std::string>{"ready"};
+  }
+  // A snapshot of production's volumes, which hold one file.
+  std::string snapshot() const {
+    const auto live = settings.data / "volumes" / "shop" / "production" / "live" / "data";
+    EXPECT_TRUE(make_directories(live));
+    EXPECT_TRUE(write_file_atomic(live / "kept", "1"));
+    return volumes.snapshot("shop", "production", "test").value()->id;
+  }
   // Waits until it has been told.
   bool told(std::string_view event) const {
     MutexLock lock(mutex_);
