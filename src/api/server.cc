@@ -20,11 +20,11 @@
 #include "db/stores.h"
 #include "deploy/audit_log.h"
 #include "deploy/domains.h"
-#include "deploy/fair_gate.h"
 #include "deploy/housekeeping.h"
 #include "deploy/opa.h"
 #include "deploy/preview_volumes.h"
 #include "deploy/service.h"
+#include "deploy/step_gate.h"
 #include "engine/sandbox.h"
 #include "release/alerts.h"
 #include "release/release_schedules.h"
@@ -54,7 +54,7 @@ struct Server::Parts {
   std::unique_ptr<Volumes> volumes;
   std::unique_ptr<PreviewVolumes> preview_volumes;
   std::unique_ptr<SandboxEngine> engine;
-  std::unique_ptr<FairGate> gate;
+  std::unique_ptr<StepGate> gate;
   std::unique_ptr<GatedRunner> runner;
   std::unique_ptr<Builder> builder;
   std::unique_ptr<Names> names;
@@ -146,7 +146,7 @@ Status Server::Parts::open() {
                                    .memory = {.production = settings.releases.memory_percent}},
                                   clock));
   const std::uint32_t cores = std::max(1u, std::thread::hardware_concurrency());
-  gate = std::make_unique<FairGate>(settings.builds.concurrency > 0 ? settings.builds.concurrency
+  gate = std::make_unique<StepGate>(settings.builds.concurrency > 0 ? settings.builds.concurrency
                                                                     : cores);
   runner = std::make_unique<GatedRunner>(*engine, *gate);
   builder = std::make_unique<Builder>(Builder::Paths{.cache = settings.data / "cache",
@@ -351,11 +351,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                    .names = *p.names,
                    .environments = *p.environments,
                    .volumes = p.preview_volumes.get()},
-      [&p](const Deployment& lost) {
-        if (Status published = p.routes->retreat(by_system("fleet"), lost); !published)
-          log_error("a lost deployment's routes were not changed",
-                    {{"error", published.error().message}});
-      });
+      [&p](const Deployment& lost) { return p.routes->retreat(by_system("fleet"), lost); });
   p.sites = std::make_unique<Sites>(*p.blobs, p.clock);
   p.routes = std::make_unique<Routes>(p.table, *p.names, *p.fleet, *p.stores.repository, *p.sites);
   p.schedules = std::make_unique<Schedules>(Schedules::Parts{.settings = p.settings,
@@ -395,7 +391,8 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                                                            .names = *p.names,
                                                            .governance = *p.governance,
                                                            .environments = *p.environments,
-                                                           .releases = *p.stores.releases});
+                                                           .releases = *p.stores.releases,
+                                                           .layers = *p.layers});
   p.make_releases();
   p.housekeeping =
       std::make_unique<Housekeeping>(Housekeeping::Parts{.settings = p.settings,

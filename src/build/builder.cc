@@ -291,6 +291,7 @@ class Run {
     SandboxSpec spec;
     spec.id = fmt::format("{}-{}", id_, step);
     spec.cgroup = "builds";
+    spec.labels = {{"project", request_.project}};
     for (const std::string& layer : lowers)
       if (auto directory = layers_.find(layer)) spec.root.lowers.push_back(*std::move(directory));
     spec.root.upper = upper;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -47,7 +46,8 @@ class Fleet {
     const PreviewVolumes* volumes = nullptr;  // none: instances keep nothing
   };
   // Told of a deployment that stopped being live by itself (crash loop), after it was recorded.
-  using LostHandler = std::function<void(const Deployment&)>;
+  // Asked again, at growing intervals, for as long as it fails.
+  using LostHandler = std::function<Status(const Deployment&)>;
 
   Fleet(Parts parts, LostHandler lost);
   ~Fleet();  // stops its threads; the instances go on
@@ -57,7 +57,7 @@ class Fleet {
                                                     std::string_view label = {}) const;
 
   // The backend of a unit, made asleep at the first call.
-  [[nodiscard]] std::shared_ptr<Backend> backend(const DeploymentId& id,
+  [[nodiscard]] std::shared_ptr<Backend> backend(const Deployment& deployment,
                                                  std::string_view label = {});
 
   // Starts a deployment's first instances and waits until all are ready: a web service when it
@@ -69,8 +69,11 @@ class Fleet {
   void expect_start() { parts_.engine.expect_start(); }
   // Starts them in the background; for the router. Never blocks.
   void wake(const std::shared_ptr<Backend>& backend);
-  // Stops its instances and forgets it. Absent is fine.
-  [[nodiscard]] Status remove(const DeploymentId& id);
+  // Forgets it; its instances are stopped in the background, one that starts too. A start of the
+  // same deployment waits for that. Absent is fine. Never blocks.
+  void remove(const DeploymentId& id);
+  // Whether nothing runs any more of what was removed under this id; waits for it up to `most`.
+  [[nodiscard]] bool wait_until_ended(const DeploymentId& id, Duration most);
 
   // Once, before the router starts: goes on with instances that outlived the server and stops those
   // that belong to nothing live.
@@ -95,20 +98,20 @@ class Fleet {
   using EntryPtr = std::shared_ptr<Entry>;
   using MemberPtr = std::shared_ptr<Member>;
   struct Owner {
-    DeploymentId id;
-    std::string label;
+    EntryPtr entry;
+    MemberPtr member;
   };
 
-  [[nodiscard]] EntryPtr entry(const DeploymentId& id);
+  [[nodiscard]] EntryPtr entry(const Deployment& deployment);
   [[nodiscard]] EntryPtr find(const DeploymentId& id) const;
   [[nodiscard]] MemberPtr member(Entry& entry, std::string_view label);
   [[nodiscard]] std::vector<MemberPtr> members(const Entry& entry) const;
 
   // With the entry's operation lock held.
-  [[nodiscard]] Status start_members(Entry& entry, const Deployment& deployment,
+  [[nodiscard]] Status start_members(const EntryPtr& entry, const Deployment& deployment,
                                      std::stop_token stop);
-  [[nodiscard]] Status launch(Entry& entry, Member& member, const Deployment& deployment,
-                              const Unit& unit);
+  [[nodiscard]] Status launch(const EntryPtr& entry, const MemberPtr& member,
+                              const Deployment& deployment, const Unit& unit);
   void join_siblings(Entry& entry, const InstanceLauncher::Subject& subject);
   void stop_instance(Member& member);
   void set_unready(const Entry& entry, const std::function<void(Backend&)>& change) const;
@@ -117,15 +120,33 @@ class Fleet {
   // Whether requests woke it, none is open now, and (so) it may sleep; with the lock held.
   [[nodiscard]] static bool may_sleep(const Entry& entry);
   void wake_now(const EntryPtr& entry);
-  void sleep_now(const EntryPtr& entry, std::string_view reason);
+  // Whether it has a worker that does not run, and that no request would start: beside a service
+  // that does, or alone.
+  [[nodiscard]] bool must_run(const Entry& entry, const Deployment& deployment) const;
+  void wake_failed(const EntryPtr& entry, const Deployment* deployment, const Error& why);
+  // False when somebody else starts or stops it: it is never waited for, since two that wake might
+  // want each other's place.
+  bool sleep_now(const EntryPtr& entry, std::string_view reason);
+  void end_removed(const EntryPtr& entry);
   void handle_exit(const std::string& sandbox, const SandboxExit& exit);
   enum class Cause { ended, disk_full, volumes_full };
-  void handle_crash(const EntryPtr& entry, const MemberPtr& member, const SandboxExit& exit,
-                    Cause cause);
-  void give_up(const EntryPtr& entry, const MemberPtr& member, const SandboxExit& exit, Cause cause,
-               std::size_t crashes);
+  // `sandbox`: the one that ended; another one by now is left alone.
+  void handle_crash(const EntryPtr& entry, const MemberPtr& member, const std::string& sandbox,
+                    const SandboxExit& exit, Cause cause);
+  // On a thread of the share of its project.
+  void post(const EntryPtr& entry, std::function<void()> task,
+            std::chrono::milliseconds delay = {});
+  [[nodiscard]] Error crash_loop_of(const Entry& entry, const Member& member,
+                                    const SandboxExit& exit, Cause cause, std::size_t crashes);
+  // Records it as failed, stops it and tells; tries again for as long as the record cannot be
+  // written. With the entry's operation lock held.
+  void give_up(const EntryPtr& entry, const Error& error, std::size_t attempts);
+  void tell_lost(const Deployment& lost, std::size_t attempts);
   void adopt_instance(const EntryPtr& entry, const MemberPtr& member, const std::string& sandbox,
                       const Deployment& deployment);
+  // What ended after it had been listed and before its end could be heard.
+  [[nodiscard]] Status end_unheard();
+  void check_port(const EntryPtr& entry, const MemberPtr& member);
   void check_disk(const EntryPtr& entry, const MemberPtr& member);
 
   Parts parts_;
@@ -133,12 +154,20 @@ class Fleet {
   mutable Mutex mutex_;
   std::unordered_map<DeploymentId, EntryPtr> entries_ SLIPWAY_GUARDED_BY(mutex_);
   std::unordered_map<std::string, Owner> by_sandbox_ SLIPWAY_GUARDED_BY(mutex_);
+  // Removed, and not stopped yet.
+  std::unordered_map<DeploymentId, std::size_t> ending_ SLIPWAY_GUARDED_BY(mutex_);
+  CondVar changed_;                                     // of ending_, freed_
+  std::uint64_t freed_ SLIPWAY_GUARDED_BY(mutex_) = 0;  // places, so far
   std::uint64_t wakes_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   std::uint64_t crashes_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   std::uint64_t sleeps_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   std::size_t running_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   Duration last_disk_check_ SLIPWAY_GUARDED_BY(mutex_){};
-  std::unique_ptr<Workers> workers_;
+  // An app that never answers keeps a thread for as long as it may take to start. What only ends
+  // instances, and what only looks, never waits behind such.
+  Workers workers_{"wakes", {.units = 64, .per_key = 12}};
+  Workers ends_{"ends of instances", {.units = 16, .per_key = 4}};
+  Workers looks_{"looks at instances", {.units = 4, .per_key = 1}};
   InstanceLauncher launcher_;  // last: the ends that it tells of use the rest
 };
 

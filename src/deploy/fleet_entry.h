@@ -25,15 +25,19 @@ struct Fleet::Member {
 };
 
 struct Fleet::Entry {
-  Entry(DeploymentId deployment, Duration now) : id(std::move(deployment)), known_since(now) {}
+  Entry(DeploymentId deployment, std::string of, Duration now)
+      : id(std::move(deployment)), project(std::move(of)), known_since(now) {}
 
   const DeploymentId id;
+  const std::string project;  // whose share of threads its work takes
   const Duration known_since;
   Mutex operation;  // held while instances are started or stopped
 
   // Guarded by the fleet's mutex_.
   std::vector<MemberPtr> members;
   bool removed = false;
+  std::stop_source stop;           // of a start under way: it was removed, or the server ends
+  std::vector<Duration> failures;  // of starts that nobody asked for, within the crash window
 };
 
 }  // namespace slipway

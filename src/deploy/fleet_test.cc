@@ -1,148 +1,14 @@
 #include "deploy/fleet.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
 
-#include <atomic>
-#include <thread>
-
-#include "db/stores.h"
-#include "engine/fake_engine.h"
-#include "sys/files.h"
+#include "deploy/testing/fleet_world.h"
 
 namespace slipway {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Answers every connection on a loopback port with one fixed HTTP response, as a tiny app would.
-class TinyApp {
- public:
-  TinyApp() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-    socklen_t length = sizeof address;
-    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
-    EXPECT_EQ(::listen(socket_.get(), 16), 0);
-    ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::jthread([this](std::stop_token stop) { serve(stop); });
-  }
-  [[nodiscard]] int port() const { return port_; }
-  std::atomic<int> status = 200;
-
- private:
-  void serve(std::stop_token stop) {
-    while (!stop.stop_requested()) {
-      pollfd poll{.fd = socket_.get(), .events = POLLIN};
-      if (::poll(&poll, 1, 20) <= 0) continue;
-      const Fd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      char request[4096];
-      std::ignore = ::recv(client.get(), request, sizeof request, 0);
-      const std::string answer =
-          fmt::format("HTTP/1.1 {} X\r\nContent-Length: 0\r\n\r\n", status.load());
-      std::ignore = ::send(client.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
-    }
-  }
-  Fd socket_;
-  int port_ = 0;
-  std::jthread thread_;
-};
-
-class FleetTest : public ::testing::Test {
- protected:
-  FleetTest() {
-    settings.data = directory.path();
-    settings.instances.start_timeout = 10s;
-    settings.previews.idle = 10min;
-    engine.map_port(default_port_of_app, app.port());
-  }
-
-  Deployment add(const std::string& alias = "preview", std::int64_t config_version = 0) {
-    EXPECT_TRUE(repository->ensure_project({}, "shop", clock.now()));
-    Deployment deployment;
-    deployment.id = DeploymentId::random();
-    deployment.project = "shop";
-    deployment.alias = alias;
-    deployment.state = DeploymentState::ready;
-    deployment.created_at = clock.now();
-    deployment.source = sha256("x");
-    deployment.artifact.start = "node server.js";
-    deployment.config_version = config_version;
-    return repository->add({}, deployment, {}).value();
-  }
-
-  // Waits for a condition that another thread brings about.
-  template <class Condition>
-  static void eventually(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 60s;
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "waited in vain";
-      std::this_thread::yield();
-    }
-  }
-  // Whether another instance than this one runs.
-  bool replaced(const std::string& first) {
-    const std::vector<std::string> running = engine.running();
-    return !running.empty() && running.front() != first;
-  }
-  void eventually_in(const Deployment& deployment, DeploymentState state) {
-    eventually([&] { return repository->get(deployment.id).value().state == state; });
-  }
-  // Starts it, and ends each of its instances as soon as it answers.
-  void crash_until_given_up(const Deployment& deployment) {
-    ASSERT_TRUE(fleet.start(deployment, {}));
-    for (int crash = 1; crash <= 5; ++crash) {
-      eventually([&] {
-        return state_of(deployment) == Backend::State::ready && !engine.running().empty();
-      });
-      engine.exit(engine.running().at(0), {.code = 1});
-      eventually([&] { return fleet.counts().crashes == static_cast<std::uint64_t>(crash); });
-    }
-    eventually_in(deployment, DeploymentState::failed);
-  }
-  Backend::State state_of(const Deployment& deployment) {
-    return fleet.backend(deployment.id)->state();
-  }
-
-  static constexpr int default_port_of_app = 8080;
-  TempDir directory =
-      TempDir::create(std::filesystem::temp_directory_path(), "slipway-fleet-").value();
-  TinyApp app;
-  Settings settings;
-  SystemClock clock;
-  FakeEngine engine;
-  Stores stores = Stores::open(":memory:", clock).value();
-  Repository* repository = stores.repository.get();
-  SecretBox secret_box = SecretBox::open(directory.path() / "secrets.key").value();
-  Environments environments{{.store = *stores.configurations, .box = secret_box, .clock = clock}};
-  BlobStore blobs = BlobStore::open(directory.path()).value();
-  LayerStore layers = LayerStore::open(directory.path()).value();
-  Builder builder{
-      {.cache = directory.path(), .toolchains = directory.path(), .scratch = directory.path()},
-      blobs,
-      layers,
-      engine,
-      clock,
-      {}};
-  Names names{"localhost", 7070};
-  std::mutex lost_mutex;
-  std::vector<Deployment> lost;
-  Fleet fleet{{.settings = settings,
-               .clock = clock,
-               .engine = engine,
-               .repository = *repository,
-               .layers = layers,
-               .builder = builder,
-               .names = names,
-               .environments = environments},
-              [this](const Deployment& deployment) {
-                std::lock_guard lock(lost_mutex);
-                lost.push_back(deployment);
-              }};
-};
+using testing::FleetTest;
 
 TEST_F(FleetTest, StartsAnInstanceAndWaitsUntilItAnswers) {
   const Deployment deployment = add();
@@ -187,7 +53,7 @@ TEST_F(FleetTest, AnIdleInstanceSleepsAndARequestWakesIt) {
   eventually_in(deployment, DeploymentState::sleeping);
   eventually([&] { return engine.running().empty(); });
   settings.previews.idle = 10min;
-  fleet.wake(fleet.backend(deployment.id));
+  fleet.wake(fleet.backend(deployment));
   eventually_in(deployment, DeploymentState::ready);
   EXPECT_EQ(state_of(deployment), Backend::State::ready);
   EXPECT_EQ(fleet.counts().wakes, 1u);
@@ -196,7 +62,7 @@ TEST_F(FleetTest, AnIdleInstanceSleepsAndARequestWakesIt) {
 TEST_F(FleetTest, AnInstanceWithAnOpenRequestDoesNotSleep) {
   const Deployment deployment = add();
   ASSERT_TRUE(fleet.start(deployment, {}));
-  const auto backend = fleet.backend(deployment.id);
+  const auto backend = fleet.backend(deployment);
   backend->request_started(clock.monotonic());
   // Another one that is idle goes to sleep at the same look: when it sleeps, the look is over.
   const Deployment idle = add("idle");
@@ -216,7 +82,7 @@ TEST_F(FleetTest, ReachingTheCapPutsTheLeastRecentlyUsedToSleep) {
   const Deployment a = add("a"), b = add("b"), c = add("c");
   ASSERT_TRUE(fleet.start(a, {}));
   ASSERT_TRUE(fleet.start(b, {}));
-  fleet.backend(a.id)->touch(clock.monotonic() + 1s);
+  fleet.backend(a)->touch(clock.monotonic() + 1s);
   ASSERT_TRUE(fleet.start(c, {}));
   EXPECT_EQ(state_of(a), Backend::State::ready);
   EXPECT_EQ(state_of(b), Backend::State::asleep);
@@ -227,7 +93,7 @@ TEST_F(FleetTest, ReachingTheCapWithBusyInstancesIsAClearError) {
   settings.previews.max_running = 1;
   const Deployment a = add("a");
   ASSERT_TRUE(fleet.start(a, {}));
-  fleet.backend(a.id)->request_started(clock.monotonic());
+  fleet.backend(a)->request_started(clock.monotonic());
   const Status refused = fleet.start(add("b"), {});
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::over_budget);
@@ -254,7 +120,6 @@ TEST_F(FleetTest, ACrashLoopIsGivenUpAndRecorded) {
   EXPECT_EQ(state_of(deployment), Backend::State::crashed);
 }
 
-// Hiding the secrets in the log reads the configuration, from the database that is being written.
 TEST_F(FleetTest, ACrashLoopOfAnAppWithASecretIsGivenUpAndRecorded) {
   const ConfigurationChange secret{
       .set = {{.name = "KEY", .value = "sk-canary-7f31", .disclosure = Disclosure::secret}}};
@@ -286,9 +151,10 @@ TEST_F(FleetTest, AnInstanceThatOutgrowsItsDiskIsStartedAfresh) {
 TEST_F(FleetTest, RemovingStopsTheInstance) {
   const Deployment deployment = add();
   ASSERT_TRUE(fleet.start(deployment, {}));
-  ASSERT_TRUE(fleet.remove(deployment.id));
-  EXPECT_TRUE(engine.running().empty());
+  fleet.remove(deployment.id);
   EXPECT_EQ(fleet.counts().known, 0u);
+  EXPECT_TRUE(fleet.wait_until_ended(deployment.id, 60s));
+  EXPECT_TRUE(engine.running().empty());
 }
 
 TEST_F(FleetTest, ARestartGoesOnWithWhatRunsAndStopsWhatNobodyKnows) {

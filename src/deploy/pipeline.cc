@@ -9,6 +9,12 @@ namespace slipway {
 
 namespace {
 
+constexpr Duration record_again = std::chrono::seconds{1};
+
+bool is_disk_trouble(const Error& error) {
+  return error.code == Errc::disk_full || error.code == Errc::io;
+}
+
 bool has_log_command(const Error& error) {
   return std::ranges::any_of(
       error.next, [](const NextStep& step) { return step.command.starts_with("slipway logs"); });
@@ -23,16 +29,19 @@ void Pipeline::submit(const Deployment& deployment) {
   job->id = deployment.id;
   job->project = deployment.project;
   job->alias = deployment.alias;
-  std::vector<std::shared_ptr<Job>> superseded;
+  job->created_at = deployment.created_at;
   {
     const MutexLock lock(mutex_);
     if (stopping_) return;  // taken up at the next start
-    for (const auto& [id, other] : jobs_)
-      if (other->project == job->project && other->alias == job->alias) superseded.push_back(other);
-    for (const auto& other : superseded) {
-      if (other->cancel_reason.empty())
-        other->cancel_reason = "superseded by " + deployment.id.str();
-      other->stop.request_stop();
+    // The newest wins, whoever is first here: of two that were recorded at once, or one that had to
+    // wait for people.
+    for (const auto& [id, other] : jobs_) {
+      if (other->project != job->project || other->alias != job->alias) continue;
+      const bool older = job->created_at < other->created_at;
+      Job& superseded = older ? *job : *other;
+      if (superseded.cancel_reason.empty())
+        superseded.cancel_reason = "superseded by " + (older ? other->id : job->id).str();
+      superseded.stop.request_stop();
     }
     std::ignore = parts_.events.open(deployment.id);
     jobs_[deployment.id] = job;
@@ -54,8 +63,9 @@ void Pipeline::run(const std::shared_ptr<Job>& job) {
   try {
     make(*job);
   } catch (const std::exception& error) {
-    log_error("a deployment ended in a bug",
-              {{"deployment", job->id.str()}, {"error", error.what()}});
+    settle_as_bug(job->id, error.what());
+  } catch (...) {
+    settle_as_bug(job->id, "an exception of no known type");
   }
   // notify under the lock: after it, the pipeline may be gone.
   const MutexLock lock(mutex_);
@@ -66,14 +76,44 @@ void Pipeline::run(const std::shared_ptr<Job>& job) {
   settled_.notify_all();
 }
 
+void Pipeline::settle_as_bug(const DeploymentId& id, std::string_view what) {
+  log_error("a deployment ended in a bug", {{"deployment", id.str()}, {"error", what}});
+  try {
+    const auto failed =
+        parts_.repository.update(by_system("pipeline"), id, [&](Deployment& change) -> Status {
+          if (is_settled(change.state)) return fail(Errc::conflict, "it is settled");
+          change.state = DeploymentState::failed;
+          change.error = Error{.code = Errc::internal,
+                               .message = "Slipway could not go on with it",
+                               .hint = "deploy it again; the server's log says what happened"};
+          return {};
+        });
+    if (failed) {
+      parts_.fleet.remove(id);
+      if (Status published = parts_.routes.publish(*failed); !published)
+        log_error("a deployment was not settled",
+                  {{"deployment", id.str()}, {"error", published.error().message}});
+      const MutexLock lock(mutex_);
+      ++totals_.failed;
+    }
+  } catch (const std::exception& error) {
+    log_error("a deployment was not settled", {{"deployment", id.str()}, {"error", error.what()}});
+  }
+  parts_.events.close(id);
+}
+
 void Pipeline::cancel(const DeploymentId& id, std::string_view reason) {
-  MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto at = jobs_.find(id);
   if (at == jobs_.end()) return;
-  const std::shared_ptr<Job> job = at->second;
-  if (job->cancel_reason.empty()) job->cancel_reason = reason;
-  job->stop.request_stop();
-  settled_.wait(mutex_, [&]() SLIPWAY_REQUIRES(mutex_) { return !jobs_.contains(id); });
+  if (at->second->cancel_reason.empty()) at->second->cancel_reason = reason;
+  at->second->stop.request_stop();
+}
+
+bool Pipeline::wait_until_settled(const DeploymentId& id, Duration most) {
+  MutexLock lock(mutex_);
+  return settled_.wait_for(mutex_, most,
+                           [&]() SLIPWAY_REQUIRES(mutex_) { return !jobs_.contains(id); });
 }
 
 void Pipeline::shut_down() {
@@ -82,7 +122,13 @@ void Pipeline::shut_down() {
   for (const auto& job : queue_) jobs_.erase(job->id);
   queue_.clear();
   for (const auto& [id, job] : jobs_) job->stop.request_stop();
+  settled_.notify_all();
   settled_.wait(mutex_, [&]() SLIPWAY_REQUIRES(mutex_) { return active_ == 0; });
+}
+
+bool Pipeline::stops_within(Duration wait) {
+  MutexLock lock(mutex_);
+  return settled_.wait_for(mutex_, wait, [&]() SLIPWAY_REQUIRES(mutex_) { return stopping_; });
 }
 
 Pipeline::Counts Pipeline::counts() const {
@@ -169,7 +215,7 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
           {fmt::format("slipway logs {}{}", deployment.id.str(), started ? "" : " --build"),
            started ? "to read all that the app wrote" : "to read the whole build log"});
   }
-  if (!outcome) std::ignore = parts_.fleet.remove(deployment.id);
+  if (!outcome) parts_.fleet.remove(deployment.id);
 
   AuditContext by = by_system("pipeline");
   if (ruling) {
@@ -179,16 +225,32 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
     by.facts = ruling->by.facts;
   }
   // Recorded first: a route never shows what a restart would not know.
-  const auto recorded = parts_.repository.update(
-      by, deployment.id, [&](Deployment& change) { return take_made(change, deployment); },
-      ruling && ruling->allows() ? GovernanceService::keep(*ruling) : Beside());
-  if (!recorded) std::ignore = parts_.fleet.remove(deployment.id);
-  Status published = recorded ? Status() : Status(fail(recorded.error()));
+  const auto record = [&] {
+    return parts_.repository.update(
+        by, deployment.id, [&](Deployment& change) { return take_made(change, deployment); },
+        ruling && ruling->allows() ? GovernanceService::keep(*ruling) : Beside());
+  };
+  auto recorded = record();
+  while (!recorded && is_disk_trouble(recorded.error()) && !stops_within(record_again)) {
+    log_error("what became of a deployment cannot be recorded yet",
+              {{"deployment", deployment.id.str()}, {"error", recorded.error().message}});
+    recorded = record();
+  }
+  if (!recorded) parts_.fleet.remove(deployment.id);
   if (recorded) deployment = *recorded;
   const bool live = recorded && is_live(deployment.state);
-  if (recorded)
+  Status published;
+  if (!recorded) {
+    // It was removed meanwhile, or could not be written: its host shows what is recorded.
+    const auto left = parts_.repository.get(deployment.id);
+    published = left ? parts_.routes.publish(*left) : Status(fail(left.error()));
+    if (recorded.error().code != Errc::conflict)
+      log_error("what became of a deployment was not recorded",
+                {{"deployment", deployment.id.str()}, {"error", recorded.error().message}});
+  } else {
     published = live ? parts_.routes.publish_with_alias(by_system("pipeline"), deployment)
                      : parts_.routes.publish(deployment);
+  }
   if (live) parts_.schedules.watch(deployment);
   if (live && ready_) ready_(deployment);
   if (!published)

@@ -53,8 +53,10 @@ class Pipeline {
   // Called with each deployment that became ready, recorded and routed, on its own thread, before
   // whoever follows it is told. Set once, before use.
   void on_ready(std::function<void(const Deployment&)> ready) { ready_ = std::move(ready); }
-  // Stops making it; its whole process tree dies. Returns once it is settled. Unknown ids are fine.
+  // Stops making it, in the background; its whole process tree dies. Unknown ids are fine.
   void cancel(const DeploymentId& id, std::string_view reason);
+  // Whether nothing of it is being made any more; waits for that up to `most`.
+  [[nodiscard]] bool wait_until_settled(const DeploymentId& id, Duration most);
   // Cancels all work without settling it, and waits. Called once.
   void shut_down();
 
@@ -68,6 +70,7 @@ class Pipeline {
   struct Job {
     DeploymentId id;
     std::string project, alias;
+    Timestamp created_at{};
     std::string cancel_reason;
     std::stop_source stop;
   };
@@ -86,6 +89,8 @@ class Pipeline {
 
   void start_jobs() SLIPWAY_REQUIRES(mutex_);
   void run(const std::shared_ptr<Job>& job);
+  // After an exception: whatever was being done, nobody waits for it any more.
+  void settle_as_bug(const DeploymentId& id, std::string_view what);
   void make(Job& job);
   [[nodiscard]] Status make_steps(Making& making);
   [[nodiscard]] Status detect_units(Making& making);
@@ -104,6 +109,8 @@ class Pipeline {
                                                                const Manifest& source);
   void settle(Deployment& deployment, Journey& journey, const Status& outcome, const Job& job,
               const std::optional<Ruling>& ruling);
+  // Waits so long, unless the server ends meanwhile.
+  [[nodiscard]] bool stops_within(Duration wait);
   // -- pipeline_policy.cc
   // Whether what was built may be shown. Errors: denied_by_policy; failed_precondition when it
   // waits for people, as making.ruling says.

@@ -86,7 +86,7 @@ void Pipeline::look_at(Making& making) {
   if (first.artifact->site) {
     if (const auto site = parts_.blobs.read_manifest(*first.artifact->site))
       seen = judge_showing(look_at_site(**site, first.artifact->fallback, parts_.blobs));
-  } else if (const auto endpoint = parts_.fleet.backend(deployment.id, first.label)->endpoint()) {
+  } else if (const auto endpoint = parts_.fleet.backend(deployment, first.label)->endpoint()) {
     const std::string host = parts_.names.deployment_host(deployment);
     seen = judge_showing(look_at_app(*endpoint, host, parts_.clock));
   }

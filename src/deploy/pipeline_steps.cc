@@ -89,7 +89,7 @@ Status Pipeline::make_running(Making& making) {
         error.code != Errc::start_failed || error.cause != "missing_dependency")
       return started;
     making.journey.end("failed");
-    std::ignore = parts_.fleet.remove(deployment.id);
+    parts_.fleet.remove(deployment.id);
     making.failed_start = error;
   }
 }
@@ -105,7 +105,7 @@ Status Pipeline::start_units(Making& making) {
   SLIPWAY_CHECK(parts_.fleet.start(deployment, making.stop));
   making.journey.end("done");
   learn_from_run(deployment, [&](std::string_view label) -> std::optional<int> {
-    const auto endpoint = parts_.fleet.backend(deployment.id, label)->endpoint();
+    const auto endpoint = parts_.fleet.backend(deployment, label)->endpoint();
     if (!endpoint) return std::nullopt;
     return endpoint->port;
   });

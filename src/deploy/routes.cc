@@ -20,7 +20,7 @@ Result<RouteTarget> Routes::target(const Deployment& deployment, const Unit& uni
           deployment.id, unit.label, *unit.artifact->site, unit.artifact->fallback,
           run_wires(deployment, unit, names_,
                     [&](std::string_view label) { return names_.unit_host(deployment, label); })));
-    if (unit.is_routed()) return RouteTarget(fleet_.backend(deployment.id, unit.label));
+    if (unit.is_routed()) return RouteTarget(fleet_.backend(deployment, unit.label));
     page.kind = "background";
   } else {
     page.kind =

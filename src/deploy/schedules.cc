@@ -13,7 +13,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr unsigned at_once = 4;
+// Production's have threads of their own, and nobody's leave none to the others.
+constexpr Limiter::Limits at_once{.units = 16, .per_key = 4, .kept = {8}};
 constexpr Duration request_time = 5min;
 
 // Puts the output of a run into its log.
@@ -35,7 +36,7 @@ class RunObserver final : public BuildObserver {
 
 }  // namespace
 
-Schedules::Schedules(Parts parts) : parts_(parts), workers_(at_once) {}
+Schedules::Schedules(Parts parts) : parts_(parts), workers_("schedules", at_once) {}
 
 void Schedules::start() {
   thread_ = std::jthread([this](std::stop_token stop) {
@@ -56,7 +57,8 @@ void Schedules::stop() {
   workers_.stop();
 }
 
-void Schedules::add(const std::string& owner, const Deployment& deployment, const Unit& unit) {
+void Schedules::add(const std::string& owner, const Deployment& deployment, const Unit& unit,
+                    Workers::Share share) {
   const auto schedule = CronSchedule::parse(unit.service->schedule);
   if (!schedule) {
     log_warn("a schedule was not understood",
@@ -64,13 +66,14 @@ void Schedules::add(const std::string& owner, const Deployment& deployment, cons
     return;
   }
   if (const auto next = schedule->next_after(parts_.clock.now()))
-    due_.insert_or_assign(Job{owner, unit.label}, Due{*schedule, *next});
+    due_.insert_or_assign(Job{owner, unit.label}, Due{*schedule, *next, std::move(share)});
 }
 
 void Schedules::watch(const Deployment& deployment) {
   const MutexLock lock(mutex_);
   for (const Unit& unit : units_of(deployment))
-    if (unit.runs && unit.kind() == "cron") add(deployment.id.str(), deployment, unit);
+    if (unit.runs && unit.kind() == "cron")
+      add(deployment.id.str(), deployment, unit, {WorkClass::preview, deployment.project});
   changed_.notify_all();
 }
 
@@ -80,7 +83,9 @@ void Schedules::watch(ServingRelease release) {
   const auto kept = std::make_shared<const ServingRelease>(std::move(release));
   releases_.emplace(kept->name, kept);
   for (const Unit& unit : units_of(*kept->deployment))
-    if (unit.kind() == "cron") add(kept->name, *kept->deployment, unit);
+    if (unit.kind() == "cron")
+      add(kept->name, *kept->deployment, unit,
+          {class_of(kept->environment), kept->deployment->project});
   changed_.notify_all();
 }
 
@@ -92,17 +97,21 @@ void Schedules::unwatch(const std::string& name) {
 
 void Schedules::tick() {
   const Timestamp now = parts_.clock.now();
-  const MutexLock lock(mutex_);
-  for (auto at = due_.begin(); at != due_.end();) {
-    if (at->second.next > now) {
-      ++at;
-      continue;
+  std::vector<std::pair<Job, Workers::Share>> due;
+  {
+    const MutexLock lock(mutex_);
+    for (auto at = due_.begin(); at != due_.end();) {
+      if (at->second.next > now) {
+        ++at;
+        continue;
+      }
+      const auto next = at->second.schedule.next_after(now);
+      if (running_.insert(at->first).second) due.push_back({at->first, at->second.share});
+      if (next) at->second.next = *next;
+      at = next ? std::next(at) : due_.erase(at);
     }
-    const auto next = at->second.schedule.next_after(now);
-    if (running_.insert(at->first).second) workers_.post([this, job = at->first] { run(job); });
-    if (next) at->second.next = *next;
-    at = next ? std::next(at) : due_.erase(at);
   }
+  for (auto& [job, share] : due) workers_.post(std::move(share), [this, job] { run(job); });
 }
 
 void Schedules::run(const Job& job) {
@@ -176,9 +185,9 @@ Status Schedules::run_command(const Deployment& deployment, const Unit& unit,
   return ran;
 }
 
-std::shared_ptr<const Backend::Endpoint> Schedules::preview_endpoint(const DeploymentId& id,
+std::shared_ptr<const Backend::Endpoint> Schedules::preview_endpoint(const Deployment& deployment,
                                                                      std::string_view label) {
-  const std::shared_ptr<Backend> backend = parts_.fleet.backend(id, label);
+  const std::shared_ptr<Backend> backend = parts_.fleet.backend(deployment, label);
   if (!backend->endpoint()) {
     struct Settled {
       Mutex mutex;
@@ -213,7 +222,7 @@ Status Schedules::request(const Deployment& deployment, const Unit& unit,
   if (target == units.end())
     return fail(Errc::failed_precondition, "there is no service that could answer its request");
   const auto endpoint =
-      release ? release->endpoint(target->label) : preview_endpoint(deployment.id, target->label);
+      release ? release->endpoint(target->label) : preview_endpoint(deployment, target->label);
   if (!endpoint) return fail(Errc::unavailable, "the service does not answer");
   std::string host = parts_.names.unit_host(deployment, target->label);
   if (release) {

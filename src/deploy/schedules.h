@@ -50,6 +50,7 @@ class Schedules {
   // environment's place.
   struct ServingRelease {
     std::string name;  // of one release only, such as "shop/production/7"
+    std::string environment;
     std::shared_ptr<const Deployment> deployment;
     std::function<Result<Placement>(const Unit& unit)> placement;
     std::function<std::filesystem::path(std::string_view label)> log_directory;
@@ -74,11 +75,12 @@ class Schedules {
   struct Due {
     CronSchedule schedule;
     Timestamp next;
+    Workers::Share share;
   };
   using ReleasePtr = std::shared_ptr<const ServingRelease>;
   // With the mutex held.
-  void add(const std::string& owner, const Deployment& deployment, const Unit& unit)
-      SLIPWAY_REQUIRES(mutex_);
+  void add(const std::string& owner, const Deployment& deployment, const Unit& unit,
+           Workers::Share share) SLIPWAY_REQUIRES(mutex_);
   void run(const Job& job);
   // `release` null: a preview's.
   [[nodiscard]] Status run_unit(const Deployment& deployment, const Unit& unit,
@@ -88,8 +90,8 @@ class Schedules {
   [[nodiscard]] Status request(const Deployment& deployment, const Unit& unit,
                                const ReleasePtr& release);
   // Wakes it when it sleeps.
-  [[nodiscard]] std::shared_ptr<const Backend::Endpoint> preview_endpoint(const DeploymentId& id,
-                                                                          std::string_view label);
+  [[nodiscard]] std::shared_ptr<const Backend::Endpoint> preview_endpoint(
+      const Deployment& deployment, std::string_view label);
 
   Parts parts_;
   mutable Mutex mutex_;

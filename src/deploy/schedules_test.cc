@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+
 #include "deploy/testing/world.h"
 
 namespace slipway {
@@ -18,11 +21,11 @@ void eventually(Condition condition) {
   }
 }
 
-Deployment add_nightly(World& w, DeployOptions options) {
-  EXPECT_TRUE(w.repository->ensure_project({}, "shop", w.clock.now()));
+Deployment add_nightly(World& w, DeployOptions options, const std::string& project = "shop") {
+  EXPECT_TRUE(w.repository->ensure_project({}, project, w.clock.now()));
   Deployment deployment;
   deployment.id = DeploymentId::random();
-  deployment.project = "shop";
+  deployment.project = project;
   deployment.alias = "preview";
   deployment.state = DeploymentState::ready;
   deployment.created_at = w.clock.now();
@@ -73,6 +76,7 @@ TEST(Schedules, AServingReleaseRunsItsOwnInItsPlaceWhateverThePreviewWasAskedFor
   const std::filesystem::path logs = w.directory.path() / "logs/release";
   const auto release = [&](std::string name) {
     return Schedules::ServingRelease{.name = std::move(name),
+                                     .environment = "production",
                                      .deployment = std::make_shared<const Deployment>(deployment),
                                      .placement = [](const Unit&) -> Result<Placement> {
                                        return Placement{.environment = "production",
@@ -99,6 +103,43 @@ TEST(Schedules, AServingReleaseRunsItsOwnInItsPlaceWhateverThePreviewWasAskedFor
   w.clock.advance(std::chrono::minutes{10});
   w.schedules.tick();
   EXPECT_EQ(w.schedules.counts().running, 0u);
+}
+
+TEST(Schedules, ThoseOfPreviewsThatHangLeaveProductionItsOwn) {
+  World w;
+  std::promise<void> let_go;
+  const std::shared_future<void> hang = let_go.get_future().share();
+  std::atomic<int> hanging = 0;
+  w.engine.on_step([&](const SandboxSpec& spec, const StepRunner::OutputSink&,
+                       std::stop_token) -> Result<StepRunner::Outcome> {
+    if (spec.cgroup != "previews") return StepRunner::Outcome{};
+    ++hanging;
+    hang.wait();
+    return StepRunner::Outcome{};
+  });
+  for (int i = 0; i < 20; ++i)
+    w.schedules.watch(add_nightly(w, {.with_schedules = true}, "shop" + std::to_string(i)));
+  const Deployment serving = add_nightly(w, {});
+  const std::filesystem::path logs = w.directory.path() / "logs/release";
+  w.schedules.watch(
+      Schedules::ServingRelease{.name = "shop/production/1",
+                                .environment = "production",
+                                .deployment = std::make_shared<const Deployment>(serving),
+                                .placement = [](const Unit&) -> Result<Placement> {
+                                  return Placement{.environment = "production",
+                                                   .config_version = 0,
+                                                   .cgroup = "production",
+                                                   .uid_owner = "env:shop/production",
+                                                   .release = 1};
+                                },
+                                .log_directory = [&](std::string_view) { return logs; },
+                                .endpoint = [](std::string_view) { return nullptr; }});
+  w.clock.advance(std::chrono::minutes{10});
+  w.schedules.tick();
+  eventually([&] { return w.schedules.counts().succeeded == 1; });
+  EXPECT_GT(hanging, 0);
+  let_go.set_value();
+  eventually([&] { return w.schedules.counts().succeeded == 21; });
 }
 
 TEST(Schedules, AFailedRunIsCountedAndLogged) {

@@ -160,12 +160,37 @@ Status DeployService::end(const AuditContext& by, const Deployment& deployment,
                 return {};
               }));
   SLIPWAY_CHECK(parts_.routes.retreat(by, ended));
-  return parts_.fleet.remove(deployment.id);
+  parts_.fleet.remove(deployment.id);
+  return {};
 }
 
 Status DeployService::expire(const AuditContext& by, const Deployment& deployment,
                              std::string_view reason) {
   return end(by, deployment, DeploymentState::expired, reason);
+}
+
+Status DeployService::check_can_serve(const Deployment& deployment) const {
+  bool there = true;
+  for (const Unit& unit : units_of(deployment)) {
+    const Artifact& artifact = *unit.artifact;
+    for (const std::string& layer : artifact.layers) there = there && parts_.layers.find(layer);
+    if (!artifact.release_layer.empty())
+      there = there && parts_.layers.find(artifact.release_layer);
+    if (!artifact.site) continue;
+    const auto files = parts_.blobs.read_manifest(*artifact.site);
+    std::vector<Digest> digests;
+    if (files)
+      for (const ManifestEntry& entry : (*files)->entries) digests.push_back(entry.digest);
+    there = there && files && parts_.blobs.missing(digests).empty();
+  }
+  if (there) return {};
+  Error error{.code = Errc::failed_precondition,
+              .message = fmt::format("what {} ran is not kept any more: it had expired before it "
+                                     "was removed",
+                                     deployment.id.str()),
+              .hint = "its source is kept: make it again"};
+  error.next.push_back({"slipway redeploy " + deployment.id.str(), "to make it again"});
+  return fail(std::move(error));
 }
 
 Result<Deployment> DeployService::undo(const AuditContext& by,
@@ -187,6 +212,8 @@ Result<Deployment> DeployService::undo(const AuditContext& by,
                 "deploy the folder again");
   // What never became ready has no artifact to bring back: it returns as what it was.
   const bool complete = removed->ready_at.has_value();
+  // Used from now on, so that nothing of it is collected before the record names it again.
+  if (complete) SLIPWAY_CHECK(check_can_serve(*removed));
   const MutexLock one_at_a_time(recording_);
   AuditContext allowed = by;
   if (complete) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +22,7 @@
 #include "deploy/settings.h"
 #include "deploy/uploads.h"
 #include "store/blob_store.h"
+#include "store/layer_store.h"
 
 namespace slipway {
 
@@ -42,6 +44,7 @@ class DeployService {
     GovernanceService& governance;  // goes on through us with what was approved
     const Environments& environments;
     ReleaseStore& releases;  // what serves is removed by more people
+    const LayerStore& layers;
   };
   explicit DeployService(Parts parts);
 
@@ -100,12 +103,13 @@ class DeployService {
 
   // -- ending
   // ------------------------------------------------------------------------------------------------
-  // Stops and hides it; undo() brings it back for as long as removed ones are kept. When it waits
-  // for people, the deployment comes back as it was and goes once they agree. Errors:
-  // denied_by_policy.
+  // Hides it and stops it in the background; undo() brings it back for as long as removed ones are
+  // kept. When it waits for people, the deployment comes back as it was and goes once they agree.
+  // Errors: denied_by_policy.
   [[nodiscard]] Result<Deployment> remove(const AuditContext& by, const Deployment& deployment);
   // Brings back the given one, or the one removed last, when the policies allow showing it beside
-  // what is shown now. Errors: not_found, denied_by_policy.
+  // what is shown now. Errors: not_found; denied_by_policy; failed_precondition when what it ran is
+  // not kept any more, as that of an expired one.
   [[nodiscard]] Result<Deployment> undo(const AuditContext& by,
                                         const std::optional<DeploymentId>& id);
   // Ends it for its age. Only for housekeeping.
@@ -132,6 +136,8 @@ class DeployService {
   [[nodiscard]] Result<AuditContext> may_show_again(const AuditContext& by,
                                                     const Deployment& removed);
   [[nodiscard]] Result<Deployment> take_away(const AuditContext& by, const Deployment& deployment);
+  [[nodiscard]] Status check_can_serve(const Deployment& deployment) const;
+  void wait_briefly(const DeploymentId& removed);
   [[nodiscard]] Status go_on_deploying(const ApprovalRequest& request);
   [[nodiscard]] Status go_on_removing(const ApprovalRequest& request);
 
@@ -140,6 +146,7 @@ class DeployService {
                     .clock = parts_.clock,
                     .repository = parts_.repository,
                     .blobs = parts_.blobs}};
+  std::atomic<int> waiting_ = 0;  // in wait_briefly()
   Mutex recording_;  // deciding and recording are one step: limits hold under concurrency
 };
 

@@ -11,6 +11,11 @@
 namespace slipway {
 namespace {
 
+// What ends at once has ended when its removal is answered; what takes longer ends in the
+// background. Only a few wait, so that many removals keep no thread from other requests.
+constexpr auto brief_wait = std::chrono::milliseconds{300};
+constexpr int most_who_wait = 2;
+
 std::string resource_of(const Deployment& deployment) {
   return "deployment/" + deployment.id.str();
 }
@@ -167,7 +172,17 @@ Result<Deployment> DeployService::take_away(const AuditContext& by, const Deploy
     if (request.state == "open" && request.action == "deploy")
       SLIPWAY_CHECK(parts_.governance.close(by, request.id, "withdrawn", "it was removed"));
   SLIPWAY_CHECK(end(by, deployment, DeploymentState::deleted, "removed"));
+  wait_briefly(deployment.id);
   return parts_.repository.get(deployment.id);
+}
+
+void DeployService::wait_briefly(const DeploymentId& id) {
+  if (waiting_.fetch_add(1) < most_who_wait) {
+    const Deadline deadline = Deadline::after(parts_.clock, brief_wait);
+    if (parts_.pipeline.wait_until_settled(id, brief_wait))
+      std::ignore = parts_.fleet.wait_until_ended(id, deadline.left(parts_.clock));
+  }
+  waiting_.fetch_sub(1);
 }
 
 Status DeployService::go_on_deploying(const ApprovalRequest& request) {

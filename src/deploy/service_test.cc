@@ -159,7 +159,56 @@ TEST(Coalescing, AnotherAliasIsLeftAlone) {
   EXPECT_EQ(w.deploy("shop", site).state, DeploymentState::ready);
   EXPECT_EQ(w.repository->get(building.id).value().state, DeploymentState::building);
   EXPECT_TRUE(w.service.remove({}, building).has_value());
-  EXPECT_EQ(running, 0);
+  eventually([&] { return running == 0; });
+}
+
+// Two recorded at once may come in either order; so may one that had to wait for people.
+TEST(Coalescing, AnOlderDeploymentThatComesLaterGivesWay) {
+  World w;
+  std::atomic<int> running = 0;
+  block_steps(w, running);
+  const Deployment newer = w.submit("shop", slow_build, slow_options).value();
+  eventually([&] { return running == 1; });
+  Deployment older = newer;
+  older.id = DeploymentId::random();
+  older.state = DeploymentState::queued;
+  older.created_at = newer.created_at - 1s;
+  older = w.repository->add({}, older, {}).value();
+  w.pipeline.submit(older);
+  EXPECT_EQ(w.settled(older.id).state, DeploymentState::canceled);
+  EXPECT_EQ(w.repository->get(older.id).value().state_reason, "superseded by " + newer.id.str());
+  EXPECT_EQ(running, 1);
+  EXPECT_EQ(w.repository->get(newer.id).value().state, DeploymentState::building);
+}
+
+TEST(Settling, ABugFailsTheDeploymentAndEndsItsEvents) {
+  World w;
+  w.engine.on_step(
+      [](const SandboxSpec&, const StepRunner::OutputSink&,
+         std::stop_token) -> Result<StepRunner::Outcome> { throw std::runtime_error("a bug"); });
+  const Deployment failed = w.settled(w.submit("shop", slow_build, slow_options).value().id);
+  EXPECT_EQ(failed.state, DeploymentState::failed);
+  EXPECT_EQ(failed.error->code, Errc::internal);
+  EXPECT_EQ(w.shown(w.host(failed)), "failed");
+}
+
+TEST(Settling, ABugInWhatFollowsLeavesItReadyAndEndsItsEvents) {
+  World w;
+  w.pipeline.on_ready([](const Deployment&) { throw std::runtime_error("a bug"); });
+  EXPECT_EQ(w.deploy("shop", site).state, DeploymentState::ready);
+}
+
+TEST(Removing, WhatIsBeingMadeShowsThatItIsGone) {
+  World w;
+  std::atomic<int> running = 0;
+  block_steps(w, running);
+  const Deployment building = w.submit("shop", slow_build, slow_options).value();
+  eventually([&] { return running == 1; });
+  ASSERT_TRUE(w.service.remove({}, building));
+  w.settled(building.id);
+  eventually([&] { return w.pipeline.counts().active == 0; });
+  EXPECT_EQ(w.repository->get(building.id).value().state, DeploymentState::deleted);
+  EXPECT_EQ(w.shown(w.host(building)), "deleted");
 }
 
 TEST(Stopping, TheServerLeavesUnfinishedDeploymentsToBeTakenUpAgain) {
@@ -183,6 +232,24 @@ TEST(Removing, HidesADeploymentAndUndoBringsItBack) {
   EXPECT_EQ(back.state, DeploymentState::ready);
   EXPECT_EQ(w.site_at("preview--shop.localhost"), second.id);
   EXPECT_EQ(w.service.undo({}, {}).error().code, Errc::not_found);
+}
+
+// Its layers went when it expired: it would come back as a 502, and its alias would follow it.
+TEST(Removing, WhatCannotServeAnyMoreIsNotBroughtBack) {
+  World w;
+  const Deployment first = w.deploy("shop", site);
+  Deployment expired = first;
+  expired.id = DeploymentId::random();
+  expired.artifact = {.layers = {"install-gone"}, .start = "./serve"};
+  expired.state = DeploymentState::expired;
+  expired = w.repository->add({}, expired, {}).value();
+  ASSERT_TRUE(w.service.remove({}, expired));
+  const auto back = w.service.undo({}, expired.id);
+  ASSERT_FALSE(back);
+  EXPECT_EQ(back.error().code, Errc::failed_precondition);
+  EXPECT_EQ(back.error().next.at(0).command, "slipway redeploy " + expired.id.str());
+  EXPECT_EQ(w.repository->get(expired.id)->state, DeploymentState::deleted);
+  EXPECT_EQ(w.site_at("preview--shop.localhost"), first.id);
 }
 
 TEST(Removing, IsForeverAfterTwoDays) {

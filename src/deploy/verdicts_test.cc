@@ -198,7 +198,8 @@ TEST(Verdicts, WhatWasRemovedBeforeARuleCameIsNotBroughtBackPastIt) {
                          .names = w.names,
                          .governance = *strict,
                          .environments = w.environments,
-                         .releases = *w.stores.releases}};
+                         .releases = *w.stores.releases,
+                         .layers = w.layers}};
   EXPECT_EQ(service.undo({}, {}).error().code, Errc::denied_by_policy);
   EXPECT_EQ(w.shown(w.host(key)), "deleted");
 }

@@ -96,6 +96,12 @@ Status FakeEngine::start(const SandboxSpec& spec, const std::filesystem::path& /
 }
 
 Status FakeEngine::stop(const std::string& id, Duration /*grace*/) {
+  std::function<void(const std::string&)> script;
+  {
+    const MutexLock lock(mutex_);
+    script = stop_script_;
+  }
+  if (script) script(id);
   const MutexLock lock(mutex_);
   const auto found = instances_.find(id);
   if (found == instances_.end()) return {};
@@ -167,7 +173,10 @@ void FakeEngine::exit(const std::string& id, SandboxExit how) {
 
 void FakeEngine::map_port(int inside, int local) {
   const MutexLock lock(ports_->mutex);
-  ports_->local[inside] = local;
+  if (local == 0)
+    ports_->local.erase(inside);
+  else
+    ports_->local[inside] = local;
 }
 
 void FakeEngine::set_usage(const std::string& id, Usage usage) {
@@ -179,6 +188,11 @@ void FakeEngine::set_usage(const std::string& id, Usage usage) {
 void FakeEngine::on_step(StepScript script) {
   const MutexLock lock(mutex_);
   script_ = std::move(script);
+}
+
+void FakeEngine::on_stop(std::function<void(const std::string& id)> script) {
+  const MutexLock lock(mutex_);
+  stop_script_ = std::move(script);
 }
 
 std::vector<std::string> FakeEngine::running() const {

@@ -32,13 +32,15 @@ class FakeEngine final : public Engine, public StepRunner {
   void fail_next_start(Error error);
   // Ends a running instance by itself; calls the exit handler before returning.
   void exit(const std::string& id, SandboxExit how);
-  // Port `inside` of every instance leads to 127.0.0.1:`local`.
+  // Port `inside` of every instance leads to 127.0.0.1:`local`; 0: nothing listens there.
   void map_port(int inside, int local);
   void set_usage(const std::string& id, Usage usage);
   // What a step does; the default prints nothing and exits with 0.
   using StepScript = std::function<Result<Outcome>(const SandboxSpec& spec,
                                                    const OutputSink& output, std::stop_token stop)>;
   void on_step(StepScript script);
+  // Called by stop(), before anything ends.
+  void on_stop(std::function<void(const std::string& id)> script);
 
   // What happened.
 
@@ -58,6 +60,7 @@ class FakeEngine final : public Engine, public StepRunner {
   std::vector<SandboxSpec> started_ SLIPWAY_GUARDED_BY(mutex_);
   std::vector<SandboxSpec> steps_ SLIPWAY_GUARDED_BY(mutex_);
   StepScript script_ SLIPWAY_GUARDED_BY(mutex_);
+  std::function<void(const std::string&)> stop_script_ SLIPWAY_GUARDED_BY(mutex_);
   ExitListeners listeners_;
 };
 

@@ -38,7 +38,7 @@ Status Crews::State::adopt(const std::vector<Kept>& kept) {
   SLIPWAY_TRY(const std::vector<SandboxInfo> sandboxes, parts.engine.list());
   for (const SandboxInfo& info : sandboxes) {
     if (label(info, "release").empty() || adopt_one(info)) continue;
-    work.post([this, sandbox = info.id] { launcher.stop(sandbox); });
+    work.post({WorkClass::release, {}}, [this, sandbox = info.id] { launcher.stop(sandbox); });
   }
   // What ended before its end could be heard.
   SLIPWAY_TRY(const std::vector<SandboxInfo> now, parts.engine.list());
@@ -77,7 +77,7 @@ Status Crews::State::adopt(const std::vector<Kept>& kept) {
           pool(*crew, member->label)->add(member->backend);
           pool(*crew, member->label)->set_in_service(member->backend.get(), false);
         }
-        work.post([this, crew, member] { restart(crew, member); });
+        work.post(share_of(crew->key), [this, crew, member] { restart(crew, member); });
       }
     }
   }
@@ -118,7 +118,7 @@ bool Crews::State::adopt_one(const SandboxInfo& info) {
     member->busy = true;
     pool(*crew, member->label)->add(member->backend);
     pool(*crew, member->label)->set_in_service(member->backend.get(), false);
-    work.post([this, crew, member] { adopt_unready(crew, member); });
+    work.post(share_of(crew->key), [this, crew, member] { adopt_unready(crew, member); });
     return true;
   }
   put_in_service(crew, member, *std::move(endpoint));
@@ -126,7 +126,7 @@ bool Crews::State::adopt_one(const SandboxInfo& info) {
     const MutexLock lock(mutex);
     member->next_check = parts.clock.monotonic();
   }
-  work.post([this, crew, member] { join_siblings(crew, member); });
+  work.post(share_of(crew->key), [this, crew, member] { join_siblings(crew, member); });
   return true;
 }
 

@@ -14,6 +14,8 @@ namespace {
 
 constexpr Duration longest_answer = 5s;
 constexpr Duration disk_check_interval = 10s;
+// How long an app that was found at a port of its own may take to open the one it was told.
+constexpr Duration port_patience = 60s;
 
 }  // namespace
 
@@ -49,12 +51,13 @@ void Crews::State::tick() {
     }
   }
   for (const auto& [crew, member] : to_restart)
-    work.post([this, crew, member] { restart(crew, member); });
+    work.post(share_of(crew->key), [this, crew, member] { restart(crew, member); });
   for (const auto& [crew, member] : to_replace)
-    work.post([this, crew, member] { replace_unhealthy(crew, member); });
+    work.post(share_of(crew->key), [this, crew, member] { replace_unhealthy(crew, member); });
   for (const auto& [crew, member] : to_check)
-    checks.post([this, crew, member] { check(crew, member); });
-  for (const auto& [crew, member] : to_measure) checks.post([this, member] { check_disk(member); });
+    checks.post(share_of(crew->key), [this, crew, member] { check(crew, member); });
+  for (const auto& [crew, member] : to_measure)
+    checks.post(share_of(crew->key), [this, member] { check_disk(member); });
 }
 
 void Crews::State::check(const CrewPtr& crew, const CrewMemberPtr& member) {
@@ -71,6 +74,7 @@ void Crews::State::check(const CrewPtr& crew, const CrewMemberPtr& member) {
   }
   const auto unit = find_unit(plan->deployment, member->label);
   const std::string path = unit ? unit->artifact->health_path : "/";
+  revise_port(*member, sandbox);
   const auto endpoint = member->backend->endpoint();
   std::string problem = "it has no endpoint";
   if (endpoint) {
@@ -118,6 +122,18 @@ void Crews::State::check(const CrewPtr& crew, const CrewMemberPtr& member) {
             {"release", crew->key.number},
             {"sandbox", sandbox},
             {"problem", problem}});
+}
+
+void Crews::State::revise_port(CrewMember& member, const std::string& sandbox) {
+  if (!launcher.is_elsewhere(sandbox)) return;
+  {
+    const MutexLock lock(mutex);
+    if (parts.clock.monotonic() - member.since >= port_patience) return;
+  }
+  auto endpoint = launcher.better_endpoint(sandbox);
+  if (!endpoint) return;
+  const MutexLock lock(mutex);
+  if (member.runs() && member.sandbox == sandbox) member.backend->set_ready(*std::move(endpoint));
 }
 
 void Crews::State::replace_unhealthy(const CrewPtr& crew, const CrewMemberPtr& member) {

@@ -293,8 +293,9 @@ void Crews::State::schedule_restart(const CrewPtr& crew, const CrewMemberPtr& me
     delay = delay_of(member->attempts++);
     member->restart_at = parts.clock.monotonic() + delay;
   }
-  work.post([this, crew, member] { restart(crew, member); },
-            std::chrono::ceil<std::chrono::milliseconds>(delay));
+  work.post(
+      share_of(crew->key), [this, crew, member] { restart(crew, member); },
+      std::chrono::ceil<std::chrono::milliseconds>(delay));
 }
 
 void Crews::State::restart(const CrewPtr& crew, const CrewMemberPtr& member) {

@@ -118,6 +118,7 @@ struct Crews::State {
   // crews_health.cc
   void tick();
   void check(const CrewPtr& crew, const CrewMemberPtr& member);
+  void revise_port(CrewMember& member, const std::string& sandbox);
   void replace_unhealthy(const CrewPtr& crew, const CrewMemberPtr& member);
   void check_disk(const CrewMemberPtr& member);
 
@@ -139,7 +140,11 @@ struct Crews::State {
   std::unordered_map<std::string, Owner> by_sandbox SLIPWAY_GUARDED_BY(mutex);
   Duration last_disk_check SLIPWAY_GUARDED_BY(mutex){};
   // Restarts wait for apps, which must not keep health checks waiting.
-  Workers work{8}, checks{8};
+  Workers work{"restarts of releases", {.units = 48, .per_key = 8, .kept = {32}}};
+  Workers checks{"looks at releases", {.units = 16, .per_key = 4, .kept = {8}}};
+  [[nodiscard]] static Workers::Share share_of(const Key& key) {
+    return {class_of(key.environment), fmt::format("{}/{}", key.project, key.environment)};
+  }
   InstanceLauncher launcher;  // last: the ends that it tells of use the rest
 };
 

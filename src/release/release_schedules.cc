@@ -35,6 +35,7 @@ void ReleaseSchedules::follow(const std::string& name, const EnvironmentState& s
   const Crews::Key key = Crews::key_of(*release);
   parts_.schedules.watch(Schedules::ServingRelease{
       .name = name,
+      .environment = state.environment,
       .deployment = std::make_shared<const Deployment>(*deployment),
       .placement = [&crews = parts_.crews, release = *release](
                        const Unit& unit) { return crews.placement(release, unit); },

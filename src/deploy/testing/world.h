@@ -150,7 +150,7 @@ class World {
                .builder = builder,
                .names = names,
                .environments = environments},
-              [](const Deployment&) {}};
+              [](const Deployment&) { return Status(); }};
   Sites sites{blobs, clock};
   Routes routes{table, names, fleet, *repository, sites};
   Schedules schedules{{.settings = settings,
@@ -187,7 +187,8 @@ class World {
                          .names = names,
                          .governance = *governance,
                          .environments = environments,
-                         .releases = *stores.releases}};
+                         .releases = *stores.releases,
+                         .layers = layers}};
   Housekeeping housekeeping{{.settings = settings,
                              .clock = clock,
                              .repository = *repository,
