@@ -93,7 +93,24 @@ json::object deployment_json(const ApiContext& context, const Deployment& deploy
     urls.service_alias_urls[each.label] =
         names.url(names.unit_alias_host(deployment.project, deployment.alias, each.label));
   }
-  return to_json(deployment, urls);
+  json::object out = to_json(deployment, urls);
+  out["next"] = waits_for_approval(deployment)
+                    ? next_of(context, "deployment/" + deployment.id.str())
+                    : json::array();
+  return out;
+}
+
+json::array next_of(const ApiContext& context, std::string_view resource) {
+  json::array out;
+  const auto requests = context.governance.store().approvals_of(resource);
+  if (!requests) return out;
+  for (const ApprovalRequest& request : *requests) {
+    if (request.state != "open") continue;
+    for (const NextStep& step : request.next)
+      out.push_back(json::object{{"command", step.command}, {"when", step.when}});
+    break;
+  }
+  return out;
 }
 
 }  // namespace slipway

@@ -84,6 +84,8 @@ struct ApiCall {
                                       const DeployOptions& options);
 void give_deployment_back(const ApiContext& context, const ApiCall& call);
 
+// The way out of a wait for an approval that nobody can give; empty when somebody can.
+[[nodiscard]] json::array next_of(const ApiContext& context, std::string_view resource);
 // The deployment with its URLs.
 [[nodiscard]] json::object deployment_json(const ApiContext& context, const Deployment& deployment);
 

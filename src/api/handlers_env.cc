@@ -178,9 +178,12 @@ Result<ApiResponse> roll_env_back(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> rotate_secrets_key(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(const std::size_t values, context.environments.rotate_key(call.by, [&] {
-    return context.alerts.reseal(call.by);
-  }));
+  SLIPWAY_TRY(const std::size_t values,
+              context.environments.rotate_key(call.by, [&]() -> Result<std::size_t> {
+                SLIPWAY_TRY(const std::size_t webhooks, context.alerts.reseal(call.by));
+                SLIPWAY_TRY(const std::size_t deployments, context.repository.reseal(call.by));
+                return webhooks + deployments;
+              }));
   return json_response(200, json::object{{"resealed", values}});
 }
 

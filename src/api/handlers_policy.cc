@@ -3,6 +3,7 @@
 
 #include "api/routes.h"
 #include "base/text.h"
+#include "json/convert.h"
 #include "json/reader.h"
 
 namespace slipway::handlers {
@@ -95,6 +96,23 @@ bool may_see(const ApiContext& context, const ApiCall& call, std::string_view pr
   return authorize(context, call, project, "").has_value();
 }
 
+// A decision about no project is the server's: it takes a token that reaches all of it, or the one
+// that asked.
+Status may_read(const ApiContext& context, const ApiCall& call, const json::object& decision) {
+  const std::string project = project_of(decision);
+  SLIPWAY_CHECK(authorize(context, call, project, ""));
+  if (!project.empty() || call.principal.reaches_all()) return {};
+  const json::value* actor = decision.if_contains("actor");
+  const json::value* token =
+      actor != nullptr && actor->is_object() ? actor->get_object().if_contains("token") : nullptr;
+  if (token != nullptr && token->is_string() && token->get_string() == call.by.actor.token)
+    return {};
+  return fail({.code = Errc::permission_denied,
+               .message = "decisions about the whole server are for who reaches all of it",
+               .hint = "ask somebody whose token is not narrowed to a team, project or environment",
+               .cause = "not_permitted"});
+}
+
 template <class Item>
 std::vector<Item> seen(const ApiContext& context, const ApiCall& call, std::vector<Item> items) {
   std::erase_if(items, [&](const Item& item) { return !may_see(context, call, item.project); });
@@ -159,6 +177,7 @@ Result<ApiResponse> show_policy(const ApiContext& context, ApiCall& call) {
                        {"on", std::move(on)},
                        {"enforce", to_string(advisory ? Enforcement::advisory : rule.enforce)},
                        {"approvals", rule.approvals ? rule.approvals->need : 0},
+                       {"inactive", or_null(rule.inactive())},
                        {"line", rule.line}});
     }
   out["rules"] = std::move(rules);
@@ -202,7 +221,7 @@ Result<ApiResponse> try_decision(const ApiContext& context, ApiCall& call) {
   if (!decision.empty()) {
     SLIPWAY_TRY(const DecisionId id, parse_id<DecisionId>(decision, "decision"));
     SLIPWAY_TRY(const json::object past, context.governance.store().decision(id));
-    SLIPWAY_CHECK(authorize(context, call, project_of(past), ""));
+    SLIPWAY_CHECK(may_read(context, call, past));
     SLIPWAY_TRY(const StoredDecision said, context.governance.what_if(id, assumptions));
     return json_response(200, slipway::to_json(said));
   }
@@ -232,7 +251,7 @@ Result<ApiResponse> list_decisions(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(DecisionPage page, context.governance.store().decisions(filter));
   json::array out;
   for (json::object& decision : page.decisions) {
-    if (may_see(context, call, project_of(decision))) out.push_back(std::move(decision));
+    if (may_read(context, call, decision)) out.push_back(std::move(decision));
   }
   return json_response(
       200, json::object{{"decisions", std::move(out)},
@@ -255,7 +274,19 @@ Result<ApiResponse> get_decision(const ApiContext& context, ApiCall& call) {
       return fail(Errc::not_found, "no decision about " + deployment.id.str() + " is kept");
     found = std::move(page.decisions.front());
   }
-  SLIPWAY_CHECK(authorize(context, call, project_of(found), ""));
+  SLIPWAY_CHECK(may_read(context, call, found));
+  // Which of the rules that were asked cannot find anything in this Slipway.
+  json::array inactive;
+  const std::shared_ptr<const PolicySet> set = context.governance.active();
+  const json::value* asked_rules = found.if_contains("rules");
+  for (const PolicyRule& rule : set->rules) {
+    const std::string why = rule.inactive();
+    if (why.empty() || asked_rules == nullptr || !asked_rules->is_array()) continue;
+    const json::array& asked = asked_rules->get_array();
+    if (std::ranges::find(asked, json::value(rule.id)) != asked.end())
+      inactive.push_back(json::object{{"rule", rule.id}, {"why", why}});
+  }
+  found["inactive"] = std::move(inactive);
   return json_response(200, found);
 }
 

@@ -4,6 +4,7 @@
 
 #include "api/release_answers.h"
 #include "api/routes.h"
+#include "api/volume_policy.h"
 #include "base/text.h"
 #include "json/reader.h"
 #include "json/release_json.h"
@@ -219,6 +220,12 @@ Result<ApiResponse> roll_back(const ApiContext& context, ApiCall& call) {
   if (to && *to < 1) reader.wrong("to", "the number of a release");
   SLIPWAY_CHECK(reader.status());
   SLIPWAY_CHECK(check_message(message));
+  // Going back with the files as well takes what going back with the files alone takes, too.
+  if (restore) {
+    SLIPWAY_TRY([[maybe_unused]] const AuditContext allowed,
+                allow_restore(context, call, place.project, place.environment, *restore,
+                              "with a rollback"));
+  }
   SLIPWAY_TRY(const Rollout rollout,
               context.releases.roll_back(call.by, place.project, place.environment, to,
                                          std::move(message), std::move(restore)));

@@ -1,4 +1,5 @@
 #include "api/routes.h"
+#include "api/volume_policy.h"
 #include "json/reader.h"
 #include "model/environment.h"
 #include "model/release.h"
@@ -55,6 +56,14 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call, const
           .add("what", what));
 }
 
+// Records it before it is made.
+Volumes::Before recorded(const ApiContext& context, const AuditContext& by, const Place& place) {
+  return [&context, by, place](std::string_view id) {
+    return context.volume_store.record(by, "volume.snapshotted", place.project, place.environment,
+                                       id);
+  };
+}
+
 // Files cannot be changed under what runs on them.
 Status check_stopped(const ApiContext& context, const Place& place) {
   SLIPWAY_TRY(const EnvironmentState state,
@@ -75,6 +84,23 @@ Status check_stopped(const ApiContext& context, const Place& place) {
 }
 
 }  // namespace
+}  // namespace slipway::handlers
+
+namespace slipway {
+
+Result<AuditContext> allow_restore(const ApiContext& context, const ApiCall& call,
+                                   std::string_view project, std::string_view environment,
+                                   std::string_view snapshot, std::string_view how) {
+  SLIPWAY_CHECK(
+      context.identity.authorize(call.principal, Permission::promote, project, environment));
+  return handlers::allow(context, call, {std::string(project), std::string(environment)},
+                         DecisionPoint::config, "modified",
+                         fmt::format("restore {} {}", snapshot, how));
+}
+
+}  // namespace slipway
+
+namespace slipway::handlers {
 
 Result<ApiResponse> list_volumes(const ApiContext& context, ApiCall& call) {
   const std::string& project = call.path_value("project");
@@ -112,7 +138,8 @@ Result<ApiResponse> remove_volumes(const ApiContext& context, ApiCall& call) {
               allow(context, call, place, DecisionPoint::remove, "removed", "volumes"));
   // So that it can be undone.
   SLIPWAY_TRY(const auto kept, context.volumes.snapshot(place.project, place.environment,
-                                                        "before the volumes were removed"));
+                                                        "before the volumes were removed",
+                                                        recorded(context, by, place)));
   SLIPWAY_CHECK(context.volume_store.record(by, "volume.removed", place.project, place.environment,
                                             kept ? kept->id : ""));
   SLIPWAY_CHECK(context.volumes.remove(place.project, place.environment));
@@ -171,12 +198,11 @@ Result<ApiResponse> make_snapshot(const ApiContext& context, ApiCall& call) {
               allow(context, call, place, DecisionPoint::config, "added", reason));
   SLIPWAY_TRY(const auto made,
               context.volumes.snapshot(place.project, place.environment,
-                                       reason.empty() ? "by " + call.by.actor.name : reason));
+                                       reason.empty() ? "by " + call.by.actor.name : reason,
+                                       recorded(context, by, place)));
   if (!made)
     return fail(Errc::not_found,
                 fmt::format("{} of {} has no volumes", place.environment, place.project));
-  SLIPWAY_CHECK(context.volume_store.record(by, "volume.snapshotted", place.project,
-                                            place.environment, made->id));
   return json_response(201, snapshot_json(*made));
 }
 
@@ -191,7 +217,7 @@ Result<ApiResponse> restore_snapshot(const ApiContext& context, ApiCall& call) {
         fmt::format("see: slipway volume snapshots {} --env {}", place.project, place.environment));
   SLIPWAY_CHECK(check_stopped(context, place));
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::config, "modified", "restore " + id));
+              allow_restore(context, call, place.project, place.environment, id, "by hand"));
   SLIPWAY_CHECK(
       context.volume_store.record(by, "volume.restored", place.project, place.environment, id));
   SLIPWAY_CHECK(context.volumes.restore(place.project, place.environment, id));

@@ -47,6 +47,9 @@ json::object rollout_answer(const ApiContext& context, const Rollout& rollout) {
   out["url"] = context.releases.url(rollout.project, rollout.environment);
   out["proof"] = proof_answer(context, rollout.deployment, rollout.artifact);
   out["revision"] = revision_of(rollout);
+  out["next"] = rollout.state == RolloutState::waiting
+                    ? next_of(context, "deployment/" + rollout.deployment.str())
+                    : json::array();
   return out;
 }
 

@@ -116,6 +116,7 @@ Status Server::Parts::open() {
                                     settings.audit.keep));
   SLIPWAY_TRY(SecretBox opened_secrets, SecretBox::open(settings.data / "secrets.key"));
   secrets = std::make_unique<SecretBox>(std::move(opened_secrets));
+  stores.repository->seal_with(secrets->values());
   environments = std::make_unique<Environments>(
       Environments::Parts{.store = *stores.configurations, .box = *secrets, .clock = clock});
   SLIPWAY_TRY(BlobStore opened_blobs, BlobStore::open(store));
@@ -175,6 +176,7 @@ Status Server::Parts::govern() {
            .key = std::make_shared<GovernanceKey>(std::move(key)),
            .approvers =
                [this](const std::string& team) { return approvers_of(*stores.identity, team); },
+           .blobs = blobs.get(),
            .standing =
                [this](const Actor& actor, const std::string& team, const std::string& then) {
                  return standing_of(*stores.identity, actor, team, then);
@@ -216,6 +218,7 @@ void Server::Parts::make_releases() {
                       .names = *names,
                       .environments = *environments,
                       .volumes = *volumes,
+                      .volume_store = *stores.volumes,
                       .governance = *governance,
                       .runner = *runner,
                       .layers = *layers,

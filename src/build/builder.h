@@ -58,6 +58,10 @@ class BuildObserver {
   virtual void step_ended(std::string_view name, std::string_view state,
                           Duration took) = 0;       // done cached failed
   virtual void output(std::string_view bytes) = 0;  // raw; the log keeps it, viewers sanitize it
+  // Output as an error may quote it: without what nobody may see.
+  [[nodiscard]] virtual std::string quotable(std::string_view output) const {
+    return std::string(output);
+  }
 };
 
 // Turns a planned service and its source into an artifact: resolves toolchains, runs install and

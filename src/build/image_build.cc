@@ -262,7 +262,8 @@ class Run {
             parts_.tool, run, [this](std::string_view bytes) { observer_.output(bytes); }, stop_));
     if (outcome.step.exit != SandboxExit{} || outcome.step.timed_out || outcome.step.output_limit ||
         outcome.step.disk_limit)
-      return fail(explain_image_failure(file_, path_, outcome.step, outcome.log, service_));
+      return fail(explain_image_failure(file_, path_, outcome.step, observer_.quotable(outcome.log),
+                                        service_));
     SLIPWAY_TRY(const std::string id, answer(outcome, "id"));
     SLIPWAY_TRY(inspected_, answer(outcome, "config.json"));
     SLIPWAY_TRY(const ImageStorage project, ImageStorage::open(storage));

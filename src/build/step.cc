@@ -51,13 +51,15 @@ Status run_step(const StepJob& job, StepRunner& runner, BuildObserver& observer,
   if (outcome.exit == SandboxExit{} && !outcome.timed_out && !outcome.output_limit &&
       !outcome.disk_limit)
     return {};
+  // Hidden before it is cut into lines of an excerpt, so that no half of a secret is left.
+  const std::string log = observer.quotable(tail.text());
   return fail(explain_failure({.phase = job.name,
                                .command = job.command,
                                .exit = outcome.exit,
                                .timed_out = outcome.timed_out,
                                .output_limit = outcome.output_limit,
                                .disk_limit = outcome.disk_limit,
-                               .log = tail.text()},
+                               .log = log},
                               *job.service));
 }
 

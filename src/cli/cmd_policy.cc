@@ -10,6 +10,7 @@
 #include "cli/view.h"
 #include "db/governance_records.h"
 #include "db/policy_sql.h"
+#include "policy/analysis.h"
 #include "policy/engine.h"
 #include "sys/files.h"
 
@@ -76,9 +77,11 @@ Result<int> show(Context& context, const PolicyArguments& arguments) {
     for (const json::value& point : array_at(rule, "on"))
       if (point.is_string()) on.push_back(sanitize_line(point.get_string()));
     const std::int64_t approvals = number_at(rule, "approvals");
+    const std::string inactive = sanitize_line(text_at(rule, "inactive"));
     rows.push_back({sanitize_line(text_at(rule, "id")), sanitize_line(text_at(rule, "enforce")),
                     join(on, " "), approvals > 0 ? std::to_string(approvals) : "",
-                    sanitize_line(text_at(rule, "why"))});
+                    inactive.empty() ? sanitize_line(text_at(rule, "why"))
+                                     : fmt::format("inactive: {}", inactive)});
   }
   return print(context, set,
                fmt::format("version {}  {}  by {}\n\n{}", number_at(set, "version"),
@@ -87,7 +90,7 @@ Result<int> show(Context& context, const PolicyArguments& arguments) {
                            table({"RULE", "ENFORCE", "ON", "APPROVALS", "WHY"}, rows, style)));
 }
 
-// Here, without a server: form, lint, and the rules' own tests.
+// Here, without a server: form, lint, the rules' own tests, and what the rules never do.
 Result<int> check(Context& context, const PolicyArguments& arguments) {
   SLIPWAY_TRY(const std::string text, read_policy(context, arguments));
   const PolicyCheck outcome = check_policy_set(text, *make_sql_rule_evaluator());
@@ -101,9 +104,15 @@ Result<int> check(Context& context, const PolicyArguments& arguments) {
                      {"expected", test.expected == RuleTest::Expect::deny ? "deny" : "pass"},
                      {"passed", test.passed},
                      {"detail", test.detail}});
+  json::array analysis;
+  if (outcome.set)
+    for (const RuleFinding& finding : analyse(*outcome.set, *make_sql_rule_evaluator()))
+      analysis.push_back(json::object{
+          {"what", to_string(finding.what)}, {"rule", finding.rule}, {"detail", finding.detail}});
   const json::object answer{{"usable", outcome.set.has_value()},
                             {"problems", std::move(problems)},
-                            {"tests", std::move(tests)}};
+                            {"tests", std::move(tests)},
+                            {"analysis", std::move(analysis)}};
   print(context, answer, render_trial(answer, context.console.out_style()));
   return outcome.set ? 0 : info(Errc::invalid_argument).exit_code;
 }

@@ -28,23 +28,26 @@ Result<int> rm(Context& context, const std::vector<std::string>& refs) {
             fmt::format("{}Remove {}?", question, count_of(found.size(), "deployment"))))
       return fail(Errc::canceled, "nothing was removed");
   }
-  json::array removed;
+  json::array removed, waiting;
   for (const json::object& deployment : found) {
     SLIPWAY_TRY(const json::object gone, api->remove(deployment_target(text_at(deployment, "id"))));
-    removed.push_back(gone);
     if (const std::string reason = text_at(gone, "state_reason");
-        text_at(gone, "state") != "deleted" && reason.starts_with("removal is waiting"))
+        text_at(gone, "state") != "deleted" && reason.starts_with("removal is waiting")) {
+      waiting.push_back(gone);
       context.console.err(fmt::format("{}: {}; it goes once enough people agreed\n",
                                       sanitize_line(text_at(gone, "id")), sanitize_line(reason)));
-    else if (!context.common.json)
-      context.console.out(sanitize_line(text_at(gone, "id")) + "\n");
+      continue;
+    }
+    removed.push_back(gone);
+    if (!context.common.json) context.console.out(sanitize_line(text_at(gone, "id")) + "\n");
   }
-  if (context.common.json) context.console.out(printable_json(json::object{{"removed", removed}}));
-  if (!context.common.quiet && !context.common.json)
+  if (context.common.json)
+    context.console.out(printable_json(json::object{{"removed", removed}, {"waiting", waiting}}));
+  if (!removed.empty() && !context.common.quiet && !context.common.json)
     context.console.err(
         context.console.err_style().dim("removed; for 48 hours it comes back with: slipway undo") +
         "\n");
-  return 0;
+  return waiting.empty() ? 0 : info(Errc::failed_precondition).exit_code;
 }
 
 }  // namespace

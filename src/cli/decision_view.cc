@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "cli/api_client.h"
 #include "cli/view.h"
@@ -63,6 +65,12 @@ std::string render_decision(const json::object& decision, const Style& style) {
                             safe(policy, "digest").substr(0, 19)));
   add("facts", safe(decision, "facts").substr(0, 19));
   add("rules", words(array_at(decision, "rules")));
+  std::vector<std::string> inactive;
+  for (const json::value& value : array_at(decision, "inactive"))
+    if (value.is_object())
+      inactive.push_back(fmt::format("{} ({})", safe(value.get_object(), "rule"),
+                                     safe(value.get_object(), "why")));
+  add("inactive", join(inactive, ", "));
   add("skipped", words(array_at(decision, "skipped")));
   if (const std::string glass = safe(decision, "break_glass"); !glass.empty())
     add("glass", style.yellow("broken by " + glass));
@@ -123,6 +131,13 @@ std::string render_trial(const json::object& trial, const Style& style) {
                        safe(test, "expected"), safe(test, "detail"));
   }
   out += fmt::format("{} of {} pass\n", passed, count_of(array_at(trial, "tests").size(), "test"));
+  for (const json::value& value : array_at(trial, "analysis")) {
+    if (!value.is_object()) continue;
+    std::string what = safe(value.get_object(), "what");
+    std::ranges::replace(what, '_', ' ');
+    out += fmt::format("{} {} {}\n", style.yellow(what + ":"), safe(value.get_object(), "rule"),
+                       style.dim(safe(value.get_object(), "detail")));
+  }
   for (const std::string_view key : {"added", "removed", "changed", "weakened", "advisory"})
     if (!array_at(trial, key).empty())
       out += fmt::format("{} {}\n", style.dim(pad(key, 9)), words(array_at(trial, key)));

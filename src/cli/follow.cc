@@ -148,6 +148,14 @@ Result<FollowedDeployment> follow_deployment(Context& context, ApiClient& api, s
   }
 }
 
+void add_ways_out(const json::object& waiting, Error& error) {
+  for (const json::value& step : array_at(waiting, "next"))
+    if (step.is_object())
+      error.next.push_back(
+          {text_at(step.get_object(), "command"), text_at(step.get_object(), "when")});
+  if (!error.next.empty()) error.hint = "nobody here could approve it: somebody else would have to";
+}
+
 std::optional<Error> deployment_error(const json::object& deployment) {
   const std::string state = text_at(deployment, "state");
   const std::optional<DeploymentState> known = parse_deployment_state(state);
@@ -159,7 +167,9 @@ std::optional<Error> deployment_error(const json::object& deployment) {
     Error error{.code = Errc::failed_precondition,
                 .message = fmt::format("{} is {}", text_at(deployment, "id"), reason),
                 .hint = "it goes on by itself once enough people agreed"};
-    error.next.push_back({"slipway approve " + reason.substr(waits.size()), "by somebody else"});
+    add_ways_out(deployment, error);
+    if (error.next.empty())
+      error.next.push_back({"slipway approve " + reason.substr(waits.size()), "by somebody else"});
     error.next.push_back({"slipway why " + text_at(deployment, "id"), "for what it takes"});
     return error;
   }

@@ -35,6 +35,8 @@ void print_deployment_summary(Context& context, const json::object& deployment, 
 [[nodiscard]] ProgressView::Mode progress_mode(const Context& context);
 [[nodiscard]] ProgressView::BuildLog progress_log(const Context& context);
 
+// What the server says to do about a wait for an approval that nobody can give.
+void add_ways_out(const json::object& waiting, Error& error);
 // The error that a deployment in its present state amounts to; nothing when it is live or on its
 // way.
 [[nodiscard]] std::optional<Error> deployment_error(const json::object& deployment);

@@ -165,7 +165,9 @@ std::optional<Error> rollout_error(const json::object& rollout) {
         .code = Errc::failed_precondition,
         .message = fmt::format("{} waits for people{}", id, reason.empty() ? "" : ": " + reason),
         .hint = "it goes on by itself once enough people agreed"};
-    if (const std::string approval = text_at(rollout, "approval"); !approval.empty())
+    add_ways_out(rollout, error);
+    if (const std::string approval = text_at(rollout, "approval");
+        !approval.empty() && error.next.empty())
       error.next.push_back({"slipway approve " + approval, "by somebody else"});
     if (const std::string decision = text_at(rollout, "decision"); !decision.empty())
       error.next.push_back({"slipway why " + decision, "for what it takes"});

@@ -2,6 +2,8 @@
 // live.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "db/governance_store.h"
 
 namespace slipway {
@@ -13,9 +15,10 @@ std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
 
 Result<Velocity> GovernanceStore::velocity(VelocityScope scope, std::string_view name,
                                            Timestamp now) {
-  const std::string_view column = scope == VelocityScope::actor      ? "actor"
-                                  : scope == VelocityScope::agent_of ? "agent_of"
-                                                                     : "project";
+  const std::string_view column = scope == VelocityScope::actor       ? "actor"
+                                  : scope == VelocityScope::top_agent ? "top_agent"
+                                  : scope == VelocityScope::agent_of  ? "agent_of"
+                                                                      : "project";
   Velocity out;
   const std::int64_t at = micros(now);
   constexpr std::int64_t minute = 60'000'000, hour = 60 * minute, day = 24 * hour;
@@ -67,8 +70,14 @@ Result<Velocity> GovernanceStore::velocity(VelocityScope scope, std::string_view
   }
 }
 
+std::string top_agent(const Actor& actor) {
+  if (actor.kind != "agent" || actor.chain.size() < 2) return {};
+  return actor.chain[0] + " " + actor.chain[1];
+}
+
 Result<PreviewCounts> GovernanceStore::preview_counts(std::string_view project,
-                                                      std::string_view actor) {
+                                                      std::string_view actor,
+                                                      std::string_view top_agent) {
   auto session = database_.read();
   // The index has all that is asked for; by any other, `actor` is read out of every record.
   SLIPWAY_TRY(Statement query,
@@ -79,6 +88,13 @@ Result<PreviewCounts> GovernanceStore::preview_counts(std::string_view project,
   SLIPWAY_TRY([[maybe_unused]] const bool row, query.bind(1, project).bind(2, actor).step());
   PreviewCounts counts{
       .project = query.number(1), .actor = query.number(2), .total = query.number(0)};
+  if (!top_agent.empty()) {
+    SLIPWAY_TRY(Statement of_agent,
+                session.prepare("SELECT count(*) FROM deployment INDEXED BY deployment_live_agent"
+                                " WHERE top_agent=? AND state IN ('ready','sleeping')"));
+    SLIPWAY_TRY([[maybe_unused]] const bool any, of_agent.bind(1, top_agent).step());
+    counts.actor = std::max(counts.actor, of_agent.number(0));
+  }
   counts.team = counts.total;
   if (!project.empty()) {
     SLIPWAY_TRY(Statement teams, session.prepare("SELECT count(DISTINCT team) FROM project"));

@@ -191,6 +191,11 @@ json::object to_json(const ApprovalRequest& request) {
           {"request_id", or_null(request.request_id)},
           {"source_address", or_null(request.source_address)},
           {"needs", to_array(request.needs, convert)},
+          {"approvers", or_null(request.approvers)},
+          {"next", to_array(request.next,
+                            [](const NextStep& step) {
+                              return json::object{{"command", step.command}, {"when", step.when}};
+                            })},
           {"created_at", to_rfc3339(request.created_at)},
           {"expires_at", to_rfc3339(request.expires_at)},
           {"closed_at", or_null(request.closed_at)},
@@ -256,7 +261,14 @@ Result<ApprovalRequest> approval_from_json(const json::value& value) {
   reader.read("created_at", request.created_at).read("expires_at", request.expires_at);
   reader.read("closed_at", request.closed_at).read("closed_reason", request.closed_reason);
   reader.read("role", request.role).read("change", request.change);
-  reader.read("used_at", request.used_at);
+  reader.read("used_at", request.used_at).read("approvers", request.approvers);
+  reader.read_each("next", request.next, [](const json::value& element) -> Result<NextStep> {
+    NextStep step;
+    JsonReader inner(element, "next");
+    inner.read("command", step.command).read("when", step.when);
+    SLIPWAY_CHECK(inner.status());
+    return step;
+  });
   reader.read_each("votes", request.votes, vote_from_json);
   if (const auto parsed = parse_decision_point(point))
     request.point = *parsed;

@@ -84,6 +84,8 @@ struct ApprovalRequest {
   std::string change;  // ChangeDigest of what is asked for; "" when `resource` itself says it
   std::string request_id, source_address;
   std::vector<ApprovalNeed> needs;
+  std::optional<std::int64_t> approvers;  // people who could give it when it was asked for
+  std::vector<NextStep> next;             // the way out when nobody could
   Timestamp created_at{}, expires_at{};
   std::optional<Timestamp> closed_at;
   std::string closed_reason;

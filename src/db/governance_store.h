@@ -31,7 +31,10 @@ struct Velocity {
   std::int64_t failures_in_row = 0, same_failure = 0;
   std::optional<Timestamp> oldest_in_hour;
 };
-enum class VelocityScope { actor, agent_of, project };
+enum class VelocityScope { actor, top_agent, agent_of, project };
+// The agent that an agent came from, whatever it calls itself now: the human and the first agent of
+// its chain. "" for others.
+[[nodiscard]] std::string top_agent(const Actor& actor);
 
 struct PreviewCounts {
   std::int64_t project = 0, team = 0, actor = 0, total = 0;
@@ -114,8 +117,10 @@ class GovernanceStore {
   // -- counted for decisions
   [[nodiscard]] Result<Velocity> velocity(VelocityScope scope, std::string_view name,
                                           Timestamp now);
+  // `actor` counts what it made itself, or with `top_agent` what all made that came from that one.
   [[nodiscard]] Result<PreviewCounts> preview_counts(std::string_view project,
-                                                     std::string_view actor);
+                                                     std::string_view actor,
+                                                     std::string_view top_agent = {});
 
  private:
   Database& database_;

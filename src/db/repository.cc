@@ -4,6 +4,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "audit/record.h"
+#include "base/log.h"
 #include "db/revision.h"
 #include "json/json.h"
 
@@ -12,32 +13,6 @@ namespace {
 
 std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
 Timestamp timestamp(std::int64_t value) { return Timestamp{Duration{value}}; }
-
-Result<Deployment> parse_record(const std::string& text) {
-  SLIPWAY_TRY(const json::value value, parse_json(text));
-  Result<Deployment> deployment = deployment_from_record(value);
-  if (!deployment)
-    return fail(Errc::corrupt, "database: a deployment's record: " + deployment.error().message);
-  return deployment;
-}
-
-// Every row's first column as a deployment.
-Result<std::vector<Deployment>> read_all(Statement& query) {
-  std::vector<Deployment> out;
-  for (;;) {
-    SLIPWAY_TRY(const bool row, query.step());
-    if (!row) return out;
-    SLIPWAY_TRY(Deployment deployment, parse_record(query.text(0)));
-    out.push_back(std::move(deployment));
-  }
-}
-
-Result<std::optional<Deployment>> read_one(Statement& query) {
-  SLIPWAY_TRY(const bool row, query.step());
-  if (!row) return std::nullopt;
-  SLIPWAY_TRY(Deployment deployment, parse_record(query.text(0)));
-  return deployment;
-}
 
 Result<std::vector<DeploymentId>> read_ids(Statement& query) {
   std::vector<DeploymentId> out;
@@ -75,6 +50,97 @@ std::string quoted_list(const std::vector<DeploymentState>& states) {
 }
 
 }  // namespace
+
+// A record's values are one sealed text beside the variables' names.
+constexpr std::string_view sealed_values = "sealed";
+
+Result<std::string> Repository::record_text(const Deployment& deployment) const {
+  json::object record = to_record(deployment);
+  const DeployOptions& options = deployment.options;
+  if (seal_.seal && !(options.env.empty() && options.build_env.empty())) {
+    json::object& kept = record.at("options").as_object();
+    const json::object values{{"env", kept.at("env")}, {"build_env", kept.at("build_env")}};
+    SLIPWAY_TRY(const std::string sealed,
+                seal_.seal(json::serialize(values), "deployment/" + deployment.id.str()));
+    for (const std::string_view part : {"env", "build_env"})
+      for (auto& [name, value] : kept.at(part).as_object()) value = "";
+    kept[sealed_values] = sealed;
+  }
+  return json::serialize(record);
+}
+
+Result<Deployment> Repository::parse_record(const std::string& text) const {
+  SLIPWAY_TRY(json::value value, parse_json(text));
+  if (json::object* record = value.if_object(); record != nullptr && seal_.unseal) {
+    json::value* options = record->if_contains("options");
+    const json::value* sealed = options != nullptr && options->is_object()
+                                    ? options->as_object().if_contains(sealed_values)
+                                    : nullptr;
+    const json::value* id = record->if_contains("id");
+    if (sealed != nullptr && sealed->is_string() && id != nullptr && id->is_string()) {
+      const auto opened = seal_.unseal(std::string(sealed->as_string()),
+                                       "deployment/" + std::string(id->as_string()));
+      auto values = opened ? parse_json(*opened) : Result<json::value>(fail(opened.error()));
+      // Its values are lost with their key; the server and everything else goes on.
+      if (!values || !values->is_object())
+        log_error("a deployment's variables cannot be read",
+                  {{"deployment", std::string(id->as_string())},
+                   {"error", values ? "no object" : values.error().message}});
+      else
+        for (auto& [part, variables] : values->as_object())
+          options->as_object()[part] = std::move(variables);
+    }
+  }
+  Result<Deployment> deployment = deployment_from_record(value);
+  if (!deployment)
+    return fail(Errc::corrupt, "database: a deployment's record: " + deployment.error().message);
+  return deployment;
+}
+
+// Every row's first column as a deployment.
+Result<std::vector<Deployment>> Repository::read_all(Statement& query) const {
+  std::vector<Deployment> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) return out;
+    SLIPWAY_TRY(Deployment deployment, parse_record(query.text(0)));
+    out.push_back(std::move(deployment));
+  }
+}
+
+Result<std::optional<Deployment>> Repository::read_one(Statement& query) const {
+  SLIPWAY_TRY(const bool row, query.step());
+  if (!row) return std::nullopt;
+  SLIPWAY_TRY(Deployment deployment, parse_record(query.text(0)));
+  return deployment;
+}
+
+Result<std::size_t> Repository::reseal(const AuditContext& by) {
+  std::size_t count = 0;
+  SLIPWAY_CHECK(database_->transaction([&](Database::Transaction& session) -> Status {
+    std::vector<Deployment> all;
+    {
+      SLIPWAY_TRY(Statement query,
+                  session.prepare("SELECT record FROM deployment WHERE"
+                                  " json_extract(record,'$.options.env')<>'{}' OR"
+                                  " json_extract(record,'$.options.build_env')<>'{}'"));
+      SLIPWAY_TRY(all, read_all(query));
+    }
+    for (const Deployment& each : all) {
+      SLIPWAY_TRY(Statement write, session.prepare("UPDATE deployment SET record=?,"
+                                                   " revision=revision+1 WHERE id=?"));
+      SLIPWAY_TRY(const std::string text, record_text(each));
+      SLIPWAY_CHECK(write.bind(1, text).bind(2, each.id.str()).run());
+    }
+    count = all.size();
+    if (count == 0) return {};
+    return audit_->append(session, {.event = "deployment.resealed",
+                                    .by = by,
+                                    .resource = "deployments",
+                                    .detail = {{"values", std::to_string(count)}}});
+  }));
+  return count;
+}
 
 Status Repository::ensure_project(const AuditContext& by, std::string_view name, Timestamp now) {
   {
@@ -227,7 +293,8 @@ Result<Deployment> Repository::add(const AuditContext& by, const Deployment& dep
       insert.bind_null(6);
     else
       insert.bind(6, idempotency_key);
-    SLIPWAY_CHECK(insert.bind(7, json::serialize(to_record(deployment))).run());
+    SLIPWAY_TRY(const std::string record, record_text(deployment));
+    SLIPWAY_CHECK(insert.bind(7, record).run());
     AuditEvent event = event_about(by, "deployment.created", deployment);
     event.action = "deploy";
     event.detail["files"] = std::to_string(deployment.source_files);
@@ -273,7 +340,7 @@ Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId
     }
     const std::string before = public_digest(deployment);
     SLIPWAY_CHECK(change(deployment));
-    const std::string record = json::serialize(to_record(deployment));
+    SLIPWAY_TRY(const std::string record, record_text(deployment));
     AuditEvent event =
         event_about(by, fmt::format("deployment.{}", to_string(deployment.state)), deployment);
     event.before = before;

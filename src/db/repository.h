@@ -14,6 +14,7 @@
 #include "db/audit_store.h"
 #include "db/beside.h"
 #include "db/database.h"
+#include "db/value_seal.h"
 #include "model/audit_event.h"
 #include "model/deployment.h"
 
@@ -52,6 +53,12 @@ struct DeploymentPage {
 class Repository {
  public:
   Repository(Database& database, AuditStore& audit) : database_(&database), audit_(&audit) {}
+  // From now on values of variables (-e, -b) are sealed in what is written; what was written before
+  // stays readable. Without it they are plain. Set before use.
+  void seal_with(ValueSeal seal) { seal_ = std::move(seal); }
+  // Seals everything again, all or none, what was plain too. For a change of the key. Returns how
+  // many deployments that were.
+  [[nodiscard]] Result<std::size_t> reseal(const AuditContext& by);
 
   // -- projects
   // Makes the project when it is new.
@@ -141,8 +148,15 @@ class Repository {
   [[nodiscard]] Status set_setting(std::string_view key, std::string_view value);
 
  private:
+  // A deployment's record, with its values sealed, and back.
+  [[nodiscard]] Result<std::string> record_text(const Deployment& deployment) const;
+  [[nodiscard]] Result<Deployment> parse_record(const std::string& text) const;
+  [[nodiscard]] Result<std::vector<Deployment>> read_all(Statement& query) const;
+  [[nodiscard]] Result<std::optional<Deployment>> read_one(Statement& query) const;
+
   Database* database_;
   AuditStore* audit_;
+  ValueSeal seal_;
 };
 
 }  // namespace slipway

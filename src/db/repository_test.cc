@@ -44,6 +44,46 @@ TEST_F(RepositoryTest, TheSameIdempotencyKeyGivesTheFirstDeploymentAgain) {
   EXPECT_EQ(repository->list({}).value().deployments.size(), 1u);
 }
 
+TEST_F(RepositoryTest, ValuesOfVariablesAreSealedAndOldRowsAreReadUntilTheyAreWritten) {
+  const auto record_of = [&](const DeploymentId& id) {
+    auto session = stores.database->read();
+    Statement query = session.prepare("SELECT record FROM deployment WHERE id=?").value();
+    EXPECT_TRUE(query.bind(1, id.str()).step().value());
+    return query.text(0);
+  };
+  Deployment deployment;
+  deployment.id = DeploymentId::random();
+  deployment.project = "shop";
+  deployment.alias = "preview";
+  deployment.source = sha256("x");
+  deployment.options.env = {{"STRIPE_KEY", "sk_live_canary"}};
+  deployment.options.build_env = {{"VITE_URL", "http://canary"}};
+  ASSERT_TRUE(repository->ensure_project({}, "shop", now));
+  ASSERT_TRUE(repository->add({}, deployment, {}));
+  EXPECT_TRUE(record_of(deployment.id).contains("canary"));  // as an older Slipway wrote it
+
+  std::string key = "1";
+  repository->seal_with(
+      {.seal = [&](std::string_view text, std::string_view context) -> Result<std::string> {
+         return key + " " + std::string(context) + " " + std::string(text.rbegin(), text.rend());
+       },
+       .unseal = [&](std::string_view text, std::string_view context) -> Result<std::string> {
+         const std::string mark = key + " " + std::string(context) + " ";
+         if (!text.starts_with(mark)) return fail(Errc::corrupt, "another's");
+         text.remove_prefix(mark.size());
+         return std::string(text.rbegin(), text.rend());
+       }});
+  EXPECT_EQ(repository->get(deployment.id).value(), deployment);
+  ASSERT_TRUE(repository->update({}, deployment.id, [](Deployment&) { return Status(); }));
+  EXPECT_FALSE(record_of(deployment.id).contains("canary"));
+  EXPECT_TRUE(record_of(deployment.id).contains("STRIPE_KEY"));
+  EXPECT_EQ(repository->get(deployment.id).value(), deployment);
+
+  // Without its key the deployment is there, without its values.
+  key = "2";
+  EXPECT_EQ(repository->get(deployment.id).value().options.env.at("STRIPE_KEY"), "");
+}
+
 TEST_F(RepositoryTest, AFailedChangeLeavesTheRecordAlone) {
   const Deployment before = add("shop");
   const auto outcome = repository->update({}, before.id, [](Deployment& deployment) -> Status {

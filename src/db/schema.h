@@ -15,7 +15,7 @@
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released.
-inline constexpr std::array<std::string_view, 9> schema_migrations{
+inline constexpr std::array<std::string_view, 10> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -33,14 +33,8 @@ CREATE TABLE upload (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, manifest TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-)",
-    audit_schema,
-    identity_schema,
-    governance_schema,
-    configuration_schema,
-    release_schema,
-    domain_schema,
-    alert_schema,
-    revision_schema};
+)", audit_schema,    identity_schema, governance_schema,
+    configuration_schema,      release_schema,  domain_schema,   alert_schema,
+    revision_schema,           top_agent_schema};
 
 }  // namespace slipway

@@ -44,4 +44,17 @@ CREATE INDEX deployment_recent ON deployment(project, created_at);
 CREATE INDEX deployment_live ON deployment(project, actor) WHERE state IN ('ready','sleeping');
 )";
 
+// Added later: which agent an agent came from, whatever name it goes by.
+inline constexpr std::string_view top_agent_schema =
+    R"(ALTER TABLE deployment ADD COLUMN top_agent TEXT
+  AS (CASE WHEN json_extract(record,'$.actor.kind')='agent' THEN
+   json_extract(record,'$.actor.chain[0]') || ' ' || json_extract(record,'$.actor.chain[1]') END) VIRTUAL;
+CREATE INDEX deployment_top_agent ON deployment(top_agent, created_at) WHERE top_agent IS NOT NULL;
+CREATE INDEX deployment_live_agent ON deployment(top_agent) WHERE state IN ('ready','sleeping');
+ALTER TABLE decision ADD COLUMN top_agent TEXT
+  AS (CASE WHEN json_extract(record,'$.actor.kind')='agent' THEN
+   json_extract(record,'$.actor.chain[0]') || ' ' || json_extract(record,'$.actor.chain[1]') END) VIRTUAL;
+CREATE INDEX denial_top_agent ON decision(top_agent, time) WHERE verdict='deny';
+)";
+
 }  // namespace slipway

@@ -49,6 +49,11 @@ void keep_secrets(const Configuration& before, Configuration& next) {
   }
 }
 
+// Values of -e that are words of every log: hiding them would spoil it and protect nothing.
+constexpr std::string_view well_known_values[] = {
+    "production", "development", "staging",   "preview", "testing", "warning", "verbose",
+    "enabled",    "disabled",    "localhost", "default", "public",  "0.0.0.0", "127.0.0.1"};
+
 std::string names_of(const std::vector<VarChange>& changes, VarChange::What what) {
   std::vector<std::string_view> names;
   for (const VarChange& change : changes)
@@ -246,7 +251,14 @@ Result<std::size_t> Environments::rotate_key(const AuditContext& by,
 }
 
 Result<Environments::Values> Environments::values_for(const Deployment& deployment) const {
-  return values_for(deployment.project, preview_environment, deployment.config_version);
+  SLIPWAY_TRY(Values out,
+              values_for(deployment.project, preview_environment, deployment.config_version));
+  // What came with the deployment itself (-e, -b) is hidden as what was set before.
+  for (const EnvVars* vars : {&deployment.options.env, &deployment.options.build_env})
+    for (const auto& [name, value] : *vars)
+      if (std::ranges::find(well_known_values, value) == std::end(well_known_values))
+        out.secrets.push_back(value);
+  return out;
 }
 
 Result<Environments::Values> Environments::values_for(std::string_view project,

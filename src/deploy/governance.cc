@@ -131,11 +131,14 @@ Ruling GovernanceService::ruling_of(const Asked& asked, Decision decision,
 
 Result<Ruling> GovernanceService::decide(const Asked& asked) {
   const std::shared_ptr<const PolicySet> set = active();
-  SLIPWAY_TRY(const Facts facts, gather_facts(asked,
-                                              {parts_.settings, parts_.clock, parts_.store,
-                                               parts_.repository, parts_.names, parts_.approvers},
-                                              *set));
+  SLIPWAY_TRY(const Facts facts,
+              gather_facts(asked,
+                           {parts_.settings, parts_.clock, parts_.store, parts_.repository,
+                            parts_.names, parts_.approvers, parts_.blobs},
+                           *set));
   Ruling ruling = ruling_of(asked, judge(*set, facts), facts.canonical_json());
+  if (const auto* count = std::get_if<std::int64_t>(&facts.first("request", "approvers")))
+    ruling.approvers = *count;
   const auto& violations = ruling.stored.decision.violations;
   const bool rests_on_people = std::ranges::find(violations, ViolationState::approved,
                                                  &Violation::state) != violations.end();
@@ -196,6 +199,10 @@ Result<AuditContext> GovernanceService::require_all(std::vector<Asked> asked,
       SLIPWAY_CHECK(parts_.store.add(asked[i].by, *request));
       error.hint = fmt::format(
           "it waits for approval {}; once approved, ask for exactly this again", request->id.str());
+      if (!request->next.empty()) {
+        error.hint = "nobody here could approve it; " + error.hint;
+        error.next.insert(error.next.begin(), request->next.begin(), request->next.end());
+      }
     }
     if (!waits) waits = std::move(error);
   }
@@ -209,10 +216,11 @@ Result<AuditContext> GovernanceService::require_all(std::vector<Asked> asked,
 Result<StoredDecision> GovernanceService::what_if(const Asked& asked,
                                                   const std::vector<std::string>& assumptions) {
   const std::shared_ptr<const PolicySet> set = active();
-  SLIPWAY_TRY(Facts facts, gather_facts(asked,
-                                        {parts_.settings, parts_.clock, parts_.store,
-                                         parts_.repository, parts_.names, parts_.approvers},
-                                        *set));
+  SLIPWAY_TRY(Facts facts,
+              gather_facts(asked,
+                           {parts_.settings, parts_.clock, parts_.store, parts_.repository,
+                            parts_.names, parts_.approvers, parts_.blobs},
+                           *set));
   for (const std::string& assumption : assumptions) SLIPWAY_CHECK(assume(facts, assumption));
   return ruling_of(asked, judge(*set, facts), {}).stored;
 }

@@ -23,10 +23,11 @@ namespace slipway {
 // A decision that was made, with the facts it was made on; not kept yet.
 struct Ruling {
   StoredDecision stored;
-  std::string facts;             // canonical JSON
-  AuditContext by;               // of the one who asked, with the decision filled in
-  std::string change;            // as asked
-  std::vector<ApprovalId> uses;  // approvals that it rests on, and that keep() uses up
+  std::string facts;                      // canonical JSON
+  AuditContext by;                        // of the one who asked, with the decision filled in
+  std::string change;                     // as asked
+  std::optional<std::int64_t> approvers;  // people who could approve; nothing when not counted
+  std::vector<ApprovalId> uses;           // approvals that it rests on, and that keep() uses up
 
   [[nodiscard]] bool allows() const { return stored.decision.verdict == Verdict::allow; }
   [[nodiscard]] bool waits() const { return stored.decision.verdict == Verdict::pending; }
@@ -49,6 +50,7 @@ class GovernanceService {
     std::shared_ptr<const GovernanceKey> key;       // null: sets are not signed (tests)
     // Names of the humans who could approve something of a team; null: they are not counted.
     std::function<std::vector<std::string>(const std::string& team)> approvers;
+    const BlobStore* blobs = nullptr;  // to look into files whose names do not tell; may be null
     // The role that an actor has now in a team, whose role was `then` when they asked. Errors:
     // permission_denied, with the reason: they left, were killed, or the role is smaller. Null: it
     // is as it was (tests).

@@ -1,7 +1,12 @@
 #include "deploy/governance_facts.h"
 
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "deploy/units.h"
 #include "model/release.h"
+#include "policy/kept_secrets.h"
 
 namespace slipway {
 namespace {
@@ -112,6 +117,47 @@ void add_files(Facts& facts, const Asked& asked, const PolicySet& set) {
   add(d.changed.added, "added");
   add(d.changed.modified, "modified");
   add(d.changed.removed, "removed");
+}
+
+// The start of a file; nothing when it cannot be read.
+std::optional<std::string> head_of(const BlobStore& blobs, const Digest& digest) {
+  const auto file = blobs.open_blob(digest);
+  if (!file) return std::nullopt;
+  std::string head(kept_secrets_head, '\0');
+  std::size_t used = 0;
+  while (used < head.size()) {
+    const ssize_t got =
+        ::pread(file->get(), head.data() + used, head.size() - used, static_cast<off_t>(used));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return std::nullopt;
+    if (got == 0) break;
+    used += static_cast<std::size_t>(got);
+  }
+  head.resize(used);
+  return head;
+}
+
+// All of them, not only those that differ: what was there before is no less of a secret.
+void add_sensitive_files(Facts& facts, const Asked& asked, const FactSources& sources,
+                         const PolicySet& set) {
+  if (!reads(set, asked.point, "sensitive_file")) return;
+  if (asked.source == nullptr) {
+    facts.unknown("sensitive_file", "the deployment's files were not looked at");
+    return;
+  }
+  for (const ManifestEntry& entry : asked.source->entries) {
+    if (entry.mode == FileMode::symlink) continue;
+    KeptSecret kept = kept_secret(entry.path);
+    if (kept.looks && sources.blobs != nullptr)
+      if (const auto head = head_of(*sources.blobs, entry.digest))
+        kept = kept_secret(entry.path, *head);
+    if (kept.what.empty()) continue;
+    facts.add("sensitive_file", {{"path", entry.path},
+                                 {"subject", entry.path},
+                                 {"keeps", kept.what},
+                                 {"kind", classify_path(entry.path)},
+                                 {"bytes", static_cast<std::int64_t>(entry.size)}});
+  }
 }
 
 // The facts' words for it; whatever runs beside what answers requests is a worker.
@@ -233,6 +279,11 @@ Status add_velocity(Facts& facts, const Asked& asked, const FactSources& sources
   };
   const Actor& actor = asked.by.actor;
   SLIPWAY_CHECK(add(VelocityScope::actor, "actor", actor.kind + ":" + actor.name, actor.name));
+  // An agent that goes on under another name is the same one.
+  if (const std::string top = top_agent(actor);
+      !top.empty() && actor.chain[1] != actor.chain.back())
+    SLIPWAY_CHECK(add(VelocityScope::top_agent, "actor", top,
+                      actor.chain[1].substr(actor.chain[1].find(':') + 1)));
   if (!actor.on_behalf_of.empty())
     SLIPWAY_CHECK(add(VelocityScope::agent_of, "agent_of", actor.on_behalf_of, actor.on_behalf_of));
   if (!asked.project.empty())
@@ -294,6 +345,7 @@ Result<Facts> gather_facts(const Asked& asked, const FactSources& sources, const
   if (asked.deployment) {
     add_deployment(facts, *asked.deployment, sources.settings, now_seconds);
     add_files(facts, asked, set);
+    add_sensitive_files(facts, asked, sources, set);
     add_plan(facts, *asked.deployment);
     add_repairs(facts, *asked.deployment);
     add_domains(facts, *asked.deployment, sources.names);
@@ -307,8 +359,9 @@ Result<Facts> gather_facts(const Asked& asked, const FactSources& sources, const
                                 {"rollbacks_day", 0},
                                 {"automatic_rollbacks_hour", 0},
                                 {"last_rollback_age", std::nullopt}});
-  SLIPWAY_TRY(const PreviewCounts counts,
-              sources.store.preview_counts(asked.project, actor.kind + ":" + actor.name));
+  SLIPWAY_TRY(
+      const PreviewCounts counts,
+      sources.store.preview_counts(asked.project, actor.kind + ":" + actor.name, top_agent(actor)));
   facts.add("preview_count", {{"project", counts.project},
                               {"team", counts.team},
                               {"actor", counts.actor},

@@ -10,6 +10,7 @@
 #include "model/audit_event.h"
 #include "model/deployment.h"
 #include "policy/policy_set.h"
+#include "store/blob_store.h"
 
 namespace slipway {
 
@@ -47,6 +48,7 @@ struct FactSources {
   const Names& names;
   // Names of the humans who could approve something of a team; null: they are not counted.
   const std::function<std::vector<std::string>(const std::string& team)>& approvers;
+  const BlobStore* blobs = nullptr;  // null: files are judged by their names alone
 };
 [[nodiscard]] Result<Facts> gather_facts(const Asked& asked, const FactSources& sources,
                                          const PolicySet& set);

@@ -47,6 +47,31 @@ Status check_open(std::string_view noun, std::string_view id, std::string_view s
   return fail(Errc::failed_precondition, fmt::format("{} {} is {}", noun, id, state));
 }
 
+// What to do when nobody could approve: a person does what an agent asked for; or there is
+// somebody.
+std::vector<NextStep> ways_out(const ApprovalRequest& request, const std::string& team) {
+  std::vector<NextStep> out;
+  const std::string about = request.resource.substr(request.resource.find('/') + 1);
+  const std::string_view action = request.action;
+  std::string command;
+  if (action.starts_with("promote") && request.resource.starts_with("deployment/")) {
+    command = "slipway promote " + about;
+    if (constexpr std::string_view to = "promote to "; action.starts_with(to))
+      command += fmt::format(" --to {}", action.substr(to.size()));
+  } else if (action == "deploy") {
+    command = "slipway redeploy " + about;
+  } else if (action == "remove") {
+    command = "slipway rm " + about;
+  } else if (action == "env_write" && request.resource.starts_with("configuration/")) {
+    command = "slipway env set NAME=VALUE --project " + request.project;
+  }
+  if (request.requester.kind == "agent" && !command.empty())
+    out.push_back({command, "yourself, as a human"});
+  out.push_back({fmt::format("slipway team add {} NAME --role approver", team),
+                 "so that there is somebody who can approve it"});
+  return out;
+}
+
 }  // namespace
 
 std::string waiting_reason(const ApprovalId& id) { return std::string(waits_for) + id.str(); }
@@ -74,6 +99,11 @@ ApprovalRequest GovernanceService::request_approval(Ruling& ruling, std::string_
                           .expires_at = stored.at + parts_.settings.policy.approval_timeout};
   for (const ApprovalNeed& need : stored.decision.approvals)
     if (need.have < need.need) request.needs.push_back(need);
+  request.approvers = ruling.approvers;
+  if (request.approvers == 0) {
+    const auto team = parts_.repository.team_of(request.project);
+    request.next = ways_out(request, team ? *team : "default");
+  }
   name_approval(ruling.stored.decision, request.id.str());
   return request;
 }

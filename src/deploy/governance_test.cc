@@ -65,16 +65,19 @@ void add_rules(World& w) {
 // A world whose governance was opened on the rules above.
 struct Governed {
   World w;
+  std::vector<std::string> people{"bob", "eve"};
   std::unique_ptr<GovernanceService> governance;
   Governed() {
     add_rules(w);
-    governance = GovernanceService::open({.settings = w.settings,
-                                          .clock = w.clock,
-                                          .store = *w.stores.governance,
-                                          .repository = *w.repository,
-                                          .names = w.names,
-                                          .evaluator = make_sql_rule_evaluator()})
-                     .value();
+    governance =
+        GovernanceService::open({.settings = w.settings,
+                                 .clock = w.clock,
+                                 .store = *w.stores.governance,
+                                 .repository = *w.repository,
+                                 .names = w.names,
+                                 .evaluator = make_sql_rule_evaluator(),
+                                 .approvers = [this](const std::string&) { return people; }})
+            .value();
   }
   Deployment deployment(std::vector<std::string> added) const {
     Deployment d;
@@ -144,6 +147,24 @@ TEST(Approving, TakesTwoPeopleWithTheRoleNeitherTheAuthorNorAnAgent) {
   EXPECT_TRUE(g.decide(g.deployment({"a", "b", "c", "d"}), human("ann", "approver")).waits());
   g.w.clock.advance(25h);
   EXPECT_TRUE(g.decide(d, human("ann", "approver")).waits());
+}
+
+TEST(Approving, ThatNobodyCanGiveSaysSoWithTheWayOut) {
+  Governed g;
+  g.people = {"ann"};  // one human, and their agent
+  AuditContext bot = agent("bot", "ann");
+  const Deployment d = g.deployment({"a", "b", "c", "d"});
+  Ruling ruling = g.decide(d, bot);
+  ASSERT_TRUE(ruling.waits());
+  const ApprovalRequest request = g.ask(ruling);
+  EXPECT_EQ(request.approvers, 0);
+  ASSERT_EQ(request.next.size(), 2u);
+  EXPECT_EQ(request.next[0].command, "slipway redeploy " + d.id.str());
+  EXPECT_EQ(request.next[0].when, "yourself, as a human");
+  EXPECT_EQ(request.next[1].command, "slipway team add default NAME --role approver");
+  EXPECT_EQ(g.governance->store().approval(request.id).value(), request);
+  g.people = {"ann", "bob"};
+  EXPECT_TRUE(g.ask(g.decide(g.deployment({"a", "b", "c", "d"}), bot)).next.empty());
 }
 
 TEST(Approving, EndsAtItsTime) {
@@ -318,6 +339,42 @@ TEST(Policies, OneThatWasChangedBehindOurBackIsNotUsed) {
                                                .names = w.names,
                                                .evaluator = make_sql_rule_evaluator()});
   EXPECT_EQ(opened.error().code, Errc::corrupt);
+}
+
+TEST(Pace, OfAnAgentIsThatOfAllNamesItGoesBy) {
+  World w;
+  const auto named = [](std::vector<std::string> chain) {
+    AuditContext by{.role = "deployer"};
+    by.actor = {.kind = "agent", .name = chain.back().substr(6), .on_behalf_of = "ann"};
+    by.actor.chain = std::move(chain);
+    return by;
+  };
+  const auto deploy_as = [&](const AuditContext& by, const std::string& text) {
+    return w.settled(
+        w.service
+            .deploy(by, {.project = "shop", .upload = w.upload("shop", {{"index.html", text}})}, {})
+            .value()
+            .id);
+  };
+  deploy_as(named({"human:ann", "agent:coder"}), "1");
+  deploy_as(named({"human:ann", "agent:coder", "agent:coder6"}), "2");
+  const AuditContext third = named({"human:ann", "agent:coder", "agent:coder7"});
+  const Deployment made = deploy_as(third, "3");
+  const Asked asked = asked_about(third, DecisionPoint::build, "deploy", made);
+  const StoredDecision said = w.governance->what_if(asked, {}).value();
+  EXPECT_EQ(said.decision.verdict, Verdict::allow);
+  const Velocity all =
+      w.stores.governance->velocity(VelocityScope::top_agent, top_agent(third.actor), w.clock.now())
+          .value();
+  EXPECT_EQ(all.deploys_hour, 3);
+  EXPECT_EQ(w.stores.governance->preview_counts("shop", "agent:coder7", top_agent(third.actor))
+                .value()
+                .actor,
+            3);
+  // The rules see both.
+  const Ruling ruling = w.governance->decide(asked).value();
+  EXPECT_TRUE(ruling.facts.contains(R"("subject":"actor:coder")")) << ruling.facts;
+  EXPECT_TRUE(ruling.facts.contains(R"("subject":"actor:coder7")"));
 }
 
 TEST(Decisions, AreForgottenBeyondTheLimitWithTheirFacts) {

@@ -216,4 +216,20 @@ std::string mask_secrets(std::string_view text, const std::vector<std::string>& 
   return out;
 }
 
+Error mask_secrets(Error error, const std::vector<std::string>& secrets) {
+  for (std::string* text : {&error.message, &error.hint, &error.command, &error.file})
+    *text = mask_secrets(*text, secrets);
+  for (std::string& line : error.excerpt) line = mask_secrets(line, secrets);
+  for (NextStep& next : error.next) {
+    next.command = mask_secrets(next.command, secrets);
+    next.when = mask_secrets(next.when, secrets);
+  }
+  return error;
+}
+
+std::string BuildLog::hidden(std::string_view text) const {
+  const MutexLock lock(mutex_);
+  return mask_secrets(text, hidden_);
+}
+
 }  // namespace slipway

@@ -32,6 +32,7 @@ class BuildLog {
   void append(std::string_view bytes, const std::function<void(std::string_view line)>& on_line);
   // From now on these are never written (mask_secrets() below).
   void hide(std::vector<std::string> secrets);
+  [[nodiscard]] std::string hidden(std::string_view text) const;
   // Writes what is left of an unfinished line.
   void flush(const std::function<void(std::string_view line)>& on_line);
   // The end of what was written, for explaining a failure.
@@ -99,6 +100,10 @@ class MergedLogReader {
 // would say where they are and spoil the rest.
 [[nodiscard]] std::string mask_secrets(std::string_view text,
                                        const std::vector<std::string>& secrets);
+
+// The same for all that an error says. Where errors of an app, a build or a release command end up
+// (a record, a log, an answer), this comes first.
+[[nodiscard]] Error mask_secrets(Error error, const std::vector<std::string>& secrets);
 
 // The last `bytes` of a log as plain lines.
 [[nodiscard]] std::string log_tail(const std::filesystem::path& directory, std::size_t bytes);

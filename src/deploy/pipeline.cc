@@ -170,10 +170,24 @@ void Pipeline::make(Job& job) {
     outcome = make_steps(making);
     ruling = std::move(making.ruling);
   }
+  // Whatever step it comes from: nothing of what is recorded, shown or logged tells a secret.
+  if (!outcome) outcome = fail(without_secrets(deployment, outcome.error()));
+  if (const auto values = parts_.environments.values_for(deployment))
+    for (Warning& finding : deployment.findings)
+      finding.message = mask_secrets(finding.message, values->secrets);
   if (!outcome && !journey.current().empty())
     journey.end(outcome.error().code == Errc::canceled ? "canceled" : "failed");
   if (ruling && ruling->waits()) return hold(deployment, journey, *ruling);
   settle(deployment, journey, outcome, job, ruling);
+}
+
+Error Pipeline::without_secrets(const Deployment& deployment, const Error& error) const {
+  const auto values = parts_.environments.values_for(deployment);
+  if (values) return mask_secrets(error, values->secrets);
+  // What cannot be hidden is not quoted.
+  Error bare = error;
+  bare.excerpt.clear();
+  return bare;
 }
 
 void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& outcome,

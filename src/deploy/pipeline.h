@@ -93,6 +93,8 @@ class Pipeline {
   void settle_as_bug(const DeploymentId& id, std::string_view what);
   void make(Job& job);
   [[nodiscard]] Status make_steps(Making& making);
+  // The error without the values that nobody may see.
+  [[nodiscard]] Error without_secrets(const Deployment& deployment, const Error& error) const;
   [[nodiscard]] Status detect_units(Making& making);
   [[nodiscard]] Status build_units(Making& making);
   // From a build to running instances; once more, when the start's failure can be repaired.

@@ -29,6 +29,9 @@ class PipelineObserver final : public BuildObserver {
     journey_.end(state);
   }
   void output(std::string_view bytes) override { log_.append(bytes, on_line_); }
+  [[nodiscard]] std::string quotable(std::string_view output) const override {
+    return log_.hidden(output);
+  }
   void flush() { log_.flush(on_line_); }
 
  private:

@@ -197,8 +197,6 @@ Status Pipeline::build_units(Making& making) {
     auto built = parts_.builder.build(request, observer, making.stop);
     if (!built) {
       Error error = std::move(built).error();
-      error.message = mask_secrets(error.message, configured.secrets);
-      for (std::string& line : error.excerpt) line = mask_secrets(line, configured.secrets);
       if (error.code != Errc::canceled) error.message = labelled(deployment, unit, error.message);
       return fail(std::move(error));
     }

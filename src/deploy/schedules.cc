@@ -24,6 +24,9 @@ class RunObserver final : public BuildObserver {
   void step_started(std::string_view, std::string_view) override {}
   void step_ended(std::string_view, std::string_view, Duration) override {}
   void output(std::string_view bytes) override { log_.append(bytes, ignore_); }
+  [[nodiscard]] std::string quotable(std::string_view output) const override {
+    return log_.hidden(output);
+  }
   void note(std::string_view text) {
     log_.flush(ignore_);
     log_.append(fmt::format("slipway: {}\n", text), ignore_);
@@ -182,7 +185,8 @@ Status Schedules::run_command(const Deployment& deployment, const Unit& unit,
                               parts_.runner, observer, stop_.get_token());
   observer.note(ran ? "it ended well" : ran.error().message);
   std::ignore = remove_tree(parts_.settings.data / "instances" / sandbox);
-  return ran;
+  if (!ran) return fail(mask_secrets(ran.error(), configured.secrets));
+  return {};
 }
 
 std::shared_ptr<const Backend::Endpoint> Schedules::preview_endpoint(const Deployment& deployment,

@@ -156,6 +156,13 @@ Result<std::string> SecretBox::seal(std::string_view text, std::string_view cont
   return fmt::format("{}:{}", key.number, hex(out + sealed + tag));
 }
 
+ValueSeal SecretBox::values() const {
+  return {.seal = [this](std::string_view text,
+                         std::string_view context) { return seal(text, context); },
+          .unseal = [this](std::string_view sealed,
+                           std::string_view context) { return unseal(sealed, context); }};
+}
+
 std::string SecretBox::fingerprint(std::string_view text) const {
   std::string key;
   {

@@ -9,6 +9,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
+#include "db/value_seal.h"
 
 namespace slipway {
 
@@ -26,6 +27,8 @@ class SecretBox {
   // Errors: corrupt when it was changed, sealed for another context, or its key is gone.
   [[nodiscard]] Result<std::string> unseal(std::string_view sealed, std::string_view context) const;
 
+  // This box as what a store seals with. The box must outlive it.
+  [[nodiscard]] ValueSeal values() const;
   // Tells whether two texts are the same without telling what they are, as long as the key is the
   // same.
   [[nodiscard]] std::string fingerprint(std::string_view text) const;

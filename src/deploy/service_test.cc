@@ -306,6 +306,62 @@ TEST(Redeploying, MakesItAgainFromTheRecordedSource) {
   EXPECT_NE(again.id, first.id);
 }
 
+TEST(Keys, AreNotShownByNameAndPublicCertificatesAre) {
+  World w;
+  const std::string key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n",
+                    certificate = "-----BEGIN CERTIFICATE-----\nMIID\n";
+  const Deployment refused = w.deploy("shop", {{"index.html", "x"}, {"key.pem", key}});
+  ASSERT_EQ(refused.state, DeploymentState::failed);
+  EXPECT_EQ(refused.error->code, Errc::denied_by_policy);
+  EXPECT_EQ(refused.error->cause, "no-key-files");
+  EXPECT_EQ(refused.error->excerpt.at(0), "no-key-files: key.pem holds a secret (private key)");
+  EXPECT_EQ(w.deploy("shop", {{"index.html", "x"}, {"ca.pem", certificate}}).state,
+            DeploymentState::ready);
+  // In the files that a site serves, a test's key is as public as any.
+  EXPECT_EQ(w.deploy("shop", {{"index.html", "x"}, {"test/id_rsa", "k"}}).state,
+            DeploymentState::failed);
+}
+
+// Fails, and prints what it was given, as tools do that cannot connect.
+void print_and_fail(World& w, std::string_view only) {
+  w.engine.on_step([only](const SandboxSpec& spec, const StepRunner::OutputSink& output,
+                          std::stop_token) -> Result<StepRunner::Outcome> {
+    if (spec.argv.empty() || !spec.argv.back().contains(only))
+      return StepRunner::Outcome{.exit = {.code = 0}};
+    for (const auto& [name, value] : spec.env) output(name + " is " + value + "\n");
+    return StepRunner::Outcome{.exit = {.code = 3}};
+  });
+}
+
+TEST(Secrets, AreInNoErrorOfAnyStepNorInTheDatabase) {
+  for (const std::string step : {"build", "release"}) {
+    World w;
+    ASSERT_TRUE(w.environments.change({}, "shop", "preview",
+                                      {.set = {{.name = "KEY",
+                                                .value = "configured-canary",
+                                                .kind = VarKind::both,
+                                                .disclosure = Disclosure::secret}}}));
+    DeployOptions options{.env = {{"STRIPE_KEY", "given-canary"}},
+                          .build_env = {{"BUILD_KEY", "built-canary"}},
+                          .build = "build-it",
+                          .start = "./serve"};
+    if (step == "release") options.release = "release-it";
+    print_and_fail(w, step + "-it");
+    const Deployment failed = w.deploy("shop", {{"serve", "x"}}, options);
+    ASSERT_EQ(failed.state, DeploymentState::failed) << step;
+    ASSERT_FALSE(failed.error->excerpt.empty()) << step;
+    std::string said = failed.error->message + failed.error->hint;
+    for (const std::string& line : failed.error->excerpt) said += line;
+    EXPECT_TRUE(said.contains("*****")) << said;
+    EXPECT_FALSE(said.contains("canary")) << said;
+    auto session = w.stores.database->read();
+    Statement query = session.prepare("SELECT record FROM deployment").value();
+    ASSERT_TRUE(query.step().value());
+    EXPECT_FALSE(query.text(0).contains("canary"));
+    EXPECT_TRUE(w.repository->get(failed.id)->options.env.at("STRIPE_KEY") == "given-canary");
+  }
+}
+
 TEST(Garbage, KeepsWhatADeploymentNeeds) {
   World w;
   const Deployment deployment = w.deploy("shop", site);

@@ -80,10 +80,13 @@ class Volumes {
   };
   // A consistent copy of all volumes of an environment (SQLite databases by their own backup, the
   // rest file by file, sharing blocks where the file system can). Nothing when there are none. The
-  // oldest ones beyond volumes.keep_snapshots go.
+  // oldest ones beyond volumes.keep_snapshots go. `before` learns its id before it is made, to
+  // record it; an error of it is the end.
+  using Before = std::function<Status(std::string_view id)>;
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(std::string_view project,
                                                          std::string_view environment,
-                                                         std::string_view reason) const;
+                                                         std::string_view reason,
+                                                         const Before& before = {}) const;
   // Newest first.
   [[nodiscard]] Result<std::vector<Snapshot>> snapshots(std::string_view project,
                                                         std::string_view environment) const;

@@ -86,7 +86,8 @@ Status Volumes::State::trim(const fs::path& home) const {
 }
 
 Result<std::optional<Volumes::Snapshot>> Volumes::State::snapshot(const fs::path& home,
-                                                                  std::string_view reason) const {
+                                                                  std::string_view reason,
+                                                                  const Before& before) const {
   std::error_code error;
   const fs::path live = home / "live";
   if (!fs::is_directory(live, error) || fs::is_empty(live, error)) return std::nullopt;
@@ -94,6 +95,7 @@ Result<std::optional<Volumes::Snapshot>> Volumes::State::snapshot(const fs::path
                 .at = parts.clock.now(),
                 .bytes = 0,
                 .reason = std::string(reason)};
+  if (before) SLIPWAY_CHECK(before(made.id));
   SLIPWAY_CHECK(make_directories(home / "snapshots", 0700));
   SLIPWAY_TRY(TempDir fresh, TempDir::create(home, ".new-"));
   SLIPWAY_CHECK(make_directories(fresh.path() / "volumes", 0700));
@@ -118,11 +120,12 @@ Status Volumes::State::finish_restores(const fs::path& home) const {
 
 Result<std::optional<Volumes::Snapshot>> Volumes::snapshot(std::string_view project,
                                                            std::string_view environment,
-                                                           std::string_view reason) const {
+                                                           std::string_view reason,
+                                                           const Before& before) const {
   SLIPWAY_TRY(const fs::path home, state_->home(project, environment));
   const auto held = state_->lock_of(home);
   const MutexLock lock(*held);
-  auto made = state_->snapshot(home, reason);
+  auto made = state_->snapshot(home, reason, before);
   if (!made)
     return fail(
         made.error().code,

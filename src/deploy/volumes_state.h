@@ -30,7 +30,8 @@ struct Volumes::State {
 
   // -- volumes_snapshots.cc
   [[nodiscard]] Result<std::optional<Snapshot>> snapshot(const std::filesystem::path& home,
-                                                         std::string_view reason) const;
+                                                         std::string_view reason,
+                                                         const Before& before) const;
   [[nodiscard]] std::vector<Snapshot> snapshots(const std::filesystem::path& home) const;
   [[nodiscard]] Status finish_restores(const std::filesystem::path& home) const;
   [[nodiscard]] Status trim(const std::filesystem::path& home) const;

@@ -78,6 +78,16 @@ constexpr FactColumn file_columns[] = {
     {"bytes", integer, never, "bytes", "", "Its new size; 0 for a removed one"},
 };
 
+constexpr FactColumn sensitive_file_columns[] = {
+    {"path", text, never, "", "", "From the project's root"},
+    {"subject", text, never, "", "", "The path, as waivers name it"},
+    {"keeps", text, never, "", "private key|key store|login|variables", "What it holds"},
+    {"kind", text, never, "",
+     "migration|ci|auth|dependency|lockfile|container|config|test|docs|source",
+     "By its path: classify_path()"},
+    {"bytes", integer, never, "bytes", "", ""},
+};
+
 constexpr FactColumn scan_columns[] = {
     {"state", text, never, "", "done|partial|failed|none", ""},
     {"source_digest", text, never, "", "", "Of the files that were scanned; ''"},
@@ -348,6 +358,12 @@ constexpr FactTable tables[] = {
      change_columns},
     {"file", FactRows::many, FactSource::platform, "Each file that differs.", file_columns,
      FactCure::fix_row, "", "slipway deploy  # without the change of {path}"},
+    {"sensitive_file", FactRows::many, FactSource::platform,
+     "Each file of the deployment that holds a secret by its name, and where that does not tell, "
+     "by "
+     "its content.",
+     sensitive_file_columns, FactCure::fix_row, "",
+     "slipway deploy  # after adding {path} to .slipwayignore"},
     {"scan", FactRows::one, FactSource::scan,
      "Whether the scanners have looked at exactly this deployment.", scan_columns, FactCure::finish,
      "state", "slipway redeploy DEPLOYMENT"},
@@ -423,6 +439,21 @@ bool same_name(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::span<const FactTable> fact_tables() { return tables; }
+
+std::string_view why_unfilled(std::string_view table) {
+  struct Unfilled {
+    std::string_view table, why;
+  };
+  static constexpr Unfilled unfilled[] = {{"finding", "no scanner yet"},
+                                          {"dependency", "no scanner yet"},
+                                          {"budget", "no budgets yet"},
+                                          {"budget_change", "no budgets yet"},
+                                          {"freeze", "nothing sets freezes yet"},
+                                          {"egress", "nothing asks for egress yet"},
+                                          {"exec_request", "there is no exec yet"}};
+  const auto* found = std::ranges::find(unfilled, table, &Unfilled::table);
+  return found == std::end(unfilled) ? std::string_view() : found->why;
+}
 
 const FactTable* find_fact_table(std::string_view name) {
   const auto* found = std::ranges::find_if(

@@ -49,6 +49,9 @@ struct FactTable {
 };
 
 [[nodiscard]] std::span<const FactTable> fact_tables();
+// Why a table has no rows, ever, in this Slipway; "" when it has. A row goes when the table is
+// filled.
+[[nodiscard]] std::string_view why_unfilled(std::string_view table);
 // Names are as in SQL: case does not matter.
 [[nodiscard]] const FactTable* find_fact_table(std::string_view name);
 [[nodiscard]] std::optional<std::size_t> find_column(const FactTable& table, std::string_view name);

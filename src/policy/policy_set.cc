@@ -332,6 +332,21 @@ bool PolicyRule::is_scanning() const {
   });
 }
 
+std::string PolicyRule::inactive() const {
+  std::string reasons;
+  // What finds the absence of rows, or counts them, works without rows.
+  const std::string query = to_lower(violations);
+  for (const std::string_view word : {"not exists", "left join", "not in", "except", "count("})
+    if (query.contains(word)) return {};
+  for (const std::string& name : tables) {
+    if (name == "request") continue;
+    const std::string_view reason = why_unfilled(name);
+    if (reason.empty()) return {};
+    reasons = reason;
+  }
+  return reasons;
+}
+
 std::expected<PolicySet, std::vector<PolicyProblem>> parse_policy_set(std::string_view text) {
   const auto toml = parse_guarded_toml(text);
   if (!toml)

@@ -49,6 +49,9 @@ struct PolicyRule {
   std::set<std::string, std::less<>> tables, columns;
   // Reads what a scanner found.
   [[nodiscard]] bool is_scanning() const;
+  // Why it finds nothing yet, whatever is asked: all that it looks at is a table without rows (see
+  // why_unfilled()); "" when it works.
+  [[nodiscard]] std::string inactive() const;
   bool operator==(const PolicyRule&) const = default;
 };
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "db/release_store.h"
 #include "db/repository.h"
+#include "db/volume_store.h"
 #include "deploy/environments.h"
 #include "deploy/governance.h"
 #include "deploy/names.h"
@@ -49,6 +50,7 @@ class Releases {
     const Names& names;
     const Environments& environments;
     const Volumes& volumes;
+    VolumeStore& volume_store;  // of what happens to them
     GovernanceService& governance;
     StepRunner& runner;  // of release commands
     LayerStore& layers;

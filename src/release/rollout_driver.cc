@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "db/urgent.h"
+#include "deploy/logs.h"
 #include "deploy/units.h"
 
 namespace slipway {
@@ -113,7 +114,10 @@ Status RolloutDriver::drain(std::string_view reason) {
 
 void RolloutDriver::end(const Error& why) {
   if (over_) return;
-  Error error = why;
+  const auto values =
+      parts_.environments.values_for(rollout_.project, rollout_.environment, to_.config_version);
+  Error error = mask_secrets(why, values ? values->secrets : std::vector<std::string>());
+  if (!values) error.excerpt.clear();  // what cannot be hidden is not quoted
   Ending ending;
   const bool stopped = stop_.stop_requested();
   if (stopped) ending = ending_();

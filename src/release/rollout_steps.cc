@@ -25,6 +25,9 @@ class CommandLog final : public BuildObserver {
   void step_started(std::string_view, std::string_view) override {}
   void step_ended(std::string_view, std::string_view, Duration) override {}
   void output(std::string_view bytes) override { log_.append(bytes, nothing_); }
+  [[nodiscard]] std::string quotable(std::string_view output) const override {
+    return log_.hidden(output);
+  }
   void flush() { log_.flush(nothing_); }
 
  private:
@@ -57,6 +60,8 @@ Status RolloutDriver::verify() const {
 Status RolloutDriver::restore() {
   if (!rollout_.restore || step_done("restore")) return {};
   SLIPWAY_CHECK(begin_step("restore", *rollout_.restore));
+  SLIPWAY_CHECK(parts_.volume_store.record(by_, "volume.restored", rollout_.project,
+                                           rollout_.environment, *rollout_.restore));
   // Nothing may run on the volumes meanwhile.
   if (rollout_.from != 0) SLIPWAY_CHECK(parts_.crews.stop(old_key(), 5s));
   SLIPWAY_CHECK(parts_.crews.stop(key(), 5s));
@@ -75,8 +80,12 @@ Status RolloutDriver::run_release_commands() {
   if (rollout_.snapshot.empty()) {
     SLIPWAY_CHECK(begin_step("snapshot"));
     SLIPWAY_TRY(const auto snapshot,
-                parts_.volumes.snapshot(rollout_.project, rollout_.environment,
-                                        fmt::format("before release {}", to_.number)));
+                parts_.volumes.snapshot(
+                    rollout_.project, rollout_.environment,
+                    fmt::format("before release {}", to_.number), [this](std::string_view id) {
+                      return parts_.volume_store.record(by_, "volume.snapshotted", rollout_.project,
+                                                        rollout_.environment, id);
+                    }));
     SLIPWAY_CHECK(record([&](Rollout& change) -> Status {
       if (snapshot) change.snapshot = snapshot->id;
       end_step(change, snapshot ? "done" : "skipped");
@@ -105,12 +114,6 @@ Status RolloutDriver::run_release_commands() {
     if (!layer) {
       Error error = std::move(layer).error();
       error.phase = "release";
-      const auto values = parts_.environments.values_for(rollout_.project, rollout_.environment,
-                                                         to_.config_version);
-      if (values) {
-        error.message = mask_secrets(error.message, values->secrets);
-        for (std::string& line : error.excerpt) line = mask_secrets(line, values->secrets);
-      }
       if (error.code != Errc::canceled) error.message = labelled(deployment_, unit, error.message);
       return fail(std::move(error));
     }

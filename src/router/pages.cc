@@ -93,11 +93,6 @@ std::string describe(const Error& error, std::string_view step) {
         row("Where", code(error.line ? fmt::format("{}:{}", error.file, *error.line) : error.file));
   std::string html;
   if (!rows.empty()) html += "<dl>" + rows + "</dl>";
-  if (!error.excerpt.empty()) {
-    html += "<h2>Output</h2><pre tabindex=\"0\"><code>";
-    for (const std::string& line : error.excerpt) html += safe(line) + "\n";
-    html += "</code></pre>";
-  }
   if (!error.hint.empty())
     html += "<h2>Hint</h2><p class=\"hint\">" + safe_lines(error.hint) + "</p>";
   if (!error.next.empty()) {
@@ -114,6 +109,8 @@ Page render(const Content& content, PageForm form) {
   if (form == PageForm::json) {
     page.content_type = "application/problem+json";
     json::object object = to_json(content.error);
+    // Anybody may look at a page: what an app printed and what policies saw is for who may read it.
+    for (const std::string_view part : {"excerpt", "decision"}) object.erase(part);
     object["status"] = content.status;
     object["title"] = content.title;
     page.body = json::serialize(object) + "\n";

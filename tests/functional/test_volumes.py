@@ -123,7 +123,7 @@ def test_production_has_its_own_with_snapshots_to_go_back_to(server, tmp_path):
     running = server.cli("volume", "restore", "ledger", made["id"])
     assert running.code == 4 and "--restore" in running.err, str(running)
 
-    second = server.deploy(app(tmp_path / "ledger", "two"))
+    second = server.deploy(app(tmp_path / "ledger", "two"), "--release", "true")
     promote(server, second["id"])
     assert get(production, "/items") == "customer", "the next release goes on with the data"
     get(production, "/keep?word=mistake")
@@ -133,7 +133,9 @@ def test_production_has_its_own_with_snapshots_to_go_back_to(server, tmp_path):
     reasons = [each["reason"] for each in
                server.ok("volume", "snapshots", "ledger", "--json").json()["snapshots"]]
     assert any(made["id"] in reason for reason in reasons), "what was there is kept"
-    assert {"volume.snapshotted"} <= set(events(server, "ledger"))
+    recorded = events(server, "ledger")
+    assert recorded.count("volume.snapshotted") == 2, "by hand, and before the release command"
+    assert recorded.count("volume.restored") == 1
 
 
 def test_previews_have_productions_data_only_when_people_say_so(server, tmp_path):

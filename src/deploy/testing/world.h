@@ -100,6 +100,7 @@ class World {
   explicit World(const Policy& wanted) : policy(wanted) {
     settings.data = directory.path();
     settings.gc.min_free_disk = 0;  // whatever machine the tests run on
+    repository->seal_with(secret_box.values());
   }
 
   Policy policy;
@@ -115,7 +116,8 @@ class World {
                                     .store = *stores.governance,
                                     .repository = *repository,
                                     .names = names,
-                                    .evaluator = make_sql_rule_evaluator()})
+                                    .evaluator = make_sql_rule_evaluator(),
+                                    .blobs = &blobs})
         .value();
   }
 

@@ -221,6 +221,7 @@ class ReleaseWorld : public World {
                                                           .names = names,
                                                           .environments = environments,
                                                           .volumes = volumes,
+                                                          .volume_store = *stores.volumes,
                                                           .governance = *governance,
                                                           .runner = engine,
                                                           .layers = layers,
