@@ -168,6 +168,7 @@ class Run {
       SLIPWAY_CHECK(repaired(made));
     }
     std::optional<Error> first;
+    if (request_.failed_start != nullptr) first = *request_.failed_start;
     for (;;) {
       log_ = LogTail(256u << 10);
       Status made = install();
@@ -178,8 +179,8 @@ class Run {
       }
       const Error& error = made.error();
       if (!first) first = error;
-      // What a repair of the build broke in the install is not what is wrong with the app.
-      if (first->phase == "build" && error.phase == "install") return fail(*first);
+      // What a repair of a later step broke in the install is not what is wrong with the app.
+      if (first->phase != "install" && error.phase == "install") return fail(*first);
       const RepairLog::Made repair =
           repairs_.after(error, log_.text(), service_, clock_.monotonic());
       if (repair == RepairLog::Made::nothing)

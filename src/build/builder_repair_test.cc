@@ -200,6 +200,14 @@ TEST(BuilderRepair, AStartThatFailedForAMissingPackageGetsIt) {
   ASSERT_TRUE(outcome) << outcome.error().message;
   EXPECT_THAT(codes(*outcome), ElementsAre("repaired_undeclared_dependency"));
   EXPECT_THAT(w.runner.scripts().at(0), HasSubstr("npm install --no-save"));
+  // A package that cannot be had: the failure of the start is what is told.
+  w.runner.act = [](std::string_view script, const SandboxSpec&, const StepRunner::OutputSink&) {
+    return script.find("left-out") == std::string_view::npos ? 0 : 1;
+  };
+  failed.message = "the package left-out is used but not installed";
+  const auto none = w.build(&failed);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error(), failed);
   failed.cause = "missing_env";
   const auto no = w.build(&failed);
   ASSERT_FALSE(no);

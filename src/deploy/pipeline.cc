@@ -223,7 +223,8 @@ void Pipeline::settle(Deployment& deployment, Journey& journey, const Status& ou
     deployment.error = outcome.error();
     if (deployment.error->phase.empty()) deployment.error->phase = journey.current();
     learn_from_failure(deployment, *deployment.error);
-    const bool started = journey.current() == "start";
+    const bool started = journey.current() == "start" || deployment.error->phase == "start" ||
+                         deployment.error->phase == "run";
     if (!has_log_command(*deployment.error))
       deployment.error->next.push_back(
           {fmt::format("slipway logs {}{}", deployment.id.str(), started ? "" : " --build"),
