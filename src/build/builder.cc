@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -229,13 +230,22 @@ class Run {
     return {};
   }
 
-  Sha256 begin_key(std::string_view kind, std::string_view script, const EnvVars& env) const {
+  Sha256 begin_key(std::string_view kind, BuildTrust trust, std::string_view script,
+                   const EnvVars& env) const {
     Sha256 hash;
-    hash.field(kind).field(format_version).field(request_.project).field(service_.root);
+    hash.field(kind).field(format_version).field(build_domain(request_.project, trust));
+    hash.field(service_.root);
     hash.field(script);
     for (const Toolchain& tool : ground_.tools) hash.field(tool.id()).field(tool.program);
     add_env(hash, env);
     return hash;
+  }
+
+  // The layer of a step: one that people's builds made, for an agent's too; else its own.
+  std::string choose_layer(const std::function<std::string(BuildTrust)>& id_for) const {
+    std::string trusted = id_for(BuildTrust::people);
+    if (request_.trust == BuildTrust::people || layers_.find(trusted)) return trusted;
+    return id_for(request_.trust);
   }
 
   EnvVars keyed_env(BuildStep step) const {
@@ -264,7 +274,8 @@ class Run {
     if (lease_) return {};
     std::vector<std::string> tools;
     for (const Toolchain& tool : ground_.tools) tools.push_back(tool.name);
-    SLIPWAY_TRY(lease_, caches_.lease(request_.project, service_, tools));
+    SLIPWAY_TRY(lease_,
+                caches_.lease(build_domain(request_.project, request_.trust), service_, tools));
     SLIPWAY_CHECK(make_directories(paths_.scratch));
     SLIPWAY_TRY(TempDir scratch, TempDir::create(paths_.scratch, "home-"));
     scratch_.emplace(std::move(scratch));
@@ -284,7 +295,7 @@ class Run {
     if (!lease_) return {};
     lease_.reset();  // or it could not empty what this build alone holds
     if (outcome_.cache_install == "hit") return {};
-    return caches_.trim(request_.project, cache_limit_bytes);
+    return caches_.trim(build_domain(request_.project, request_.trust), cache_limit_bytes);
   }
 
   SandboxSpec make_spec(std::string_view step, const std::vector<std::string>& lowers,
@@ -370,10 +381,12 @@ class Run {
       for (const ManifestEntry& patched : patches_.entries)
         if (entry.path == patched.path) entry = patched;
     const EnvVars env = keyed_env(BuildStep::install);
-    Sha256 key = begin_key("install", *script, env);
-    key.field(part ? inputs.digest().hex() : source_.digest().hex());
-    if (!part && !patches_.entries.empty()) key.field(patches_.digest().hex());
-    const std::string layer = layer_id("install", key);
+    const std::string layer = choose_layer([&](BuildTrust trust) {
+      Sha256 key = begin_key("install", trust, *script, env);
+      key.field(part ? inputs.digest().hex() : source_.digest().hex());
+      if (!part && !patches_.entries.empty()) key.field(patches_.digest().hex());
+      return layer_id("install", key);
+    });
     const std::string shown = service_.install.value_or("prepare .venv");
     SLIPWAY_CHECK(observed("install", shown, [&]() -> Result<std::string_view> {
       if (layers_.find(layer)) {
@@ -418,9 +431,11 @@ class Run {
     const auto script = build_script(ground_);
     if (!script) return {};
     const EnvVars env = keyed_env(BuildStep::build);
-    Sha256 key = begin_key("build", *script, env);
-    key.field(source_.digest().hex()).field(deps_layer_);
-    const std::string layer = layer_id("build", key);
+    const std::string layer = choose_layer([&](BuildTrust trust) {
+      Sha256 key = begin_key("build", trust, *script, env);
+      key.field(source_.digest().hex()).field(deps_layer_);
+      return layer_id("build", key);
+    });
     SLIPWAY_CHECK(observed("build", *service_.build, [&]() -> Result<std::string_view> {
       if (layers_.find(layer)) {
         outcome_.cache_build = "hit";
@@ -638,6 +653,15 @@ Result<std::uint64_t> Builder::collect_toolchains(
   return images + toolchains;
 }
 
-Status Builder::remove_caches(std::string_view project) { return state_->caches.remove(project); }
+Status Builder::remove_caches(std::string_view project) {
+  for (const BuildTrust trust : {BuildTrust::people, BuildTrust::agents})
+    SLIPWAY_CHECK(state_->caches.remove(build_domain(project, trust)));
+  return {};
+}
+
+// No project's name has an "@".
+std::string build_domain(std::string_view project, BuildTrust trust) {
+  return trust == BuildTrust::people ? std::string(project) : fmt::format("{}@agents", project);
+}
 
 }  // namespace slipway

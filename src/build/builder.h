@@ -27,8 +27,16 @@ struct BuildLimits {
   Duration step_time = std::chrono::minutes{15};
 };
 
+// On whose word something is built. What an agent's build leaves behind (package managers' and
+// frameworks' caches, layers) is never read by a person's, whose artifact may be promoted without
+// anybody looking at it again; an agent's reads layers that people's builds made.
+enum class BuildTrust { people, agents };
+// Whose caches and layers those are.
+[[nodiscard]] std::string build_domain(std::string_view project, BuildTrust trust);
+
 struct BuildRequest {
   std::string project;
+  BuildTrust trust = BuildTrust::people;
   const Service* service = nullptr;
   const Manifest* source = nullptr;
   std::vector<std::string> source_layers;  // of LayerStore, lowest first; show the tree at /app

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <mutex>
+#include <set>
 
 #include "base/text.h"
 #include "sys/files.h"
@@ -262,6 +264,52 @@ TEST(Builder, ProjectsShareNeitherLayersNorCaches) {
   };
   ASSERT_FALSE(cache_of(w.runner.seen[0]).empty());
   EXPECT_NE(cache_of(w.runner.seen[0]), cache_of(w.runner.seen[1]));
+}
+
+// A cache that an agent's build has written to would become code that a person promotes.
+TEST(Builder, WhatAnAgentsBuildLeavesIsNeverReadByAPersons) {
+  World w;
+  w.node_app();
+  w.service.build = "npm run build";
+  w.service.cache_dirs = {".next/cache"};
+  const auto build = [&](BuildTrust trust) {
+    BuildRequest request;
+    request.project = "shop";
+    request.trust = trust;
+    request.service = &w.service;
+    request.source = &w.source;
+    return w.builder.build(request, w.observer, {}).value();
+  };
+  const auto sources = [&](std::size_t from) {
+    std::set<fs::path> out;
+    for (std::size_t i = from; i < w.runner.seen.size(); ++i)
+      for (const BindMount& bind : w.runner.seen[i].root.binds)
+        if (bind.access == BindMount::Access::read_write &&
+            (bind.target.starts_with("/opt/slipway/cache") || bind.target.starts_with("/app/")))
+          out.insert(bind.source);
+    return out;
+  };
+  const BuildOutcome agents = build(BuildTrust::agents);
+  const std::size_t after = w.runner.seen.size();
+  const std::set<fs::path> written = sources(0);
+  const BuildOutcome people = build(BuildTrust::people);
+  // Made anew, from caches that no agent wrote to: the package manager's, the framework's, layers.
+  EXPECT_EQ(people.cache_install, "miss");
+  EXPECT_EQ(people.cache_build, "miss");
+  ASSERT_EQ(written.size(), 2u);
+  ASSERT_EQ(sources(after).size(), 2u);
+  for (const fs::path& source : sources(after)) EXPECT_FALSE(written.contains(source)) << source;
+  for (const std::string& layer : people.artifact.layers)
+    if (layer.starts_with("install") || layer.starts_with("build"))
+      EXPECT_EQ(std::ranges::find(agents.artifact.layers, layer), agents.artifact.layers.end());
+  // What people's builds made, an agent may read.
+  w.add("package-lock.json", R"({"lockfileVersion":3})");
+  EXPECT_EQ(build(BuildTrust::people).cache_install, "miss");
+  EXPECT_EQ(build(BuildTrust::agents).cache_install, "hit");
+  w.add("package-lock.json", R"({"lockfileVersion":2})");
+  EXPECT_EQ(build(BuildTrust::agents).cache_install, "miss");
+  EXPECT_EQ(build(BuildTrust::agents).cache_install, "hit");
+  EXPECT_EQ(build(BuildTrust::people).cache_install, "miss");
 }
 
 TEST(Builder, ABuiltSiteIsPublishedFromItsLayer) {

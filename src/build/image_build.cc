@@ -93,7 +93,9 @@ class Run {
   Result<BuildOutcome> build() {
     SLIPWAY_CHECK(read_dockerfile());
     SLIPWAY_CHECK(get_bases());
-    const std::string remembered = key();
+    std::string remembered = key(BuildTrust::people);
+    if (request_.trust != BuildTrust::people && !parts_.layers.find(remembered))
+      remembered = key(request_.trust);
     Result<BuildOutcome> result = fail(Errc::internal, "");
     SLIPWAY_CHECK(observed("build", path_, [&]() -> Result<std::string_view> {
       if (recall(remembered)) {
@@ -188,9 +190,12 @@ class Run {
     return fail(std::move(error));
   }
 
-  std::string key() const {
+  std::string domain() const { return build_domain(request_.project, request_.trust); }
+
+  std::string key(BuildTrust trust) const {
     Sha256 hash;
-    hash.field("imagerun").field(format_version).field(request_.project).field(service_.root);
+    hash.field("imagerun").field(format_version).field(build_domain(request_.project, trust));
+    hash.field(service_.root);
     hash.field(name_).field(text_);
     hash.field(std::to_string(args_.size()));
     for (const auto& [name, value] : args_) hash.field(name).field(value);
@@ -243,7 +248,7 @@ class Run {
   }
 
   Status run_build(const std::string& remembered) {
-    auto leased = parts_.caches.lease(request_.project, service_, {"buildah"});
+    auto leased = parts_.caches.lease(domain(), service_, {"buildah"});
     if (!leased) return fail(leased.error());
     std::unique_ptr<ProjectCaches::Lease> lease = *std::move(leased);
     const fs::path storage = lease->binds.at(0).source;
@@ -272,11 +277,11 @@ class Run {
       SLIPWAY_TRY(ImageStorage each, ImageStorage::open(base.storage));
       bases.push_back(std::move(each));
     }
-    SLIPWAY_TRY(layers_, import_image(trim(id), request_.project, project, bases, parts_.layers));
+    SLIPWAY_TRY(layers_, import_image(trim(id), domain(), project, bases, parts_.layers));
     pin_.emplace(parts_.layers.pin(layers_));
     SLIPWAY_CHECK(remember(remembered));
     lease.reset();
-    return parts_.caches.trim(request_.project, cache_limit_bytes);
+    return parts_.caches.trim(domain(), cache_limit_bytes);
   }
 
   static Result<std::string> answer(const ImageToolOutcome& outcome, const char* name) {

@@ -176,16 +176,18 @@ Status Pipeline::build_units(Making& making) {
   deployment.findings = making.told;
   for (const Unit& unit : units) {
     if (!needs_build(*unit.service)) continue;
-    BuildRequest request{.project = deployment.project,
-                         .service = unit.service,
-                         .source = &making.source,
-                         .source_layers = source_layers,
-                         .build_env = configured.build,
-                         .uid_slot = uid_slot,
-                         .limits = parts_.settings.builds.limits,
-                         .repairs = deployment.options.no_repair ? BuildRequest::Repairs::none
-                                                                 : BuildRequest::Repairs::made,
-                         .failed_start = making.failed_start ? &*making.failed_start : nullptr};
+    BuildRequest request{
+        .project = deployment.project,
+        .trust = deployment.actor.kind == "agent" ? BuildTrust::agents : BuildTrust::people,
+        .service = unit.service,
+        .source = &making.source,
+        .source_layers = source_layers,
+        .build_env = configured.build,
+        .uid_slot = uid_slot,
+        .limits = parts_.settings.builds.limits,
+        .repairs = deployment.options.no_repair ? BuildRequest::Repairs::none
+                                                : BuildRequest::Repairs::made,
+        .failed_start = making.failed_start ? &*making.failed_start : nullptr};
     for (const auto& [name, value] : deployment.options.build_env)
       request.build_env.insert_or_assign(name, value);
     if (EnvVars wires = build_wires(deployment, unit); !wires.empty()) {
