@@ -4,6 +4,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "db/host_names.h"
 #include "db/release_rows.h"
 #include "db/revision.h"
 #include "json/release_json.h"
@@ -173,6 +174,7 @@ Result<ReleaseStore::Begun> ReleaseStore::begin(const AuditContext& by, const Ro
     }
     made.from = state.current;
     if (next) {
+      SLIPWAY_CHECK(check_environment_host(session, rollout.project, rollout.environment));
       SLIPWAY_TRY(Statement last,
                   session.prepare("SELECT coalesce(max(number),0) FROM release_entry"
                                   " WHERE project=? AND environment=?"));

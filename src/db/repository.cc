@@ -5,6 +5,7 @@
 
 #include "audit/record.h"
 #include "base/log.h"
+#include "db/host_names.h"
 #include "db/revision.h"
 #include "json/json.h"
 
@@ -150,6 +151,7 @@ Status Repository::ensure_project(const AuditContext& by, std::string_view name,
     if (exists) return {};
   }
   return database_->transaction([&](Database::Transaction& session) -> Status {
+    SLIPWAY_CHECK(check_project_host(session, name));
     SLIPWAY_TRY(Statement insert,
                 session.prepare("INSERT INTO project(name,team,created_at) VALUES(?1,'default',?2)"
                                 " ON CONFLICT(name) DO NOTHING RETURNING name"));
@@ -283,6 +285,7 @@ Result<Deployment> Repository::add(const AuditContext& by, const Deployment& dep
         return {};
       }
     }
+    SLIPWAY_CHECK(check_deployment_hosts(session, deployment));
     SLIPWAY_TRY(
         Statement insert,
         session.prepare("INSERT INTO deployment(id,project,alias,state,created_at,deleted_at,"
@@ -339,6 +342,7 @@ Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId
       revision = query.number(1);
     }
     const std::string before = public_digest(deployment);
+    const bool was_deleted = deployment.state == DeploymentState::deleted;
     SLIPWAY_CHECK(change(deployment));
     SLIPWAY_TRY(const std::string record, record_text(deployment));
     AuditEvent event =
@@ -347,6 +351,8 @@ Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId
     if (!deployment.state_reason.empty()) event.detail["reason"] = deployment.state_reason;
     bool written = false;
     SLIPWAY_CHECK(database_->transaction([&](Database::Transaction& session) -> Status {
+      if (was_deleted && deployment.state != DeploymentState::deleted)
+        SLIPWAY_CHECK(check_deployment_hosts(session, deployment));
       SLIPWAY_TRY(Statement write,
                   session.prepare("UPDATE deployment SET state=?, alias=?, deleted_at=?, record=?, "
                                   "expires_at=?, revision=revision+1 WHERE id=? AND revision=? "
@@ -380,7 +386,9 @@ Result<DeploymentPage> Repository::list(const DeploymentFilter& filter) {
   SLIPWAY_TRY(Statement query, session.prepare(sql));
   int at = 1;
   query.bind(at++, filter.before > 0 ? filter.before : INT64_MAX);
-  query.bind(at++, to_string(filter.state.value_or(DeploymentState::deleted)));
+  const bool everything = !filter.state && filter.deleted == DeploymentFilter::Deleted::included;
+  query.bind(at++, everything ? std::string_view("")
+                              : to_string(filter.state.value_or(DeploymentState::deleted)));
   if (!filter.project.empty()) query.bind(at++, filter.project);
   if (!filter.alias.empty()) query.bind(at++, filter.alias);
   query.bind(at, static_cast<std::int64_t>(filter.limit) + 1);

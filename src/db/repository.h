@@ -37,7 +37,8 @@ struct Upload {
 struct DeploymentFilter {
   std::string project, alias;            // "" means any
   std::optional<DeploymentState> state;  // nothing: all but deleted
-  std::int64_t before = 0;               // sequence number to continue below; 0: from the newest
+  enum class Deleted { left_out, included } deleted = Deleted::left_out;  // without a state
+  std::int64_t before = 0;  // sequence number to continue below; 0: from the newest
   std::size_t limit = 50;
 };
 struct DeploymentPage {
@@ -66,6 +67,10 @@ class Repository {
   // "default" for one that is not there yet.
   [[nodiscard]] Result<std::string> team_of(std::string_view project);
   [[nodiscard]] Result<std::vector<Project>> projects();
+  // Where the folders come from that were deployed to a project: a claim of clients, to notice two
+  // unrelated folders of one name. Errors: conflict, cause "other_origin", when others are known.
+  [[nodiscard]] Status check_origin(std::string_view project, std::string_view origin);
+  [[nodiscard]] Status remember_origin(std::string_view project, std::string_view origin);
   // The manifest whose full source layer newer trees of the project are compared with.
   [[nodiscard]] Result<std::optional<Digest>> base_manifest(std::string_view project);
   [[nodiscard]] Status set_base_manifest(std::string_view project, const Digest& manifest);
@@ -133,6 +138,11 @@ class Repository {
                                                                   std::string_view project,
                                                                   std::string_view alias);
   [[nodiscard]] Result<std::vector<Alias>> aliases();
+  [[nodiscard]] Result<std::optional<DeploymentId>> alias(std::string_view project,
+                                                          std::string_view alias);
+  // The newest of the alias that was ever ready, whatever became of it; until it is purged.
+  [[nodiscard]] Result<std::optional<Deployment>> last_shown(std::string_view project,
+                                                             std::string_view alias);
 
   // -- uid ranges
   // The slot of an environment ("<project>/<alias>"), the lowest free one at its first use.

@@ -60,6 +60,34 @@ Result<std::optional<DeploymentId>> Repository::retreat_alias(const AuditContext
   return now;
 }
 
+Result<std::optional<DeploymentId>> Repository::alias(std::string_view project,
+                                                      std::string_view alias) {
+  auto session = database_->read();
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT deployment FROM alias WHERE project=? AND alias=?"));
+  SLIPWAY_TRY(const bool row, query.bind(1, project).bind(2, alias).step());
+  if (!row) return std::nullopt;
+  return DeploymentId::parse(query.text(0));
+}
+
+Result<std::optional<Deployment>> Repository::last_shown(std::string_view project,
+                                                         std::string_view alias) {
+  std::optional<DeploymentId> id;
+  {
+    auto session = database_->read();
+    SLIPWAY_TRY(Statement query,
+                session.prepare("SELECT id FROM deployment WHERE project=? AND alias=? AND"
+                                " json_extract(record,'$.ready_at') IS NOT NULL"
+                                " ORDER BY seq DESC LIMIT 1"));
+    SLIPWAY_TRY(const bool row, query.bind(1, project).bind(2, alias).step());
+    if (!row) return std::nullopt;
+    id = DeploymentId::parse(query.text(0));
+  }
+  if (!id) return std::nullopt;
+  SLIPWAY_TRY(Deployment found, get(*id));
+  return found;
+}
+
 Result<std::vector<Repository::Alias>> Repository::aliases() {
   auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT project, alias, deployment FROM alias"));

@@ -104,12 +104,6 @@ Status check_names(std::string_view project, std::string_view alias) {
         fmt::format("'{}' is an environment; an alias of previews cannot be called so", alias),
         fmt::format("deploy without it, then: slipway promote ID{}",
                     alias == production_environment ? "" : " --to staging"));
-  // "shop-abcdefghij" is the host of a deployment of "shop". A project of ten plain letters behind
-  // a dash is rare; being able to claim another project's host would be worse.
-  if (!Names::tail_of_host(project).empty())
-    return fail(Errc::invalid_argument,
-                fmt::format("'{}' looks like the URL of a deployment", project),
-                fmt::format("use another name, such as {}-app", project));
   if (alias.size() + project.size() + 2 > 63)
     return fail(Errc::invalid_argument,
                 "the project's and the alias's names are too long for one host name",

@@ -48,9 +48,10 @@ class Names {
   std::string scheme_;
 };
 
-// Whether the names may be used, so that no project or alias can claim another's host name: a
-// project is a slug that does not look like "<project>-<id>", the alias is not called like an
-// environment that every project has, and both fit into one DNS label (RFC 1035: 63 octets).
+// Whether the names may be used: both are slugs, the alias is not called like an environment that
+// every project has, and both fit into one DNS label (RFC 1035: 63 octets). That no two things have
+// one host is asked where they are recorded (db/host_names.h): "shop-basketball" is a project
+// unless there is such a deployment of "shop".
 [[nodiscard]] Status check_names(std::string_view project, std::string_view alias);
 
 }  // namespace slipway

@@ -1,7 +1,5 @@
 #include "deploy/routes.h"
 
-#include <unordered_map>
-
 #include "deploy/path_routes.h"
 #include "deploy/wire_values.h"
 
@@ -46,10 +44,52 @@ Status Routes::add_changes(const Deployment& deployment, Hosts hosts, std::vecto
   return {};
 }
 
+void Routes::replace_hosts(std::string_view project, std::string_view alias,
+                           std::vector<Change> now, std::vector<Change>& changes) {
+  std::set<std::string> hosts;
+  for (Change& change : now) {
+    hosts.insert(change.first);
+    changes.push_back(std::move(change));
+  }
+  const std::pair place{std::string(project), std::string(alias)};
+  const auto before = alias_hosts_.find(place);
+  if (before != alias_hosts_.end())
+    for (const std::string& host : before->second)
+      if (!hosts.contains(host)) changes.emplace_back(host, std::nullopt);
+  if (!hosts.empty())
+    alias_hosts_.insert_or_assign(place, std::move(hosts));
+  else if (before != alias_hosts_.end())
+    alias_hosts_.erase(before);
+}
+
+Status Routes::lead_alias(const Deployment& shown, std::vector<Change>& changes) {
+  std::vector<Change> now;
+  SLIPWAY_CHECK(add_changes(shown, Hosts::alias, now));
+  replace_hosts(shown.project, shown.alias, std::move(now), changes);
+  return {};
+}
+
+Status Routes::add_alias_changes(std::string_view project, std::string_view alias,
+                                 std::vector<Change>& changes) {
+  SLIPWAY_TRY(const std::optional<DeploymentId> leads, repository_.alias(project, alias));
+  std::optional<Deployment> shown;
+  if (leads) {
+    SLIPWAY_TRY(shown, repository_.get(*leads));
+  } else {
+    SLIPWAY_TRY(shown, repository_.last_shown(project, alias));
+  }
+  if (shown) return lead_alias(*shown, changes);
+  replace_hosts(project, alias, {}, changes);
+  return {};
+}
+
 Status Routes::publish(const Deployment& deployment, std::string_view step) {
   const MutexLock lock(mutex_);
   std::vector<Change> changes;
   SLIPWAY_CHECK(add_changes(deployment, Hosts::own, changes, step));
+  SLIPWAY_TRY(const std::optional<DeploymentId> leads,
+              repository_.alias(deployment.project, deployment.alias));
+  if (leads == deployment.id) SLIPWAY_CHECK(lead_alias(deployment, changes));
   table_.publish(std::move(changes));
   return {};
 }
@@ -58,13 +98,11 @@ Status Routes::publish_with_alias(const AuditContext& by, const Deployment& depl
   const MutexLock lock(mutex_);
   std::vector<Change> own, alias;
   SLIPWAY_CHECK(add_changes(deployment, Hosts::own, own));
-  for (std::size_t i = 0; const Unit& unit : units_of(deployment))
-    if (unit.label.empty() || unit.is_routed())  // as add_changes() goes
-      alias.emplace_back(names_.unit_alias_host(deployment.project, deployment.alias, unit.label),
-                         own[i++].second);
   table_.publish(std::move(own));
   SLIPWAY_TRY(const bool newest, repository_.advance_alias(by, deployment));
-  if (newest) table_.publish(std::move(alias));
+  if (!newest) return {};
+  SLIPWAY_CHECK(lead_alias(deployment, alias));
+  table_.publish(std::move(alias));
   return {};
 }
 
@@ -72,13 +110,9 @@ Status Routes::retreat(const AuditContext& by, const Deployment& gone) {
   const MutexLock lock(mutex_);
   std::vector<Change> changes;
   SLIPWAY_CHECK(add_changes(gone, Hosts::own, changes));
-  SLIPWAY_CHECK(add_changes(gone, Hosts::alias, changes));
-  SLIPWAY_TRY(const std::optional<DeploymentId> next,
+  SLIPWAY_TRY([[maybe_unused]] const std::optional<DeploymentId> next,
               repository_.retreat_alias(by, gone.project, gone.alias));
-  if (next) {
-    SLIPWAY_TRY(const Deployment deployment, repository_.get(*next));
-    SLIPWAY_CHECK(add_changes(deployment, Hosts::alias, changes));  // the last word on a host
-  }
+  SLIPWAY_CHECK(add_alias_changes(gone.project, gone.alias, changes));
   table_.publish(std::move(changes));
   return {};
 }
@@ -86,34 +120,41 @@ Status Routes::retreat(const AuditContext& by, const Deployment& gone) {
 Status Routes::publish_all() {
   const MutexLock lock(mutex_);
   std::vector<Change> changes;
-  std::unordered_map<DeploymentId, std::vector<Change>> live;
   Status problem;
+  std::map<std::pair<std::string, std::string>, DeploymentId> leads;
+  SLIPWAY_TRY(const std::vector<Repository::Alias> aliases, repository_.aliases());
+  for (const Repository::Alias& alias : aliases)
+    leads.emplace(std::pair(alias.project, alias.alias), alias.deployment);
+  // Aliases that lead to nothing any more, and the newest that was shown there.
+  std::map<std::pair<std::string, std::string>, DeploymentId> ended;
+  std::map<std::pair<std::string, std::string>, std::vector<Change>> led;
   SLIPWAY_CHECK(repository_.each([&](const Deployment& deployment) {
-    std::vector<Change> own;
-    if (Status added = add_changes(deployment, Hosts::own, own); !added) {
+    const std::pair place(deployment.project, deployment.alias);
+    const auto alias = leads.find(place);
+    const auto add = [&]() -> Status {
+      SLIPWAY_CHECK(add_changes(deployment, Hosts::own, changes));
+      if (alias != leads.end() && alias->second == deployment.id)
+        return add_changes(deployment, Hosts::alias, led[place]);
+      return {};
+    };
+    if (Status added = add(); !added) {
       // Its files are damaged: say so at its URL, serve the others.
       problem = added;
       StatusPage page{.kind = "failed",
                       .project = deployment.project,
                       .deployment = deployment.id.str(),
                       .error = added.error()};
-      own.assign(1, Change(names_.deployment_host(deployment),
-                           RouteTarget(std::make_shared<const StatusPage>(std::move(page)))));
+      changes.emplace_back(names_.deployment_host(deployment),
+                           RouteTarget(std::make_shared<const StatusPage>(std::move(page))));
     }
-    if (is_live(deployment.state)) {
-      std::vector<Change>& alias = live[deployment.id];  // by label until the alias is known
-      for (std::size_t i = 0; const Unit& unit : units_of(deployment))
-        if ((unit.label.empty() || unit.is_routed()) && i < own.size())
-          alias.emplace_back(unit.label, own[i++].second);
-    }
-    changes.insert(changes.end(), std::make_move_iterator(own.begin()),
-                   std::make_move_iterator(own.end()));
+    if (alias == leads.end() && deployment.ready_at) ended.insert_or_assign(place, deployment.id);
   }));
-  SLIPWAY_TRY(const std::vector<Repository::Alias> aliases, repository_.aliases());
-  for (const Repository::Alias& alias : aliases)
-    if (const auto at = live.find(alias.deployment); at != live.end())
-      for (const auto& [label, leads_to] : at->second)
-        changes.emplace_back(names_.unit_alias_host(alias.project, alias.alias, label), leads_to);
+  for (auto& [place, hosts] : led)
+    replace_hosts(place.first, place.second, std::move(hosts), changes);
+  for (const auto& [place, id] : ended) {
+    SLIPWAY_TRY(const Deployment deployment, repository_.get(id));
+    if (Status led = lead_alias(deployment, changes); !led) problem = led;
+  }
   table_.publish(std::move(changes));
   return problem;
 }

@@ -103,16 +103,21 @@ Result<Deployment> DeployService::find(std::string_view reference) {
   if (const auto id = DeploymentId::parse(reference)) return parts_.repository.get(*id);
   std::string name(reference);
   if (const auto label = parts_.names.label_of(reference)) name = *label;
+  // What exists tells a deployment's host from a project that is called alike.
+  const auto by_host = [&](std::string_view host) -> std::optional<Deployment> {
+    const std::string_view tail = Names::tail_of_host(host);
+    const auto id = DeploymentId::parse(fmt::format("dpl_{}", tail));
+    if (tail.empty() || !id) return std::nullopt;
+    auto found = parts_.repository.get(*id);
+    if (!found || host != fmt::format("{}-{}", found->project, tail)) return std::nullopt;
+    return *std::move(found);
+  };
+  if (auto found = by_host(name)) return *std::move(found);
   // "<service>--<any of the others>" is the URL of one service.
   if (const auto dashes = name.find("--"); dashes != std::string::npos) {
     const std::string below = name.substr(dashes + 2);
-    if (below.contains("--") || !Names::tail_of_host(below).empty()) name = below;
-  }
-  if (const std::string_view tail = Names::tail_of_host(name); !tail.empty()) {
-    if (const auto id = DeploymentId::parse("dpl_" + std::string(tail))) {
-      auto found = parts_.repository.get(*id);
-      if (found && name == fmt::format("{}-{}", found->project, tail)) return found;
-    }
+    if (auto found = by_host(below)) return *std::move(found);
+    if (below.contains("--")) name = below;
   }
   if (const auto dashes = name.find("--"); dashes != std::string::npos) {
     SLIPWAY_TRY(std::optional<Deployment> newest,

@@ -86,7 +86,7 @@ Result<std::int64_t> EnvironmentRoutes::publish(std::string_view project,
   for (const std::string& host : before)
     if (!hosts.contains(host)) changes.emplace_back(host, std::nullopt);
   const Duration begun = parts_.clock.monotonic();
-  parts_.table.publish(std::move(changes));
+  parts_.table.publish(std::move(changes), RouteTable::Claim::environment);
   before = std::move(hosts);
   return (parts_.clock.monotonic() - begun).count();
 }

@@ -45,8 +45,29 @@ std::optional<RouteTarget> RouteTable::find(std::string_view host) const {
   return std::nullopt;
 }
 
-void RouteTable::publish(std::vector<std::pair<std::string, std::optional<RouteTarget>>> changes) {
+std::vector<RouteTable::Change> RouteTable::settled(std::vector<Change> wanted, Claim claim) {
+  std::vector<Change> changes;
+  for (auto& [host, target] : wanted) {
+    const auto taken = behind_.find(host);
+    if (claim == Claim::deployment) {
+      if (taken == behind_.end())
+        changes.emplace_back(std::move(host), std::move(target));
+      else
+        taken->second = std::move(target);
+    } else if (target) {
+      if (taken == behind_.end()) behind_.emplace(host, find(host));
+      changes.emplace_back(std::move(host), std::move(target));
+    } else if (taken != behind_.end()) {
+      changes.emplace_back(std::move(host), std::move(taken->second));
+      behind_.erase(taken);
+    }
+  }
+  return changes;
+}
+
+void RouteTable::publish(std::vector<Change> changes, Claim claim) {
   const MutexLock lock(publish_mutex_);
+  changes = settled(std::move(changes), claim);
   auto next = std::make_shared<Snapshot>(*current());
   // What this publication copied already may be changed in place.
   std::array<std::shared_ptr<Branch>, width> own_branches;

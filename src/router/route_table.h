@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -101,25 +102,37 @@ using RouteTarget =
 
 // Host name (lower case, without port) -> target. Readers see an immutable snapshot; publishing
 // swaps pointers, so a request sees the old or the new table and never a mixture. 20,000 routes are
-// ordinary: publishing one must not copy them all. Thread-safe.
+// ordinary: publishing one must not copy them all.
+//
+// It is the one registry of host names, and what serves an environment comes before what shows a
+// preview: whatever deployments and their aliases publish for a host that an environment has stays
+// behind it, and is seen when the environment gives the host up. Thread-safe.
 class RouteTable {
  public:
+  enum class Claim { deployment, environment };
   RouteTable();
   ~RouteTable();
   [[nodiscard]] std::optional<RouteTarget> find(std::string_view host) const;
   // All of it becomes visible at once; an empty target removes the route.
-  void publish(std::vector<std::pair<std::string, std::optional<RouteTarget>>> changes);
+  using Change = std::pair<std::string, std::optional<RouteTarget>>;
+  void publish(std::vector<Change> changes, Claim claim = Claim::deployment);
   [[nodiscard]] std::size_t size() const;
 
  private:
   struct Snapshot;
   [[nodiscard]] std::shared_ptr<const Snapshot> current() const;
+  // What is left to do of the changes once it is known who has the hosts.
+  [[nodiscard]] std::vector<Change> settled(std::vector<Change> wanted, Claim claim)
+      SLIPWAY_REQUIRES(publish_mutex_);
 
   // Held for copying or swapping a pointer only. Not std::atomic<std::shared_ptr>: libstdc++ 12
   // unlocks its load() with relaxed order, which races with the next store().
   mutable Mutex snapshot_mutex_ SLIPWAY_ACQUIRED_AFTER(publish_mutex_);
   std::shared_ptr<const Snapshot> snapshot_ SLIPWAY_GUARDED_BY(snapshot_mutex_);
   Mutex publish_mutex_;  // one publisher at a time
+  // Hosts that environments have, and what stays behind them.
+  std::unordered_map<std::string, std::optional<RouteTarget>> behind_
+      SLIPWAY_GUARDED_BY(publish_mutex_);
 };
 
 }  // namespace slipway

@@ -36,6 +36,27 @@ TEST(RouteTable, TheLastChangeOfAHostWins) {
   EXPECT_EQ(table.size(), 1u);
 }
 
+TEST(RouteTable, WhatServesAnEnvironmentComesBeforeWhatShowsAPreview) {
+  using enum RouteTable::Claim;
+  RouteTable table;
+  table.publish({{"beta", page("alias")}});
+  table.publish({{"beta", page("environment")}, {"qa", page("environment")}}, environment);
+  EXPECT_EQ(kind_at(table, "beta"), "environment");
+  // Neither a newer preview nor its removal takes the host.
+  table.publish({{"beta", page("newer")}, {"qa", page("preview")}}, deployment);
+  table.publish({{"qa", std::nullopt}}, deployment);
+  EXPECT_EQ(kind_at(table, "beta"), "environment");
+  EXPECT_EQ(kind_at(table, "qa"), "environment");
+  table.publish({{"beta", page("environment 2")}}, environment);
+  EXPECT_EQ(kind_at(table, "beta"), "environment 2");
+  table.publish({{"beta", std::nullopt}, {"qa", std::nullopt}, {"x", std::nullopt}}, environment);
+  EXPECT_EQ(kind_at(table, "beta"), "newer");
+  EXPECT_FALSE(table.find("qa").has_value());
+  EXPECT_EQ(table.size(), 1u);
+  table.publish({{"beta", std::nullopt}}, deployment);
+  EXPECT_EQ(table.size(), 0u);
+}
+
 TEST(RouteTable, HoldsManyRoutes) {
   RouteTable table;
   std::vector<std::pair<std::string, std::optional<RouteTarget>>> all;

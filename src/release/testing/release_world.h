@@ -193,6 +193,33 @@ class ReleaseWorld : public World {
     });
   }
 
+  // What releases are made of, showing themselves in `into`.
+  Releases::Parts parts(RouteTable& into) {
+    return Releases::Parts{.settings = settings,
+                           .clock = clock,
+                           .store = *stores.releases,
+                           .repository = *repository,
+                           .crews = *crews,
+                           .table = into,
+                           .sites = sites,
+                           .names = names,
+                           .environments = environments,
+                           .volumes = volumes,
+                           .volume_store = *stores.volumes,
+                           .governance = *governance,
+                           .runner = engine,
+                           .layers = layers,
+                           .builder = builder,
+                           .blobs = blobs,
+                           .alert =
+                               [this](const ReleaseAlert& alert) {
+                                 const MutexLock lock(mutex_);
+                                 alerts_.push_back(alert.event);
+                                 told_.notify_all();
+                               },
+                           .domains = {}};
+  }
+
   FakeApp app;
   AuditContext ann;
   Volumes volumes{{.settings = settings, .clock = clock, .layers = layers}};
@@ -211,29 +238,7 @@ class ReleaseWorld : public World {
                                                  .names = names,
                                                  .environments = environments,
                                                  .volumes = volumes});
-    releases = std::make_unique<Releases>(Releases::Parts{.settings = settings,
-                                                          .clock = clock,
-                                                          .store = *stores.releases,
-                                                          .repository = *repository,
-                                                          .crews = *crews,
-                                                          .table = table,
-                                                          .sites = sites,
-                                                          .names = names,
-                                                          .environments = environments,
-                                                          .volumes = volumes,
-                                                          .volume_store = *stores.volumes,
-                                                          .governance = *governance,
-                                                          .runner = engine,
-                                                          .layers = layers,
-                                                          .builder = builder,
-                                                          .blobs = blobs,
-                                                          .alert =
-                                                              [this](const ReleaseAlert& alert) {
-                                                                const MutexLock lock(mutex_);
-                                                                alerts_.push_back(alert.event);
-                                                                told_.notify_all();
-                                                              },
-                                                          .domains = {}});
+    releases = std::make_unique<Releases>(parts(table));
     pipeline.on_ready([this](const Deployment& ready) { releases->promote_ready(ready); });
   }
 
