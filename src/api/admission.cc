@@ -67,7 +67,18 @@ std::string seconds(Duration wait) {
 
 Status authorize(const ApiContext& context, const ApiCall& call, std::string_view project,
                  std::string_view environment) {
-  return context.identity.authorize(call.principal, call.permission, project, environment);
+  return authorize(context, call, call.permission, project, environment);
+}
+
+Status authorize(const ApiContext& context, const ApiCall& call, Permission permission,
+                 std::string_view project, std::string_view environment) {
+  if (project.empty()) {
+    SLIPWAY_CHECK(permits(call.principal, permission));
+    return reach_server(call.principal);
+  }
+  return call.projects == ApiCall::Projects::new_ones_too
+             ? context.identity.authorize_new(call.principal, permission, project, environment)
+             : context.identity.authorize(call.principal, permission, project, environment);
 }
 
 Result<Deployment> find_deployment(const ApiContext& context, const ApiCall& call) {
@@ -83,8 +94,7 @@ Status admit_deployment(const ApiContext& context, ApiCall& call, std::string_vi
   SLIPWAY_CHECK(check_names(project, options.alias.empty() ? default_alias : options.alias));
   if (!options.promote_to.empty()) {
     SLIPWAY_CHECK(check_environment_name(options.promote_to));
-    SLIPWAY_CHECK(context.identity.authorize(call.principal, Permission::promote, project,
-                                             options.promote_to));
+    SLIPWAY_CHECK(authorize(context, call, Permission::promote, project, options.promote_to));
   }
   SLIPWAY_CHECK(check_repeated_failures(context, call, project, source, options));
   if (const auto wait = context.speed.deploy(call.principal, project)) {
@@ -94,7 +104,8 @@ Status admit_deployment(const ApiContext& context, ApiCall& call, std::string_vi
                             sanitize_line(call.by.actor.name), project),
                 fmt::format("wait {}, and deploy once for several changes", seconds(*wait)));
   }
-  SLIPWAY_CHECK(context.identity.claim_project(call.by, call.principal, project));
+  SLIPWAY_CHECK(
+      context.identity.claim_project(call.by, call.principal, Permission::deploy, project));
   return context.identity.take_deploy(call.principal);
 }
 

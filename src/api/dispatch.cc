@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/routes.h"
+#include "api/touches.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -58,6 +59,7 @@ struct Admitted {
   const ApiRoute* route = nullptr;
   AuditContext by;
   Principal principal;
+  ApiCall::Projects projects = ApiCall::Projects::existing;
   std::vector<std::pair<std::string_view, std::string>> path_values;
 };
 
@@ -133,19 +135,9 @@ Status ApiDispatcher::admit(const ApiRoute& route, ApiCall& call) const {
                 fmt::format("too many requests by {}", sanitize_line(call.by.actor.name)),
                 "wait as long as Retry-After says");
   }
+  context_.identity.note_use(call.principal);
   SLIPWAY_CHECK(permits(call.principal, route.permission));
-  if (route.reach == Reach::some || call.principal.reaches_all()) {
-    // Before a body is read; the handler asks again, for what it meets.
-    const std::string& project = call.path_value("project");
-    const bool may_send = route.method == "POST" || route.method == "PUT";
-    if (!may_send || route.kind == CallKind::brake || project.empty()) return {};
-    return authorize(context_, call, project, call.path_value("environment"));
-  }
-  return fail({.code = Errc::permission_denied,
-               .message = "this is about the whole server, and the token reaches a part of it",
-               .hint = "use a token that is narrowed to no project and no environment, of a member "
-                       "of the team `default`",
-               .cause = "not_permitted"});
+  return authorize_touched(context_, call, route.touches);
 }
 
 Result<ApiResponse> ApiDispatcher::handle(const ApiRoute& route, ApiCall& call) {
@@ -189,6 +181,7 @@ ApiAdmission ApiDispatcher::admit(ApiRequest& request) {
       std::make_shared<Admitted>(Admitted{.route = found.route,
                                           .by = std::move(call.by),
                                           .principal = std::move(call.principal),
+                                          .projects = call.projects,
                                           .path_values = std::move(call.path_values)});
   return out;
 }
@@ -201,6 +194,7 @@ ApiResponse ApiDispatcher::answer(ApiRequest& request) {
                  .by = std::move(admitted->by),
                  .principal = std::move(admitted->principal),
                  .permission = route.permission,
+                 .projects = admitted->projects,
                  .path_values = std::move(admitted->path_values)};
     auto response = handle(route, call);
     if (!response) response = problem_response(response.error());

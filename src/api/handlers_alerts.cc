@@ -1,4 +1,5 @@
 #include "api/routes.h"
+#include "api/touches.h"
 #include "base/text.h"
 #include "json/reader.h"
 #include "model/environment.h"
@@ -24,21 +25,21 @@ json::object alert_json(const AlertSubscription& alert) {
        alert.last_result.empty() ? json::value(nullptr) : json::value(alert.last_result)}};
 }
 
-Result<AlertId> id_of(const ApiCall& call) {
-  const std::string& text = call.path_value("id");
-  const auto id = AlertId::parse(text);
-  if (!id)
-    return fail(Errc::not_found,
-                fmt::format("{} has no webhook {}", call.path_value("project"), text),
-                fmt::format("see: slipway alerts ls {}", call.path_value("project")));
-  return *id;
+Result<AlertSubscription> alert_of(const ApiContext& context, const ApiCall& call) {
+  const std::string &project = call.path_value("project"), &id = call.path_value("id");
+  SLIPWAY_TRY(const std::vector<AlertSubscription> all, context.alerts.list(project));
+  for (const AlertSubscription& each : all)
+    if (each.id.str() == id) return each;
+  return fail(Errc::not_found, fmt::format("{} has no webhook {}", project, sanitize_line(id)),
+              fmt::format("see: slipway alerts ls {}", project));
 }
 
 Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
                            const std::string& environment, std::string_view change,
                            const ChangeDigest& what) {
   const std::string& project = call.path_value("project");
-  SLIPWAY_CHECK(authorize(context, call, project, environment));
+  SLIPWAY_CHECK(authorize(context, call, project,
+                          environment.empty() ? every_environment : std::string_view(environment)));
   const bool preview =
       !environment.empty() && environment != "production" && environment != "staging";
   return context.governance.require({.point = DecisionPoint::config,
@@ -70,7 +71,9 @@ Result<ApiResponse> list_alerts(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const std::vector<AlertSubscription> all,
               context.alerts.list(call.path_value("project")));
   json::array out;
-  for (const AlertSubscription& each : all) out.push_back(alert_json(each));
+  for (const AlertSubscription& each : all)
+    if (authorize(context, call, each.project, environment_of(each)))
+      out.push_back(alert_json(each));
   return json_response(200, json::object{{"alerts", std::move(out)}});
 }
 
@@ -88,7 +91,8 @@ Result<ApiResponse> add_alert(const ApiContext& context, ApiCall& call) {
   what.add("url", context.environments.fingerprint(wanted.url));
   what.add("environment", wanted.environment).add("events", join(wanted.events, ","));
   SLIPWAY_TRY(const AuditContext by, allow(context, call, wanted.environment, "added", what));
-  SLIPWAY_CHECK(context.repository.ensure_project(by, wanted.project, context.clock.now()));
+  SLIPWAY_CHECK(
+      context.identity.claim_project(by, call.principal, call.permission, wanted.project));
   SLIPWAY_TRY(const Alerts::Added added, context.alerts.add(by, wanted));
   json::object out = alert_json(added.subscription);
   out["secret"] = added.secret;
@@ -96,23 +100,20 @@ Result<ApiResponse> add_alert(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> remove_alert(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
-  SLIPWAY_TRY(const AlertId id, id_of(call));
+  SLIPWAY_TRY(const AlertSubscription alert, alert_of(context, call));
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, {}, "removed",
-                    ChangeDigest(call.by.actor, "alert").add("id", id.str())));
-  SLIPWAY_TRY(const AlertSubscription removed,
-              context.alerts.remove(by, call.path_value("project"), id));
+              allow(context, call, alert.environment, "removed",
+                    ChangeDigest(call.by.actor, "alert").add("id", alert.id.str())));
+  SLIPWAY_TRY(const AlertSubscription removed, context.alerts.remove(by, alert.project, alert.id));
   return json_response(200, alert_json(removed));
 }
 
 Result<ApiResponse> test_alert(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), {}));
-  SLIPWAY_TRY(const AlertId id, id_of(call));
-  SLIPWAY_TRY(const int status, context.alerts.test(call.path_value("project"), id));
-  return json_response(
-      200, json::object{
-               {"id", id.str()}, {"status", status}, {"delivered", status >= 200 && status < 300}});
+  SLIPWAY_TRY(const AlertSubscription alert, alert_of(context, call));
+  SLIPWAY_TRY(const int status, context.alerts.test(alert.project, alert.id));
+  return json_response(200, json::object{{"id", alert.id.str()},
+                                         {"status", status},
+                                         {"delivered", status >= 200 && status < 300}});
 }
 
 }  // namespace slipway::handlers

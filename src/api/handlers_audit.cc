@@ -147,6 +147,10 @@ Result<ApiResponse> list_audit(const ApiContext& context, ApiCall& call) {
   json::array records;
   for (const std::string& text : page.records) {
     SLIPWAY_TRY(json::value record, parse_json(text));
+    if (!call.principal.reaches_all()) {
+      SLIPWAY_TRY(const AuditRecord read, parse_audit_record(text));
+      if (!authorize(context, call, read.event.project, read.event.environment)) continue;
+    }
     records.push_back(std::move(record));
   }
   return json_response(
@@ -159,11 +163,6 @@ Result<ApiResponse> get_audit_record(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const std::uint64_t seq, number_of("the record", call.path_value("seq"), 1));
   SLIPWAY_TRY(const std::string text, context.audit.store().get(seq));
   SLIPWAY_TRY(const AuditRecord record, parse_audit_record(text));
-  if (!call.principal.reaches_all()) {
-    if (record.event.project.empty())
-      return fail(Errc::permission_denied, "the token does not reach this record");
-    SLIPWAY_CHECK(authorize(context, call, record.event.project, record.event.environment));
-  }
   SLIPWAY_TRY(json::value value, parse_json(text));
   return json_response(200, json::object{{"record", std::move(value)},
                                          {"canonical", text},

@@ -45,7 +45,7 @@ Result<ApiResponse> add_domain(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(check_names(project, preview_environment));
   SLIPWAY_CHECK(check_environment_name(environment));
   SLIPWAY_CHECK(authorize(context, call, project, environment));
-  SLIPWAY_CHECK(context.repository.ensure_project(call.by, project, context.clock.now()));
+  SLIPWAY_CHECK(context.identity.claim_project(call.by, call.principal, call.permission, project));
   SLIPWAY_TRY(const Domain added, context.domains.add(call.by, project, environment, name));
   return json_response(201, shown(context, added));
 }

@@ -62,8 +62,7 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
     if (changes.empty()) continue;
     const bool secret = side == Disclosure::secret;
     if (secret)
-      SLIPWAY_CHECK(context.identity.authorize(call.principal, Permission::secret_write, project,
-                                               environment));
+      SLIPWAY_CHECK(authorize(context, call, Permission::secret_write, project, environment));
     asked.push_back(
         {.point = secret ? DecisionPoint::secret : DecisionPoint::config,
          .by = call.by,
@@ -133,7 +132,7 @@ Result<ApiResponse> change_env(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(Environments::Draft draft,
               context.environments.preview(project, environment, change));
   SLIPWAY_TRY(const AuditContext by, allow(context, call, draft));
-  SLIPWAY_CHECK(context.repository.ensure_project(by, project, context.clock.now()));
+  SLIPWAY_CHECK(context.identity.claim_project(by, call.principal, call.permission, project));
   // What was allowed is what is stored.
   SLIPWAY_TRY(const Configuration next, context.environments.commit(by, std::move(draft)));
   json::object out = configuration_json(next);

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "api/routes.h"
+#include "api/touches.h"
 #include "base/text.h"
 #include "json/convert.h"
 #include "json/reader.h"
@@ -79,43 +80,26 @@ std::optional<std::int64_t> parse_count_text(std::string_view text) {
   return number;
 }
 
-// The project that a decision is about.
-std::string project_of(const json::object& decision) {
-  const json::value* project = decision.if_contains("project");
-  return project != nullptr && project->is_string() ? std::string(project->get_string()) : "";
-}
-
 template <class IdType>
 Result<IdType> parse_id(std::string_view text, std::string_view noun) {
   if (const auto id = IdType::parse(text)) return *id;
   return fail(Errc::not_found, fmt::format("no {} is called '{}'", noun, sanitize_line(text)));
 }
 
-// Whether the caller may see what is about `project`.
-bool may_see(const ApiContext& context, const ApiCall& call, std::string_view project) {
-  return authorize(context, call, project, "").has_value();
+// Whether the caller may see it. What is about no project is the server's.
+bool may_see(const ApiContext& context, const ApiCall& call, const ApprovalRequest& request) {
+  return authorize(context, call, request.project, environment_of(request)).has_value();
 }
-
-// A decision about no project is the server's: it takes a token that reaches all of it, or the one
-// that asked.
-Status may_read(const ApiContext& context, const ApiCall& call, const json::object& decision) {
-  const std::string project = project_of(decision);
-  SLIPWAY_CHECK(authorize(context, call, project, ""));
-  if (!project.empty() || call.principal.reaches_all()) return {};
-  const json::value* actor = decision.if_contains("actor");
-  const json::value* token =
-      actor != nullptr && actor->is_object() ? actor->get_object().if_contains("token") : nullptr;
-  if (token != nullptr && token->is_string() && token->get_string() == call.by.actor.token)
-    return {};
-  return fail({.code = Errc::permission_denied,
-               .message = "decisions about the whole server are for who reaches all of it",
-               .hint = "ask somebody whose token is not narrowed to a team, project or environment",
-               .cause = "not_permitted"});
+bool may_see(const ApiContext& context, const ApiCall& call, const Waiver& waiver) {
+  return authorize(context, call, waiver.project, "").has_value();
+}
+bool may_see(const ApiContext& context, const ApiCall& call, const BreakGlass& emergency) {
+  return authorize(context, call, emergency.project, "").has_value();
 }
 
 template <class Item>
 std::vector<Item> seen(const ApiContext& context, const ApiCall& call, std::vector<Item> items) {
-  std::erase_if(items, [&](const Item& item) { return !may_see(context, call, item.project); });
+  std::erase_if(items, [&](const Item& item) { return !may_see(context, call, item); });
   return items;
 }
 
@@ -127,25 +111,17 @@ Result<ApiResponse> answer(const ApiContext& context, ApiCall& call, Vote::Choic
   SLIPWAY_CHECK(reader.status());
   GovernanceService& governance = context.governance;
   const std::string& text = call.path_value("id");
-  const auto may = [&](Permission permission, const std::string& project) {
-    return context.identity.authorize(call.principal, permission, project, "");
-  };
+  // Whose it is was asked by the route: authorize_touched().
   if (const auto waiver = WaiverId::parse(text)) {
-    SLIPWAY_TRY(const Waiver found, governance.store().waiver(*waiver));
-    SLIPWAY_CHECK(may(Permission::waive, found.project));
     SLIPWAY_TRY(const Waiver answered, governance.answer_waiver(call.by, *waiver, choice));
     return json_response(200, slipway::to_json(answered));
   }
   if (const auto emergency = BreakGlassId::parse(text)) {
-    SLIPWAY_TRY(const BreakGlass found, governance.store().break_glass(*emergency));
-    SLIPWAY_CHECK(may(Permission::break_glass, found.project));
     SLIPWAY_TRY(const BreakGlass answered,
                 governance.answer_emergency(call.by, *emergency, choice));
     return json_response(200, slipway::to_json(answered));
   }
   SLIPWAY_TRY(const ApprovalId id, parse_id<ApprovalId>(text, "approval"));
-  SLIPWAY_TRY(const ApprovalRequest found, governance.store().approval(id));
-  SLIPWAY_CHECK(may(Permission::approve, found.project));
   SLIPWAY_TRY(const ApprovalRequest voted, governance.vote(call.by, id, choice, reason));
   return json_response(200, slipway::to_json(voted));
 }
@@ -234,7 +210,7 @@ Result<ApiResponse> try_decision(const ApiContext& context, ApiCall& call) {
     wanted.resource = "deployment/" + deployment->id.str();
     wanted.action = "deploy";
   }
-  SLIPWAY_CHECK(authorize(context, call, wanted.project, ""));
+  SLIPWAY_CHECK(authorize(context, call, wanted.project, environment == "none" ? "" : environment));
   SLIPWAY_TRY(const StoredDecision said, context.governance.what_if(wanted, assumptions));
   return json_response(200, slipway::to_json(said));
 }
@@ -274,7 +250,6 @@ Result<ApiResponse> get_decision(const ApiContext& context, ApiCall& call) {
       return fail(Errc::not_found, "no decision about " + deployment.id.str() + " is kept");
     found = std::move(page.decisions.front());
   }
-  SLIPWAY_CHECK(may_read(context, call, found));
   // Which of the rules that were asked cannot find anything in this Slipway.
   json::array inactive;
   const std::shared_ptr<const PolicySet> set = context.governance.active();
@@ -308,7 +283,6 @@ Result<ApiResponse> list_approvals(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> get_approval(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const ApprovalId id, parse_id<ApprovalId>(call.path_value("id"), "approval"));
   SLIPWAY_TRY(const ApprovalRequest request, context.governance.store().approval(id));
-  SLIPWAY_CHECK(authorize(context, call, request.project, ""));
   return json_response(200, slipway::to_json(request));
 }
 
@@ -338,7 +312,8 @@ Result<ApiResponse> create_waiver(const ApiContext& context, ApiCall& call) {
   if (seconds < 1 || seconds > std::int64_t{10} * 365 * 86'400)
     reader.wrong("for_s", "a number of seconds");
   SLIPWAY_CHECK(reader.status());
-  SLIPWAY_CHECK(authorize(context, call, wanted.project, ""));
+  // It holds in every environment of the project.
+  SLIPWAY_CHECK(authorize(context, call, wanted.project, every_environment));
   SLIPWAY_TRY(const Waiver waiver,
               context.governance.ask_waiver(call.by, wanted, std::chrono::seconds(seconds)));
   return json_response(201, slipway::to_json(waiver));
@@ -346,8 +321,6 @@ Result<ApiResponse> create_waiver(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> revoke_waiver(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const WaiverId id, parse_id<WaiverId>(call.path_value("id"), "waiver"));
-  SLIPWAY_TRY(const Waiver found, context.governance.store().waiver(id));
-  SLIPWAY_CHECK(authorize(context, call, found.project, ""));
   SLIPWAY_TRY(const Waiver revoked, context.governance.revoke_waiver(call.by, id));
   return json_response(200, slipway::to_json(revoked));
 }
@@ -365,7 +338,7 @@ Result<ApiResponse> declare_emergency(const ApiContext& context, ApiCall& call) 
   JsonReader reader(body);
   reader.require("project").read("project", project).read("reason", reason);
   SLIPWAY_CHECK(reader.status());
-  SLIPWAY_CHECK(authorize(context, call, project, ""));
+  SLIPWAY_CHECK(authorize(context, call, project, every_environment));
   SLIPWAY_TRY(const BreakGlass emergency,
               context.governance.declare(call.by, std::move(project), std::move(reason)));
   return json_response(201, slipway::to_json(emergency));
@@ -373,8 +346,6 @@ Result<ApiResponse> declare_emergency(const ApiContext& context, ApiCall& call) 
 
 Result<ApiResponse> end_emergency(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const BreakGlassId id, parse_id<BreakGlassId>(call.path_value("id"), "emergency"));
-  SLIPWAY_TRY(const BreakGlass found, context.governance.store().break_glass(id));
-  SLIPWAY_CHECK(authorize(context, call, found.project, ""));
   SLIPWAY_TRY(const BreakGlass ended, context.governance.end_emergency(call.by, id));
   return json_response(200, slipway::to_json(ended));
 }

@@ -171,6 +171,7 @@ Result<ApiResponse> share_volumes(const ApiContext& context, ApiCall& call) {
                 "ask somebody who may promote to it");
   SLIPWAY_TRY(const AuditContext by,
               allow(context, call, place, DecisionPoint::config, "modified", "share " + from));
+  SLIPWAY_CHECK(context.identity.claim_project(by, call.principal, call.permission, project));
   SLIPWAY_CHECK(context.volume_store.set_share(by, project, from));
   return json_response(200, json::object{{"project", project},
                                          {"previews_copy", from.empty() ? json::value(nullptr)

@@ -9,11 +9,34 @@
 
 namespace slipway {
 
-// What of the server a route is about. `all`: no one project, so callers who are narrowed to
-// projects or environments, or belong to a team of their own, are refused. `some`: its handler asks
-// for the project that it meets (authorize(), find_deployment()), or shows only what the caller may
-// see.
-enum class Reach { all, some };
+// What a request touches, as the row of its route says. An object that the path names is looked up
+// and asked for by its own project and environment before the handler runs (touches.h), so that no
+// handler can forget to.
+enum class Touches : std::uint8_t {
+  undeclared,  // no row
+  nothing,     // an open page
+  caller,      // what the caller is and has; the store asks for what is others'
+  listed,      // a list, which leaves out what the caller may not see
+  server,      // no one project
+  team,        // {team}: its own members' and the server's
+  project,     // {project}, none of its environments in particular
+  environment,
+  new_project,      // as project; one that is not there yet is made in the caller's team
+  new_environment,  // likewise
+  body,             // what the body names: its handler asks
+  new_body,         // likewise, and it may be the first to speak of a project
+  deployment,       // {ref}
+  upload,
+  rollout,
+  decision,
+  approval,  // or a waiver or emergency that waits
+  waiver,
+  emergency,
+  alert,
+  domain,
+  record,  // of the audit log
+};
+[[nodiscard]] std::string_view to_string(Touches touches);
 
 // What most bodies need; a manifest of many files needs more.
 inline constexpr std::uint64_t small_body = 1u << 20, manifest_body = 64u << 20;
@@ -28,7 +51,7 @@ struct ApiRoute {
   std::string_view request;   // name of the body's schema; "" for none
   std::string_view response;  // name of the answer's schema
   Result<ApiResponse> (*handle)(const ApiContext& context, ApiCall& call);
-  Reach reach = Reach::all;
+  Touches touches = Touches::undeclared;
   CallKind kind = CallKind::call;  // which threads it takes
   std::uint64_t body_limit = small_body;
 };

@@ -163,7 +163,8 @@ std::vector<std::string> approvers_of(IdentityStore& identity, const std::string
   std::set<std::string> names;
   for (const std::string& each : {std::string("default"), team})
     for (const Member& member : identity.members(each))
-      if (role_permissions(member.role).contains(Permission::approve)) names.insert(member.name);
+      if (role_permissions(member.role).contains(Permission::approve))
+        names.insert(person_name(member.team, member.name));
   return {names.begin(), names.end()};
 }
 
@@ -183,7 +184,8 @@ Result<std::string> standing_of(IdentityStore& identity, const Actor& actor,
   std::optional<Role> now;
   for (const std::string& each : {team, std::string("default")})
     for (const Member& member : identity.members(each))
-      if (member.name == person && (!now || member.role > *now)) now = member.role;
+      if (person_name(member.team, member.name) == person && (!now || member.role > *now))
+        now = member.role;
   if (!now && person == "local") now = Role::admin;  // whoever runs the server
   if (!now)
     return gone(fmt::format("{}, who asked for it, is no longer a member of {}", person, team));

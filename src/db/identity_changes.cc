@@ -3,13 +3,13 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "db/host_names.h"
 #include "db/identity_store.h"
-#include "db/urgent.h"
 
 namespace slipway {
 namespace {
 
-constexpr std::size_t max_revocations = 200'000, max_roots = 20'000;
+constexpr std::size_t max_roots = 20'000;
 
 std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
 Timestamp timestamp(std::int64_t value) { return Timestamp{Duration{value}}; }
@@ -28,11 +28,6 @@ std::unexpected<Error> no_team(std::string_view team) {
 Result<bool> team_exists(Database::Session& session, std::string_view team) {
   SLIPWAY_TRY(Statement query, session.prepare("SELECT 1 FROM team WHERE name=?"));
   return query.bind(1, team).step();
-}
-
-std::string_view id_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-bool is_within(std::string_view path, std::string_view within) {
-  return path.starts_with(within) && (path.size() == within.size() || path[within.size()] == '/');
 }
 
 }  // namespace
@@ -107,7 +102,10 @@ Result<IdentityStore::MadeToken> IdentityStore::narrow_token(const AuditContext&
        .detail = {
            {"path", made.path()}, {"agent", restriction.agent}, {"label", restriction.label}}}));
   const std::scoped_lock lock(mutex_);
-  TokenRecord record = record_of(made.path(), uses_.at(made.path()));
+  std::ignore = remember(principal, clock_.now());
+  const auto use = uses_.find(made.path());
+  TokenRecord record =
+      record_of(made.path(), use == uses_.end() ? Use{.restriction = restriction} : use->second);
   record.last_used_at.reset();
   return MadeToken{.text = std::move(text), .record = std::move(record)};
 }
@@ -131,12 +129,7 @@ TokenRecord IdentityStore::record_of(const std::string& path, const Use& use) co
     out.team = "default";
     out.member = "local";
   }
-  std::vector<std::string> paths;
-  for (std::size_t slash = 0; slash != std::string::npos;) {
-    slash = path.find('/', slash + 1);
-    paths.push_back(path.substr(0, slash));
-  }
-  out.revoked = is_revoked(paths);
+  out.revoked = is_revoked(path_prefixes(path));
   return out;
 }
 
@@ -157,126 +150,13 @@ std::vector<TokenRecord> IdentityStore::tokens(const Principal& principal) {
   return out;
 }
 
-Status IdentityStore::room_for_revocation() const {
-  if (revoked_.size() < max_revocations) return {};
-  return fail(Errc::over_budget, fmt::format("{} tokens are revoked already", max_revocations),
-              "remove the member whose tokens they are, or change the key");
-}
-
-Result<bool> IdentityStore::revoke(const AuditContext& by, const Principal& principal,
-                                   std::string_view id) {
-  const Urgent urgent;
-  if (id == local_token_id)
-    return fail(Errc::failed_precondition, "the server's own token cannot be revoked here",
-                "stop the server, delete the file `token` in its data directory, start it again");
-  if (!TokenId::parse(id))
-    return fail(Errc::invalid_argument, fmt::format("'{}' is not a token's id", sanitize_line(id)),
-                "see `slipway token ls`");
-  const bool manages = permits(principal, Permission::team_manage).has_value();
-  std::string within = principal.path, team;
-  bool known = false;
-  {
-    const std::scoped_lock lock(mutex_);
-    SLIPWAY_CHECK(room_for_revocation());
-    const auto root = roots_.find(std::string(id));
-    if (root != roots_.end()) {
-      known = true;
-      team = root->second.team;
-      const bool same_person = !principal.is_agent() && !principal.path.contains('/') &&
-                               principal.actor.name == root->second.member;
-      const bool managed = manages && (principal.team.empty() || principal.team == team);
-      if (id != principal.path && !managed && !same_person)
-        return fail({.code = Errc::permission_denied,
-                     .message = fmt::format("the token {} is not yours", id),
-                     .hint = "its owner can revoke it, or an admin of the team",
-                     .cause = "not_permitted"});
-      within = id;
-    } else {
-      for (const auto& [path, use] : uses_) known = known || id_of(path) == id;
-      if (manages && principal.team.empty() && principal.restrictions.size() <= 1) within = "";
-    }
-  }
-  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
-    SLIPWAY_TRY(Statement insert,
-                session.prepare("INSERT OR IGNORE INTO token_revocation(within,id,at)"
-                                " VALUES(?,?,?)"));
-    SLIPWAY_CHECK(insert.bind(1, within).bind(2, id).bind(3, micros(clock_.now())).run());
-    return audit_.append(session, {.event = "token.revoked",
-                                   .action = "token_revoke",
-                                   .by = by,
-                                   .resource = fmt::format("token/{}", id),
-                                   .team = team,
-                                   .detail = {{"within", within}}});
-  }));
-  const std::scoped_lock lock(mutex_);
-  revoked_.insert(fmt::format("{} {}", within, id));
-  return known;
-}
-
-// -- agents
-
-Status IdentityStore::kill_agent(const AuditContext& by, std::string_view name) {
-  const Urgent urgent;
-  SLIPWAY_CHECK(check_name("an agent", name));
-  const Timestamp now = clock_.now();
-  // Where it was given a token: what came before that goes on.
-  std::vector<std::pair<std::string, std::string>> revoked;
-  {
-    const std::scoped_lock lock(mutex_);
-    SLIPWAY_CHECK(room_for_revocation());
-    for (const auto& [path, use] : uses_)
-      if (use.restriction.agent == name) revoked.emplace_back(path, id_of(path));
-    for (const auto& [id, root] : roots_)
-      if (root.restriction.agent == name) revoked.emplace_back(id, id);
-  }
-  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
-    SLIPWAY_TRY(Statement kill,
-                session.prepare("INSERT OR REPLACE INTO agent_kill(name,at) VALUES(?,?)"));
-    SLIPWAY_CHECK(kill.bind(1, name).bind(2, micros(now)).run());
-    for (const auto& [within, id] : revoked) {
-      SLIPWAY_TRY(Statement insert,
-                  session.prepare("INSERT OR IGNORE INTO token_revocation(within,id,at)"
-                                  " VALUES(?,?,?)"));
-      SLIPWAY_CHECK(insert.bind(1, within).bind(2, id).bind(3, micros(now)).run());
-    }
-    return audit_.append(session, {.event = "agent.killed",
-                                   .action = "kill_agent",
-                                   .by = by,
-                                   .resource = fmt::format("agent/{}", name),
-                                   .detail = {{"tokens_revoked", std::to_string(revoked.size())}}});
-  }));
-  const std::scoped_lock lock(mutex_);
-  killed_[std::string(name)] = now;
-  for (const auto& [within, id] : revoked) revoked_.insert(within + " " + id);
-  return {};
-}
-
-Status IdentityStore::revive_agent(const AuditContext& by, std::string_view name) {
-  SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
-    SLIPWAY_TRY(Statement revive,
-                session.prepare("DELETE FROM agent_kill WHERE name=? RETURNING name"));
-    SLIPWAY_TRY(const bool was, revive.bind(1, name).step());
-    if (!was)
-      return fail(Errc::not_found, fmt::format("no agent '{}' was killed", sanitize_line(name)),
-                  "see `slipway agent ls`");
-    SLIPWAY_TRY([[maybe_unused]] const bool more, revive.step());
-    return audit_.append(session, {.event = "agent.revived",
-                                   .action = "kill_agent",
-                                   .by = by,
-                                   .resource = fmt::format("agent/{}", name)});
-  }));
-  const std::scoped_lock lock(mutex_);
-  if (const auto found = killed_.find(name); found != killed_.end()) killed_.erase(found);
-  return {};
-}
-
 std::vector<IdentityStore::Agent> IdentityStore::agents() {
   const std::scoped_lock lock(mutex_);
   std::map<std::string, Agent> out;
   const auto count = [&](const TokenRecord& record) {
     Agent& agent = out[record.restriction.agent];
     agent.name = record.restriction.agent;
-    agent.on_behalf_of = record.member;
+    agent.on_behalf_of = person_name(record.team, record.member);
     if (record.last_used_at && (!agent.last_used_at || *agent.last_used_at < *record.last_used_at))
       agent.last_used_at = record.last_used_at;
     if (!record.revoked && !killed_.contains(agent.name)) ++agent.tokens;
@@ -377,6 +257,12 @@ Status IdentityStore::set_member(const AuditContext& by, std::string_view team,
 Status IdentityStore::remove_member(const AuditContext& by, std::string_view team,
                                     std::string_view name) {
   const std::pair key{std::string(team), std::string(name)};
+  std::vector<std::string> roots;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [id, root] : roots_)
+      if (root.team == team && root.member == name) roots.push_back(id);
+  }
   SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(Statement remove,
                 session.prepare("DELETE FROM member WHERE team=? AND name=? RETURNING name"));
@@ -390,6 +276,13 @@ Status IdentityStore::remove_member(const AuditContext& by, std::string_view tea
     // Their tokens would come back with the name otherwise.
     SLIPWAY_TRY(Statement forget, session.prepare("DELETE FROM token WHERE team=? AND member=?"));
     SLIPWAY_CHECK(forget.bind(1, team).bind(2, name).run());
+    for (const std::string& root : roots)
+      for (const std::string_view sql :
+           {"DELETE FROM token_revocation WHERE within=?1 OR (within>=?1||'/' AND within<?1||'0')",
+            "DELETE FROM token_use WHERE path=?1 OR (path>=?1||'/' AND path<?1||'0')"}) {
+        SLIPWAY_TRY(Statement drop, session.prepare(sql));
+        SLIPWAY_CHECK(drop.bind(1, root).run());
+      }
     return audit_.append(session, {.event = "member.removed",
                                    .action = "team_manage",
                                    .by = by,
@@ -401,6 +294,7 @@ Status IdentityStore::remove_member(const AuditContext& by, std::string_view tea
   std::erase_if(roots_, [&](const auto& entry) {
     return entry.second.team == key.first && entry.second.member == key.second;
   });
+  for (const std::string& root : roots) forget_root(root);
   return {};
 }
 
@@ -412,6 +306,7 @@ Status IdentityStore::give_project(const AuditContext& by, std::string_view team
   SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(const bool exists, team_exists(session, team));
     if (!exists) return no_team(team);
+    SLIPWAY_CHECK(check_project_host(session, project));
     SLIPWAY_TRY(Statement write,
                 session.prepare("INSERT INTO project(name,team,created_at) VALUES(?,?,?)"
                                 " ON CONFLICT(name) DO UPDATE SET team=excluded.team"));
@@ -429,27 +324,28 @@ Status IdentityStore::give_project(const AuditContext& by, std::string_view team
 }
 
 Status IdentityStore::claim_project(const AuditContext& by, const Principal& principal,
-                                    std::string_view project) {
-  if (principal.team.empty()) return {};
+                                    Permission permission, std::string_view project) {
+  const std::string team = principal.team.empty() ? std::string(server_team) : principal.team;
   SLIPWAY_TRY(const std::optional<std::string> known, team_of(project));
   if (!known) {
     SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
+      SLIPWAY_CHECK(check_project_host(session, project));
       SLIPWAY_TRY(Statement insert,
                   session.prepare("INSERT INTO project(name,team,created_at) VALUES(?,?,?)"
                                   " ON CONFLICT(name) DO NOTHING RETURNING name"));
-      insert.bind(1, project).bind(2, principal.team).bind(3, micros(clock_.now()));
+      insert.bind(1, project).bind(2, team).bind(3, micros(clock_.now()));
       SLIPWAY_TRY(const bool made, insert.step());
       if (!made) return {};
       SLIPWAY_TRY([[maybe_unused]] const bool more, insert.step());
       return audit_.append(session, {.event = "project.created",
-                                     .action = "deploy",
+                                     .action = std::string(to_string(permission)),
                                      .by = by,
                                      .resource = fmt::format("project/{}", project),
-                                     .team = principal.team,
+                                     .team = team,
                                      .project = std::string(project)});
     }));
   }
-  return authorize(principal, Permission::deploy, project, {});
+  return authorize(principal, permission, project, {});
 }
 
 }  // namespace slipway

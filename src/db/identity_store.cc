@@ -1,5 +1,5 @@
-// Who a token speaks for, and what it has used up. Changes of teams and tokens:
-// identity_changes.cc.
+// Who a token speaks for. What tokens have used up: identity_uses.cc; their end:
+// identity_revocations.cc; changes of teams and tokens: identity_changes.cc.
 #include "db/identity_store.h"
 
 #include <algorithm>
@@ -10,12 +10,6 @@
 namespace slipway {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr std::size_t max_uses = 100'000, max_uses_of_root = 10'000;
-constexpr Duration flush_interval = 1min;
-
-std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
 Timestamp timestamp(std::int64_t value) { return Timestamp{Duration{value}}; }
 
 std::unexpected<Error> unknown_token() {
@@ -29,18 +23,6 @@ std::unexpected<Error> dead_token(std::string_view id, std::string_view why) {
               "`slipway token create`");
 }
 
-// Each beginning of a path: "a", "a/b", "a/b/c".
-std::vector<std::string> prefixes(std::string_view path) {
-  std::vector<std::string> out;
-  for (std::size_t slash = 0; slash != std::string_view::npos;) {
-    slash = path.find('/', slash + 1);
-    out.emplace_back(path.substr(0, slash));
-  }
-  return out;
-}
-
-std::string_view last_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
 std::optional<std::int64_t> least(std::optional<std::int64_t> left, std::int64_t right) {
   return left ? std::min(*left, right) : right;
 }
@@ -48,16 +30,23 @@ std::optional<std::int64_t> least(std::optional<std::int64_t> left, std::int64_t
 }  // namespace
 
 IdentityStore::IdentityStore(Database& database, AuditStore& audit, const Clock& clock,
-                             IdentitySecrets secrets)
-    : database_(database), audit_(audit), clock_(clock), secrets_(std::move(secrets)) {}
+                             IdentitySecrets secrets, IdentityLimits limits)
+    : database_(database),
+      audit_(audit),
+      clock_(clock),
+      secrets_(std::move(secrets)),
+      limits_(limits),
+      use_quota_(limits.uses),
+      revocation_quota_(limits.revocations) {}
 
 IdentityStore::~IdentityStore() { flush(); }
 
 Result<std::unique_ptr<IdentityStore>> IdentityStore::open(Database& database, AuditStore& audit,
                                                            const Clock& clock,
-                                                           IdentitySecrets secrets) {
+                                                           IdentitySecrets secrets,
+                                                           IdentityLimits limits) {
   std::unique_ptr<IdentityStore> store(
-      new IdentityStore(database, audit, clock, std::move(secrets)));
+      new IdentityStore(database, audit, clock, std::move(secrets), limits));
   SLIPWAY_CHECK(store->load());
   return store;
 }
@@ -101,12 +90,18 @@ Status IdentityStore::load() {
                                              .first_at = timestamp(row.number(2)),
                                              .last_at = timestamp(row.number(3)),
                                              .deploys = row.number(4),
-                                             .money_micros = row.number(5),
-                                             .stored = true};
+                                             .money_micros = row.number(5)};
+                       if (const std::string_view parent = parent_path(row.text(0));
+                           !parent.empty())
+                         use_quota_.add(parent);
                        return {};
                      }));
   SLIPWAY_CHECK(each("SELECT within,id FROM token_revocation", [&](Statement& row) -> Status {
-    revoked_.insert(row.text(0) + " " + row.text(1));
+    const std::string within = row.text(0), id = row.text(1);
+    remember({{within, id,
+               within.empty()          ? ""
+               : last_id(within) == id ? within
+                                       : fmt::format("{}/{}", within, id)}});
     return {};
   }));
   flushed_at_ = clock_.now();
@@ -127,19 +122,8 @@ Result<Principal> IdentityStore::authenticate(std::string_view token_text) {
                                                       : root_mac(secrets_.key, token.root);
     if (!verify(token, start)) return unknown_token();
   }
-  const Timestamp now = clock_.now();
-  bool due = false;
-  Result<Principal> principal = Principal{};
-  {
-    const std::scoped_lock lock(mutex_);
-    principal = holder(token);
-    if (!principal) return principal;
-    SLIPWAY_CHECK(note_use(*principal, now));
-    due = now - flushed_at_ >= flush_interval;
-    if (due) flushed_at_ = now;
-  }
-  if (due) flush();
-  return principal;
+  const std::scoped_lock lock(mutex_);
+  return holder(token);
 }
 
 Result<Principal> IdentityStore::holder(const Token& token) {
@@ -157,17 +141,17 @@ Result<Principal> IdentityStore::holder(const Token& token) {
     if (member == members_.end())
       return dead_token(token.root, fmt::format("is of {}, who is no longer a member of {}",
                                                 root->second.member, root->second.team));
-    out.actor.name = root->second.member;
-    out.actor.chain = {"human:" + root->second.member};
+    out.actor.name = person_name(root->second.team, root->second.member);
+    out.actor.chain = {"human:" + out.actor.name};
     out.role = member->second.role;
-    if (root->second.team != "default") out.team = root->second.team;
+    if (root->second.team != server_team) out.team = root->second.team;
     out.path.clear();
     apply_narrowing(out, root->second.restriction);
     out.path = token.root;
   }
   for (const Restriction& restriction : token.restrictions) apply_narrowing(out, restriction);
-  const std::vector<std::string> paths = prefixes(out.path);
-  if (is_revoked(paths)) return dead_token(last_of(out.path), "was revoked");
+  const std::vector<std::string> paths = path_prefixes(out.path);
+  if (is_revoked(paths)) return dead_token(last_id(out.path), "was revoked");
   for (const std::string& link : out.actor.chain)
     if (link.starts_with("agent:") && killed_.contains(std::string_view(link).substr(6)))
       return fail(
@@ -195,52 +179,31 @@ Result<Principal> IdentityStore::holder(const Token& token) {
   return out;
 }
 
-bool IdentityStore::is_revoked(const std::vector<std::string>& paths) const {
-  for (std::size_t j = 0; j < paths.size(); ++j) {
-    const std::string id(last_of(paths[j]));
-    if (revoked_.contains(" " + id)) return true;
-    for (std::size_t i = 0; i <= j; ++i)
-      if (revoked_.contains(paths[i] + " " + id)) return true;
-  }
-  return false;
-}
-
-Status IdentityStore::note_use(const Principal& principal, Timestamp now) {
-  const std::vector<std::string> paths = prefixes(principal.path);
-  const std::size_t skip = paths.size() - principal.restrictions.size();
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    const auto found = uses_.find(paths[i]);
-    if (found != uses_.end()) {
-      found->second.last_at = now;
-      found->second.changed = true;
-      continue;
-    }
-    const auto begin = uses_.lower_bound(paths.front());
-    const auto end = uses_.lower_bound(paths.front() + "0");  // '0' follows '/'
-    if (uses_.size() >= max_uses ||
-        std::distance(begin, end) >= static_cast<std::ptrdiff_t>(max_uses_of_root))
-      return fail(Errc::rate_limited,
-                  fmt::format("too many narrowings of the token {} are in use", paths.front()),
-                  "use the ones that were made, or ask for another token");
-    Use use{.first_at = now, .last_at = now, .changed = true};
-    if (i >= skip) use.restriction = principal.restrictions[i - skip];
-    uses_.emplace(paths[i], std::move(use));
-  }
-  return {};
-}
-
 Status IdentityStore::authorize(const Principal& principal, Permission permission,
                                 std::string_view project, std::string_view environment) {
   SLIPWAY_CHECK(permits(principal, permission, project, environment));
   if (principal.team.empty() || project.empty() || permission == Permission::none) return {};
   SLIPWAY_TRY(const std::optional<std::string> team, team_of(project));
-  // A project that nobody has is made in the team of whoever deploys to it first.
-  if (!team || *team == principal.team) return {};
+  if (team && *team == principal.team) return {};
+  // What is written down for a project before it exists would be its owner's later.
+  if (!team)
+    return fail({.code = Errc::permission_denied,
+                 .message = fmt::format("there is no project {} of the team {}",
+                                        sanitize_line(project), principal.team),
+                 .hint = "a first deployment makes it",
+                 .cause = "not_permitted"});
   return fail({.code = Errc::permission_denied,
                .message = fmt::format("the project {} is not one of the team {}",
                                       sanitize_line(project), principal.team),
                .hint = "ask an admin of the whole server to move it: slipway team add-project",
                .cause = "not_permitted"});
+}
+
+Status IdentityStore::authorize_new(const Principal& principal, Permission permission,
+                                    std::string_view project, std::string_view environment) {
+  SLIPWAY_CHECK(permits(principal, permission, project, environment));
+  SLIPWAY_TRY(const std::optional<std::string> team, team_of(project));
+  return team ? authorize(principal, permission, project, environment) : Status();
 }
 
 Result<std::optional<std::string>> IdentityStore::team_of(std::string_view project) {
@@ -259,123 +222,6 @@ Result<std::optional<std::string>> IdentityStore::team_of(std::string_view proje
   if (project_teams_.size() > 100'000) project_teams_.clear();
   project_teams_[name] = team;
   return team;
-}
-
-Status IdentityStore::take_deploy(const Principal& principal) { return take(principal, 1, 0); }
-
-void IdentityStore::give_deploy_back(const Principal& principal) {
-  if (Status given = take(principal, -1, 0); !given)
-    log_error("a deployment that was not made stays counted",
-              {{"token", principal.path}, {"error", given.error().message}});
-}
-
-Status IdentityStore::take_money(const Principal& principal, std::int64_t amount) {
-  return take(principal, 0, amount);
-}
-
-// First in memory, so that two requests never take the same; then in the database.
-Status IdentityStore::take(const Principal& principal, std::int64_t deploys, std::int64_t money) {
-  const std::vector<std::string> paths = prefixes(principal.path);
-  const std::size_t skip = paths.size() - principal.restrictions.size();
-  std::vector<std::string> counted;
-  for (std::size_t i = 0; i < principal.restrictions.size(); ++i)
-    if (principal.restrictions[i].deploys || principal.restrictions[i].money_micros)
-      counted.push_back(paths[i + skip]);
-  if (counted.empty()) return {};
-  std::vector<std::pair<std::string, Use>> written;
-  {
-    const std::scoped_lock lock(mutex_);
-    SLIPWAY_CHECK(note_use(principal, clock_.now()));
-    for (std::size_t i = 0; i < principal.restrictions.size(); ++i) {
-      const Restriction& limit = principal.restrictions[i];
-      const Use& use = uses_.at(paths[i + skip]);
-      if (deploys > 0 && limit.deploys && use.deploys + deploys > *limit.deploys)
-        return fail(Errc::over_budget,
-                    fmt::format("the token {} was good for {} deployments, and all are used up",
-                                limit.id, *limit.deploys),
-                    "ask whoever narrowed it for another");
-      if (money > 0 && limit.money_micros && money > *limit.money_micros - use.money_micros)
-        return fail(Errc::over_budget,
-                    fmt::format("the token {} has {} micro-units of money left, and this takes {}",
-                                limit.id, *limit.money_micros - use.money_micros, money),
-                    "ask whoever narrowed it for another");
-    }
-    for (const std::string& path : counted) {
-      Use& use = uses_.at(path);
-      use.deploys += deploys;
-      use.money_micros += money;
-      Use change = use;
-      change.deploys = deploys;
-      change.money_micros = money;
-      written.emplace_back(path, std::move(change));
-    }
-  }
-  const Status stored = database_.transaction(
-      [&](Database::Transaction& session) -> Status { return write_uses(session, written); });
-  if (stored) return {};
-  const std::scoped_lock lock(mutex_);
-  for (const std::string& path : counted) {
-    uses_.at(path).deploys -= deploys;
-    uses_.at(path).money_micros -= money;
-  }
-  return stored;
-}
-
-// The counts of `uses` are added to what is there.
-Status IdentityStore::write_uses(Database::Transaction& session,
-                                 const std::vector<std::pair<std::string, Use>>& uses) {
-  for (const auto& [path, use] : uses) {
-    std::string restriction;
-    if (!use.restriction.id.empty()) {
-      SLIPWAY_TRY(restriction, to_text(use.restriction));
-    }
-    SLIPWAY_TRY(Statement write,
-                session.prepare("INSERT INTO token_use(path,restriction,first_at,last_at,deploys,"
-                                "money) VALUES(?,?,?,?,?,?) ON CONFLICT(path) DO UPDATE SET"
-                                " last_at=max(last_at,excluded.last_at),"
-                                " deploys=deploys+excluded.deploys, money=money+excluded.money"));
-    write.bind(1, path).bind(2, restriction).bind(3, micros(use.first_at));
-    write.bind(4, micros(use.last_at)).bind(5, use.deploys).bind(6, use.money_micros);
-    SLIPWAY_CHECK(write.run());
-  }
-  return {};
-}
-
-void IdentityStore::flush() {
-  std::vector<std::pair<std::string, Use>> changed;
-  std::vector<std::string> forgotten;
-  const Timestamp now = clock_.now();
-  {
-    const std::scoped_lock lock(mutex_);
-    for (auto it = uses_.begin(); it != uses_.end();) {
-      auto& [path, use] = *it;
-      // What expired a week ago cannot come back.
-      if (path.contains('/') && use.restriction.expires_at &&
-          *use.restriction.expires_at + std::chrono::days{7} < now) {
-        forgotten.push_back(path);
-        it = uses_.erase(it);
-        continue;
-      }
-      if (use.changed) {
-        Use times = use;
-        times.deploys = times.money_micros = 0;
-        changed.emplace_back(path, std::move(times));
-        use.changed = false;
-      }
-      ++it;
-    }
-  }
-  if (changed.empty() && forgotten.empty()) return;
-  const Status stored = database_.transaction([&](Database::Transaction& session) -> Status {
-    SLIPWAY_CHECK(write_uses(session, changed));
-    for (const std::string& path : forgotten) {
-      SLIPWAY_TRY(Statement drop, session.prepare("DELETE FROM token_use WHERE path=?"));
-      SLIPWAY_CHECK(drop.bind(1, path).run());
-    }
-    return {};
-  });
-  if (!stored)
-    log_error("when tokens were last used was not written", {{"error", stored.error().message}});
 }
 
 }  // namespace slipway

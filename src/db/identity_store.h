@@ -5,10 +5,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "db/audit_store.h"
 #include "db/database.h"
+#include "identity/path_quota.h"
 #include "identity/principal.h"
 #include "identity/token.h"
 
@@ -51,6 +52,15 @@ struct TokenRecord {
   bool revoked = false;                        // itself, or what it came from
 };
 
+// How much is remembered of tokens. What a holder makes of a token is limited by that token and
+// those it came from (PathQuota); what people who manage teams do is not, so that nobody can make
+// them fail.
+struct IdentityLimits {
+  PathQuota::Limits uses, revocations;
+  std::size_t all_uses = 100'000, all_revocations = 200'000;  // by everybody who is limited
+  std::size_t killed_by_agents = 10'000;                      // names that they had killed
+};
+
 // Teams, members, tokens and what tokens have used up. Everything that a request is checked against
 // is kept in memory as well, so that authentication reads no database; each change is durable,
 // audited in the same transaction and in force for the next request when the call returns. When a
@@ -61,19 +71,28 @@ class IdentityStore {
   [[nodiscard]] static Result<std::unique_ptr<IdentityStore>> open(Database& database,
                                                                    AuditStore& audit,
                                                                    const Clock& clock,
-                                                                   IdentitySecrets secrets);
+                                                                   IdentitySecrets secrets,
+                                                                   IdentityLimits limits = {});
   ~IdentityStore();
   IdentityStore(const IdentityStore&) = delete;
   IdentityStore& operator=(const IdentityStore&) = delete;
 
   // -- requests
   // Who holds this token. Errors: unauthenticated, in one wording for every token that is not ours;
-  // one that was expires, is revoked or whose agent was killed is told so. rate_limited when more
-  // narrowings are in use than can be remembered.
+  // one that was expires, is revoked or whose agent was killed is told so. Remembers nothing.
   [[nodiscard]] Result<Principal> authenticate(std::string_view token_text);
-  // permits(), and the project is one of the principal's team.
+  // Remembers that the token is in use, for the lists; after the speed limits. Where there is no
+  // room the one used longest ago is forgotten; what has used up some of a budget never is.
+  void note_use(const Principal& principal);
+  // permits(), and the project is one of the principal's team. One that does not exist is nobody's:
+  // only the server's own team may speak of it.
   [[nodiscard]] Status authorize(const Principal& principal, Permission permission,
                                  std::string_view project, std::string_view environment);
+
+  // The same, where the project is made when it is not there yet: claim_project() before anything
+  // is written down for it.
+  [[nodiscard]] Status authorize_new(const Principal& principal, Permission permission,
+                                     std::string_view project, std::string_view environment);
 
   // -- limits over a token's whole life
   // Counts one deployment for the token and everything it came from; durable. Errors: over_budget.
@@ -103,12 +122,15 @@ class IdentityStore {
   [[nodiscard]] std::vector<TokenRecord> tokens(const Principal& principal);
   // The token `id` and all that came of it are dead when this returns. Without team_manage: one's
   // own, what was narrowed from it, and other tokens of the same person. An id that was never seen
-  // may have been made offline. Returns whether it is known. Errors: not_found, permission_denied.
+  // may have been made offline. Returns whether it is known. Errors: not_found, permission_denied;
+  // over_budget when a holder has revoked more of its own than is remembered, never for who manages
+  // teams.
   [[nodiscard]] Result<bool> revoke(const AuditContext& by, const Principal& principal,
                                     std::string_view id);
 
   // -- agents
-  // Revokes every token that this agent holds and refuses its name until it is revived.
+  // Revokes every token that this agent holds and refuses its name until it is revived. People are
+  // never refused; an agent is for names that nobody has seen.
   [[nodiscard]] Status kill_agent(const AuditContext& by, std::string_view name);
   [[nodiscard]] Status revive_agent(const AuditContext& by, std::string_view name);
   struct Agent {
@@ -131,9 +153,10 @@ class IdentityStore {
   // Makes the project in the team, or moves it there.
   [[nodiscard]] Status give_project(const AuditContext& by, std::string_view team,
                                     std::string_view project);
-  // Makes the project in the team unless it exists. Errors: permission_denied when it is another's.
+  // Makes the project in the principal's team unless it exists. Every handler whose change may be
+  // the first about a project calls it. Errors: permission_denied when it is another team's.
   [[nodiscard]] Status claim_project(const AuditContext& by, const Principal& principal,
-                                     std::string_view project);
+                                     Permission permission, std::string_view project);
 
   // Writes down when tokens were last used. authenticate() does it now and then.
   void flush();
@@ -152,17 +175,38 @@ class IdentityStore {
     bool stored = false;
   };
 
-  IdentityStore(Database& database, AuditStore& audit, const Clock& clock, IdentitySecrets secrets);
+  IdentityStore(Database& database, AuditStore& audit, const Clock& clock, IdentitySecrets secrets,
+                IdentityLimits limits);
   [[nodiscard]] Status load();
   // The following with the lock held.
   [[nodiscard]] Result<Principal> holder(const Token& token);
   [[nodiscard]] bool is_revoked(const std::vector<std::string>& paths) const;
-  [[nodiscard]] Status note_use(const Principal& principal, Timestamp now);
+  // `wanted`: the paths that must be there then. Errors: over_budget.
+  [[nodiscard]] Status remember(const Principal& principal, Timestamp now,
+                                const std::vector<std::string>& wanted = {});
+  [[nodiscard]] bool make_room_for(std::string_view path, Timestamp now);
+  [[nodiscard]] bool works(const std::string& path, const Use& use, Timestamp now) const;
+  void forget(std::map<std::string, Use>::iterator use, Timestamp now);
   [[nodiscard]] TokenRecord record_of(const std::string& path, const Use& use) const;
-  [[nodiscard]] Status room_for_revocation() const;
+  struct Revocation {
+    std::string within, id;  // what begins with `within` and has `id` in it; within "": everything
+    std::string covers;      // the path that is dead with it, and all below it
+  };
+  // What revoking `id` takes. Errors: permission_denied, over_budget.
+  struct Planned {
+    std::vector<Revocation> revocations;
+    std::string team;
+    bool known = false;
+  };
+  [[nodiscard]] Result<Planned> plan_revocation(const Principal& principal, std::string_view id);
+  // After the database has them: also what they leave nothing of.
+  void remember(const std::vector<Revocation>& revocations);
+  void forget_root(const std::string& id);
 
   [[nodiscard]] Status take(const Principal& principal, std::int64_t deploys, std::int64_t money);
   [[nodiscard]] Result<std::optional<std::string>> team_of(std::string_view project);
+  [[nodiscard]] Status write(Database::Transaction& session,
+                             const std::vector<Revocation>& revocations);
   [[nodiscard]] Status write_uses(Database::Transaction& session,
                                   const std::vector<std::pair<std::string, Use>>& uses);
 
@@ -170,12 +214,18 @@ class IdentityStore {
   AuditStore& audit_;
   const Clock& clock_;
   const IdentitySecrets secrets_;
+  const IdentityLimits limits_;
 
   std::mutex mutex_;  // of what follows; never held while the database is written
   std::map<std::pair<std::string, std::string>, Member> members_;  // by team and name
   std::unordered_map<std::string, Root> roots_;
-  std::map<std::string, Use> uses_;          // by path, the roots' among them
-  std::unordered_set<std::string> revoked_;  // "<within> <id>"
+  std::map<std::string, Use> uses_;  // by path, the roots' among them
+  PathQuota use_quota_;              // of uses_ without roots, by the token that each came from
+  // Uses that the database may still have, and whether for their end: only those may go although
+  // something of their budget is used up.
+  std::map<std::string, bool> forgotten_;
+  std::set<std::string, std::less<>> revoked_;  // "<within> <id>"
+  PathQuota revocation_quota_;                  // of revoked_, by `within`
   std::map<std::string, Timestamp, std::less<>> killed_;
   std::unordered_map<std::string, std::string> project_teams_;
   Timestamp flushed_at_{};

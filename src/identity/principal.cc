@@ -41,6 +41,10 @@ bool is_narrowed(const Principal& principal) {
 
 }  // namespace
 
+std::string person_name(std::string_view team, std::string_view member) {
+  return team == server_team ? std::string(member) : fmt::format("{}/{}", team, member);
+}
+
 PermissionSet Principal::permissions() const {
   PermissionSet out = role_permissions(role);
   for (const Restriction& restriction : restrictions)
@@ -73,6 +77,13 @@ void apply_narrowing(Principal& principal, const Restriction& restriction) {
   principal.restrictions.push_back(restriction);
 }
 
+Status reach_server(const Principal& principal) {
+  if (principal.reaches_all()) return {};
+  return refuse("this is about the whole server, and the token reaches a part of it",
+                "use a token that is narrowed to no project and no environment, of a member of the "
+                "team `default`");
+}
+
 Status permits(const Principal& principal, Permission permission, std::string_view project,
                std::string_view environment) {
   if (permission == Permission::none) return {};
@@ -100,7 +111,14 @@ Status permits(const Principal& principal, Permission permission, std::string_vi
           fmt::format("the token {} is narrowed to the project {}, which {} is not", restriction.id,
                       fmt::join(*restriction.projects, ", "), sanitize_line(project)),
           "ask whoever narrowed it for one with this project");
-    if (!environment.empty() && !restriction.allows_environment(environment))
+    if (environment == every_environment && restriction.environments)
+      return refuse(fmt::format("the token {} is narrowed to the environment {}, and this concerns "
+                                "every environment of {}",
+                                restriction.id, fmt::join(*restriction.environments, ", "),
+                                sanitize_line(project)),
+                    "ask whoever narrowed it for one with every environment");
+    if (!environment.empty() && environment != every_environment &&
+        !restriction.allows_environment(environment))
       return refuse(fmt::format("the token {} is narrowed to the environment {}, which {} is not",
                                 restriction.id, fmt::join(*restriction.environments, ", "),
                                 sanitize_line(environment)),

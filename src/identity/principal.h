@@ -12,6 +12,14 @@
 
 namespace slipway {
 
+// The team that owns the server: its members reach the projects of every team.
+inline constexpr std::string_view server_team = "default";
+
+// What a member is called wherever people are told apart (actors and their chains, facts of
+// policies, votes, speed limits, the audit log): "ann" for one of the server's own team,
+// "makers/ann" for one of another. A member's own name has no "/", so no two people share one.
+[[nodiscard]] std::string person_name(std::string_view team, std::string_view member);
+
 // Whom a request comes from and what they may do: made from the token by authentication, never from
 // what a request says of itself. A plain value.
 struct Principal {
@@ -35,11 +43,18 @@ struct Principal {
 // at the root, and never a human again; sessions, tasks and labels name what it does.
 void apply_narrowing(Principal& principal, const Restriction& restriction);
 
+// For an environment: each there is and will be, as with a waiver.
+inline constexpr std::string_view every_environment = "*";
+
 // Whether it may do this to that project and environment; "" for either means: to none in
 // particular, so that only the permission itself is asked for. Does not know which team a project
 // belongs to: IdentityStore::authorize() asks that too. Errors: permission_denied (exit 77), cause
 // "not_permitted", with what is missing and who has it.
 [[nodiscard]] Status permits(const Principal& principal, Permission permission,
                              std::string_view project = {}, std::string_view environment = {});
+
+// What is about no one project is about the whole server: it takes a member of the server's own
+// team and a token that is narrowed to no project and no environment. Errors: as permits().
+[[nodiscard]] Status reach_server(const Principal& principal);
 
 }  // namespace slipway

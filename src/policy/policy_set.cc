@@ -159,6 +159,9 @@ class Reader {
             problem(line_of(value), fmt::format("the role '{}' cannot approve", role));
       } else if (key == "people") {
         terms.people = texts_of(value, key);
+        // Those of the server's own team are told apart by their name alone.
+        for (std::string& person : terms.people)
+          if (person.starts_with("default/")) person.erase(0, 8);
       } else if (key == "valid_for") {
         const auto span = parse_duration(text_of(value, key));
         if (!span || *span <= Duration::zero() || *span > std::chrono::days(30))

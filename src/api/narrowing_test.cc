@@ -1,0 +1,362 @@
+// Walks the whole table of routes with tokens that are narrowed, against objects outside of what
+// they are narrowed to.
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "api/testing/api_world.h"
+
+namespace slipway {
+namespace {
+
+using testing::ApiWorld;
+using testing::json_of;
+
+// One of each thing that a route may name, all of production of the project "bank".
+struct Objects {
+  std::string project = "bank", environment = "production";
+  std::map<Touches, std::string> ids;
+  std::string upload;
+
+  [[nodiscard]] bool contains(std::string_view text) const {
+    return std::ranges::any_of(ids, [&](const auto& each) {
+      return each.first != Touches::record && text.contains(each.second);
+    });
+  }
+};
+
+struct NarrowingTest : ::testing::Test {
+  ApiWorld w;
+  const std::string admin = w.token_of("person", Role::admin);
+
+  static bool refused(const ApiResponse& response) {
+    if (response.status != 403) return false;
+    const json::value problem = json_of(response);
+    const json::value* cause = problem.as_object().if_contains("cause");
+    return cause != nullptr && *cause == "not_permitted";
+  }
+  std::string made(const std::string& path, const std::string& body, std::string_view member) {
+    const ApiResponse response = w.call(admin, "POST", path, body);
+    EXPECT_EQ(response.status, 201) << path << std::get<std::string>(response.body);
+    return std::string(json_of(response).at(member).as_string());
+  }
+
+  Objects make_objects() {
+    Objects out;
+    const Deployment deployment = w.world.deploy("bank", {{"index.html", "<h1>money</h1>"}});
+    const Rollout rollout = w.world.live(deployment);
+    out.upload = w.world.upload("bank", {{"index.html", "x"}}).str();
+    GovernanceStore& governance = *w.stores().governance;
+    const Timestamp now = w.world.clock.now(), later = now + std::chrono::days{300};
+    const ApprovalRequest approval{.id = ApprovalId::random(),
+                                   .action = "promote",
+                                   .resource = "deployment/" + deployment.id.str(),
+                                   .project = "bank",
+                                   .environment = "production",
+                                   .point = DecisionPoint::promote,
+                                   .created_at = now,
+                                   .expires_at = later};
+    EXPECT_TRUE(governance.in_transaction(
+        [&](Database::Transaction& session) { return governance.add(session, {}, approval); }));
+    const Waiver waiver{.id = WaiverId::random(),
+                        .state = "requested",
+                        .rule = "r",
+                        .project = "bank",
+                        .created_at = now,
+                        .expires_at = later};
+    EXPECT_TRUE(governance.add({}, waiver));
+    const BreakGlass emergency{.id = BreakGlassId::random(),
+                               .project = "bank",
+                               .reason = "x",
+                               .created_at = now,
+                               .expires_at = later};
+    EXPECT_TRUE(governance.add({}, emergency));
+    out.ids = {{Touches::deployment, deployment.id.str()},
+               {Touches::upload, out.upload},
+               {Touches::rollout, rollout.id.str()},
+               {Touches::approval, approval.id.str()},
+               {Touches::waiver, waiver.id.str()},
+               {Touches::emergency, emergency.id.str()},
+               {Touches::alert,
+                made("/v1/projects/bank/alerts",
+                     R"({"url":"https://hooks.example/","environment":"production"})", "id")},
+               {Touches::domain,
+                made("/v1/domains", R"({"project":"bank","name":"bank.example"})", "name")},
+               {Touches::decision, promotion_decision()}};
+    for (const json::value& record :
+         json_of(w.call(admin, "GET", "/v1/audit")).at("records").as_array())
+      if (const json::value* at = record.as_object().if_contains("environment");
+          at != nullptr && *at == "production" && record.at("project") == "bank")
+        out.ids[Touches::record] = std::to_string(record.at("seq").to_number<std::int64_t>());
+    EXPECT_TRUE(out.ids.contains(Touches::record));
+    return out;
+  }
+  std::string promotion_decision() {
+    for (const json::value& decision :
+         json_of(w.call(admin, "GET", "/v1/decisions")).at("decisions").as_array())
+      if (decision.at("environment") == "production")
+        return std::string(decision.at("id").as_string());
+    ADD_FAILURE() << "no decision about production";
+    return "";
+  }
+
+  // A body that names the objects' project and environment, for what reads it from there.
+  static std::string body_for(const ApiRoute& route, const Objects& objects) {
+    const std::map<std::string_view, std::string> bodies{
+        {"openUpload", R"({"project":"bank","manifest":""})"},
+        {"plan", fmt::format(R"({{"upload":"{}"}})", objects.upload)},
+        {"createDeployment",
+         fmt::format(R"({{"upload":"{}","promote_to":"production"}})", objects.upload)},
+        {"undo", fmt::format(R"({{"deployment":"{}"}})", objects.ids.at(Touches::deployment))},
+        {"tryDecision", R"({"point":"promote","project":"bank","environment":"production"})"},
+        {"createWaiver", R"({"rule":"r","project":"bank","reason":"x","for_s":60})"},
+        {"declareEmergency", R"({"project":"bank","reason":"x"})"},
+        {"addDomain", R"({"project":"bank","name":"other.example"})"},
+        {"addAlert", R"({"url":"https://hooks.example/x","environment":"production"})"},
+        {"shareVolumes", R"({"from":"production"})"}};
+    const auto found = bodies.find(route.operation);
+    if (route.touches == Touches::body || route.touches == Touches::new_body)
+      EXPECT_NE(found, bodies.end()) << route.operation << ": say what its body would name";
+    return found == bodies.end() ? R"({"version":1})" : found->second;
+  }
+  static std::string path_for(const ApiRoute& route, const Objects& objects) {
+    std::string path(route.path);
+    const auto put = [&](std::string_view name, const std::string& value) {
+      if (const auto at = path.find(name); at != std::string::npos)
+        path.replace(at, name.size(), value);
+    };
+    const auto id = objects.ids.find(route.touches);
+    put("{project}", objects.project);
+    put("{environment}", objects.environment);
+    put("{team}", "default");
+    for (const std::string_view name : {"{ref}", "{id}", "{name}", "{seq}"})
+      put(name, id == objects.ids.end() ? "tok_aaaaaaaaaa" : id->second);
+    return path;
+  }
+  // What a token must not do, by what the route touches and how the token is narrowed.
+  enum class Outside { project, environment };
+  static bool must_refuse(const ApiRoute& route, Outside outside) {
+    switch (route.touches) {
+      case Touches::nothing:
+      case Touches::caller:
+      case Touches::listed:
+        return false;
+      case Touches::team:
+        return true;  // No narrowed token manages teams, nor one of another team.
+      case Touches::upload:
+        return outside == Outside::project;
+      case Touches::project:
+      case Touches::new_project:
+        // Without a word on environments it leaves out those that the token is not for.
+        return outside == Outside::project || route.method != "GET";
+      case Touches::new_body:
+        return outside == Outside::project ||
+               (route.operation != "openUpload" && route.operation != "plan");
+      case Touches::deployment:
+        return outside == Outside::project;  // previews
+      case Touches::body:
+        return outside == Outside::project || route.operation != "undo";
+      default:
+        return true;
+    }
+  }
+  void walk(const std::string& token, Outside outside, const Objects& objects) {
+    for (const ApiRoute& route : api_routes()) {
+      w.world.clock.advance(std::chrono::minutes{1});  // No speed limit has a say in this.
+      const std::string path = path_for(route, objects);
+      const ApiResponse response =
+          w.call(token, std::string(route.method), path, body_for(route, objects));
+      const auto* text = std::get_if<std::string>(&response.body);
+      const std::string said = text ? *text : "a stream";
+      if (must_refuse(route, outside))
+        EXPECT_TRUE(refused(response))
+            << route.method << ' ' << path << ' ' << response.status << ' ' << said;
+      // What it answers to, whatever the route, has nothing of what is outside.
+      else if (outside == Outside::project)
+        EXPECT_FALSE(objects.contains(said)) << route.method << ' ' << path << ' ' << said;
+      else
+        for (const Touches of : {Touches::rollout, Touches::approval, Touches::alert,
+                                 Touches::domain, Touches::decision})
+          EXPECT_FALSE(said.contains(objects.ids.at(of))) << route.method << ' ' << path << said;
+    }
+  }
+};
+
+TEST_F(NarrowingTest, ATokenForOneProjectReachesNothingOfAnother) {
+  const Objects objects = make_objects();
+  walk(w.narrowed(admin, {.projects = {{"shop"}}}), Outside::project, objects);
+}
+
+TEST_F(NarrowingTest, ATokenForPreviewsReachesNothingOfProduction) {
+  const Objects objects = make_objects();
+  walk(w.narrowed(admin, {.environments = {{"preview"}}}), Outside::environment, objects);
+  // Nor does one that came of it and says less.
+  walk(w.narrowed(w.narrowed(admin, {.environments = {{"preview"}}}), {.label = "x"}),
+       Outside::environment, objects);
+}
+
+TEST_F(NarrowingTest, AMemberOfAnotherTeamReachesNothingOfTheServers) {
+  const Objects objects = make_objects();
+  ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
+  walk(w.token_of("ann", Role::admin, "makers"), Outside::project, objects);
+  EXPECT_EQ(w.stores().governance->waivers("requested", "bank")->size(), 1u);
+}
+
+TEST_F(NarrowingTest, ATokenForSomeActionsDoesNoOther) {
+  const Objects objects = make_objects();
+  for (const Permission allowed : {Permission::read, Permission::approve, Permission::deploy}) {
+    const std::string token = w.narrowed(admin, {.actions = PermissionSet{allowed}});
+    for (const ApiRoute& route : api_routes()) {
+      if (route.permission == Permission::none || route.permission == allowed) continue;
+      w.world.clock.advance(std::chrono::minutes{1});
+      EXPECT_TRUE(refused(w.call(token, std::string(route.method), path_for(route, objects),
+                                 body_for(route, objects))))
+          << to_string(allowed) << ' ' << route.operation;
+    }
+    // A vote for a waiver or an emergency is not one for an approval.
+    for (const Touches what : {Touches::waiver, Touches::emergency})
+      EXPECT_TRUE(
+          refused(w.call(token, "POST", "/v1/approvals/" + objects.ids.at(what) + "/approve")));
+  }
+}
+
+TEST_F(NarrowingTest, TheObjectsAreThereForWhoReachesThem) {
+  const Objects objects = make_objects();
+  for (const ApiRoute& route : api_routes()) {
+    if (route.method != "GET" || !objects.ids.contains(route.touches)) continue;
+    const ApiResponse response = w.call(admin, "GET", path_for(route, objects));
+    EXPECT_EQ(response.status, 200) << route.path;
+  }
+}
+
+TEST_F(NarrowingTest, RequestsAboutNoProjectAreTheServersToSeeAndToVote) {
+  GovernanceStore& governance = *w.stores().governance;
+  const ApprovalRequest request{
+      .id = ApprovalId::random(),
+      .action = "policy",
+      .resource = "policy/sha256:0",
+      .point = DecisionPoint::policy,
+      .requester = {.kind = "human", .name = "eve", .chain = {"human:eve"}},
+      .needs = {{.rule = "policy-weakened", .need = 1, .roles = {"admin"}}},
+      .created_at = w.world.clock.now(),
+      .expires_at = w.world.clock.now() + std::chrono::hours{1}};
+  ASSERT_TRUE(governance.in_transaction(
+      [&](Database::Transaction& session) { return governance.add(session, {}, request); }));
+  ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
+  const std::string path = "/v1/approvals/" + request.id.str();
+  for (const std::string& token :
+       {w.token_of("xavier", Role::admin, "makers"), w.narrowed(admin, {.projects = {{"shop"}}}),
+        w.narrowed(admin, {.environments = {{"preview"}}})}) {
+    EXPECT_TRUE(refused(w.call(token, "POST", path + "/approve")));
+    EXPECT_TRUE(refused(w.call(token, "POST", path + "/reject")));
+    EXPECT_TRUE(refused(w.call(token, "GET", path)));
+    EXPECT_FALSE(std::get<std::string>(w.call(token, "GET", "/v1/approvals").body)
+                     .contains(request.id.str()));
+  }
+  EXPECT_EQ(governance.approval(request.id)->state, "open");
+  EXPECT_EQ(w.call(admin, "POST", path + "/approve").status, 200);
+  EXPECT_EQ(governance.approval(request.id)->state, "approved");
+}
+
+// Its owner's first release would run with it.
+TEST_F(NarrowingTest, WhoeverSpeaksOfANewProjectFirstMakesItInTheirOwnTeam) {
+  ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
+  const std::string maker = w.token_of("ann", Role::admin, "makers");
+  const std::vector<std::array<std::string, 3>> firsts{
+      {"one", "/v1/projects/one/environments/production/env",
+       R"({"set":[{"name":"MODE","value":"x"},{"name":"KEY","value":"y","secret":true}]})"},
+      {"two", "/v1/projects/two/alerts", R"({"url":"https://hooks.example/"})"},
+      {"three", "/v1/domains", R"({"project":"three","name":"three.example"})"},
+      {"four", "/v1/projects/four/volumes/share", R"({"from":"production"})"},
+      {"five", "/v1/deployments",
+       fmt::format(R"({{"upload":"{}"}})", w.world.upload("five", {{"index.html", "x"}}).str())}};
+  for (const auto& [project, path, body] : firsts) {
+    const ApiResponse response = w.call(maker, "POST", path, body);
+    EXPECT_LT(response.status, 300) << path << std::get<std::string>(response.body);
+    EXPECT_EQ(w.stores().repository->team_of(project).value(), "makers") << path;
+    EXPECT_TRUE(std::get<std::string>(w.call(maker, "GET", "/v1/projects").body)
+                    .contains("\"" + project + "\""));
+  }
+  // What would lie in wait for whoever makes it.
+  for (const auto& [path, body] : std::vector<std::pair<std::string, std::string>>{
+           {"/v1/waivers", R"({"rule":"r","project":"later","reason":"x","for_s":60})"},
+           {"/v1/break-glass", R"({"project":"later","reason":"x"})"}})
+    EXPECT_TRUE(refused(w.call(maker, "POST", path, body))) << path;
+  // And one that is the server's stays so.
+  EXPECT_EQ(w.call(admin, "POST", "/v1/projects/ours/environments/production/env",
+                   R"({"set":[{"name":"MODE","value":"x"}]})")
+                .status,
+            200);
+  EXPECT_EQ(w.stores().repository->team_of("ours").value(), "default");
+  EXPECT_TRUE(refused(w.call(maker, "POST", "/v1/projects/ours/environments/production/env",
+                             R"({"set":[{"name":"MODE","value":"y"}]})")));
+}
+
+TEST_F(NarrowingTest, ANameInAnotherTeamIsAnotherPerson) {
+  ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
+  const std::string boss = w.token_of("boss", Role::admin),
+                    other = w.token_of("boss", Role::admin, "makers");
+  // Revoking.
+  EXPECT_TRUE(refused(w.call(other, "DELETE", "/v1/tokens/" + testing::id_of(boss))));
+  EXPECT_EQ(w.call(boss, "GET", "/v1/whoami").status, 200);
+  // What the log says.
+  EXPECT_EQ(json_of(w.call(other, "GET", "/v1/whoami")).at("actor").at("name"), "makers/boss");
+  EXPECT_EQ(json_of(w.call(boss, "GET", "/v1/whoami")).at("actor").at("name"), "boss");
+  const json::value agent =
+      json_of(w.call(w.narrowed(other, {.agent = "ci"}), "GET", "/v1/whoami")).at("actor");
+  EXPECT_EQ(agent.at("on_behalf_of"), "makers/boss");
+  EXPECT_EQ(agent.at("chain").at(0), "human:makers/boss");
+  // How fast they may be.
+  int spent = 0;
+  while (spent < 5000 && w.call(other, "GET", "/v1/whoami").status == 200) ++spent;
+  EXPECT_EQ(w.call(other, "GET", "/v1/whoami").status, 429);
+  EXPECT_EQ(w.call(boss, "GET", "/v1/whoami").status, 200);
+  // Whose approval counts.
+  const ApprovalRequest request{
+      .id = ApprovalId::random(),
+      .action = "policy",
+      .resource = "x/y",
+      .project = "site",
+      .environment = "production",
+      .point = DecisionPoint::promote,
+      .requester = {.kind = "human", .name = "makers/eve", .chain = {"human:makers/eve"}},
+      .needs = {{.rule = "r", .need = 1, .roles = {"admin"}, .people = {"boss"}}},
+      .created_at = w.world.clock.now(),
+      .expires_at = w.world.clock.now() + std::chrono::hours{24}};
+  ASSERT_TRUE(w.stores().identity->give_project({}, "makers", "site"));
+  GovernanceStore& governance = *w.stores().governance;
+  ASSERT_TRUE(governance.in_transaction(
+      [&](Database::Transaction& session) { return governance.add(session, {}, request); }));
+  w.world.clock.advance(std::chrono::minutes{1});
+  const std::string path = "/v1/approvals/" + request.id.str() + "/approve";
+  EXPECT_EQ(w.call(other, "POST", path).status, 403);
+  EXPECT_EQ(governance.approval(request.id)->state, "open");
+  EXPECT_EQ(w.call(boss, "POST", path).status, 200);
+}
+
+TEST_F(NarrowingTest, ATokenForPreviewsDoesNotListNorRemoveProductionsWebhooks) {
+  const auto add = [&](const std::string& environment) {
+    return made(
+        "/v1/projects/shop/alerts",
+        environment.empty()
+            ? R"({"url":"https://hooks.example/"})"
+            : fmt::format(R"({{"url":"https://hooks.example/","environment":"{}"}})", environment),
+        "id");
+  };
+  const std::string production = add("production"), all = add(""), preview = add("preview");
+  const std::string token = w.narrowed(admin, {.environments = {{"preview"}}});
+  const std::string listed =
+      std::get<std::string>(w.call(token, "GET", "/v1/projects/shop/alerts").body);
+  EXPECT_TRUE(listed.contains(preview));
+  for (const std::string& id : {production, all}) {
+    EXPECT_FALSE(listed.contains(id));
+    EXPECT_TRUE(refused(w.call(token, "DELETE", "/v1/projects/shop/alerts/" + id)));
+    EXPECT_TRUE(refused(w.call(token, "POST", "/v1/projects/shop/alerts/" + id + "/test")));
+  }
+  EXPECT_TRUE(refused(
+      w.call(token, "POST", "/v1/projects/shop/alerts", R"({"url":"https://hooks.example/"})")));
+  EXPECT_EQ(w.call(token, "DELETE", "/v1/projects/shop/alerts/" + preview).status, 200);
+}
+
+}  // namespace
+}  // namespace slipway
