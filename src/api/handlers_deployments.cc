@@ -26,7 +26,9 @@ Result<ApiResponse> list_deployments(const ApiContext& context, ApiCall& call) {
   DeploymentFilter filter;
   filter.project = request.query_value("project").value_or("");
   filter.alias = request.query_value("alias").value_or("");
-  if (const auto state = request.query_value("state")) {
+  if (const auto state = request.query_value("state"); state == "all") {
+    filter.deleted = DeploymentFilter::Deleted::included;
+  } else if (state) {
     filter.state = parse_deployment_state(*state);
     if (!filter.state)
       return fail(Errc::invalid_argument,

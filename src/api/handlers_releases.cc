@@ -89,6 +89,23 @@ Result<Deployment> serving_in(const ApiContext& context, const ApiCall& call,
   return context.repository.get(release.deployment);
 }
 
+// What a project's name alone means: its newest preview that is ready, never an experiment under
+// another alias.
+Result<Deployment> newest_ready(const ApiContext& context, const std::string& project) {
+  DeploymentFilter filter{.project = project, .alias = std::string(default_alias)};
+  do {
+    SLIPWAY_TRY(const DeploymentPage page, context.service.list(filter));
+    for (const Deployment& each : page.deployments)
+      if (is_live(each.state)) return each;
+    filter.before = page.next;
+  } while (filter.before > 0);
+  return fail(Error{.code = Errc::failed_precondition,
+                    .message = fmt::format("no deployment of {} with the alias {} is ready",
+                                           project, default_alias),
+                    .hint = "name the one that you mean by its id"}
+                  .with_next("slipway ls --project " + project, "for what there is"));
+}
+
 Result<Deployment> candidate_of(const ApiContext& context, const ApiCall& call, const Place& place,
                                 const std::string& reference, const std::string& from) {
   if (reference.empty() == from.empty())
@@ -99,6 +116,7 @@ Result<Deployment> candidate_of(const ApiContext& context, const ApiCall& call, 
                   "name another environment to promote from");
     return serving_in(context, call, place.project, from);
   }
+  if (reference == place.project) return newest_ready(context, place.project);
   SLIPWAY_TRY(Deployment deployment, context.service.find(reference));
   SLIPWAY_CHECK(authorize(context, call, deployment.project, place.environment));
   if (deployment.project != place.project)

@@ -99,6 +99,22 @@ Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
   return wanted;
 }
 
+// Where the folder comes from, as the client says, and whether its user said yes to a project that
+// others came from.
+struct FromFolder {
+  std::string origin;
+  bool accepted = false;
+};
+Result<FromFolder> from_folder(const ApiCall& call) {
+  SLIPWAY_TRY(const json::value body, call.body_json());
+  FromFolder out;
+  JsonReader reader(body);
+  reader.read("origin", out.origin).read("accept_origin", out.accepted);
+  if (out.origin.size() > 1024 || out.origin.contains('\n')) reader.wrong("origin", "one line");
+  SLIPWAY_CHECK(reader.status());
+  return out;
+}
+
 // The upload, when the caller may deploy it to where the request says.
 Result<Upload> own_upload(const ApiContext& context, const ApiCall& call,
                           const DeployService::NewDeployment& wanted) {
@@ -175,14 +191,16 @@ Result<ApiResponse> plan(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> create_deployment(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const DeployService::NewDeployment wanted, new_deployment(call));
   SLIPWAY_TRY(const Upload upload, own_upload(context, call, wanted));
-  SLIPWAY_CHECK(admit_deployment(context, call,
-                                 wanted.project.empty() ? upload.project : wanted.project,
-                                 upload.manifest, wanted.options));
+  const std::string& project = wanted.project.empty() ? upload.project : wanted.project;
+  SLIPWAY_TRY(const FromFolder folder, from_folder(call));
+  if (!folder.accepted) SLIPWAY_CHECK(context.repository.check_origin(project, folder.origin));
+  SLIPWAY_CHECK(admit_deployment(context, call, project, upload.manifest, wanted.options));
   const Result<Deployment> made = context.service.deploy(call.by, wanted, call.idempotency_key());
   if (!made) {
     give_deployment_back(context, call);
     return fail(made.error());
   }
+  SLIPWAY_CHECK(context.repository.remember_origin(project, folder.origin));
   return json_response(202, deployment_json(context, *made));
 }
 

@@ -94,6 +94,8 @@ json::object schemas() {
                                        {"overrides", string_map()},
                                        {"timings_ms", anything},
                                        {"promote_to", text},
+                                       {"origin", text},
+                                       {"accept_origin", schema("boolean")},
                                        {"uploaded", anything}},
                                       {"upload"})},
       {"RedeployRequest", object_of({{"message", text}})},

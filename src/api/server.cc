@@ -291,9 +291,26 @@ Status Server::Parts::listen() {
   return {};
 }
 
+namespace {
+
+// Where a command on this machine reaches it, whatever its name resolves to here.
+std::string local_address(const Settings& settings) {
+  const std::string& listens = settings.listen_address;
+  const bool everywhere = listens == "0.0.0.0" || listens == "::";
+  const std::string host = everywhere              ? "127.0.0.1"
+                           : listens.contains(':') ? fmt::format("[{}]", listens)
+                                                   : listens;
+  return fmt::format("http://{}:{}", host, settings.port);
+}
+
+}  // namespace
+
 Status Server::Parts::announce() const {
-  const json::object server{
-      {"pid", ::getpid()}, {"url", local_url}, {"token", token}, {"version", SLIPWAY_VERSION}};
+  const json::object server{{"pid", ::getpid()},
+                            {"url", local_url},
+                            {"address", local_address(settings)},
+                            {"token", token},
+                            {"version", SLIPWAY_VERSION}};
   SLIPWAY_CHECK(
       write_file_atomic(settings.data / "server.json", json::serialize(server) + "\n", 0600));
   if (environment.credentials_file.empty() || fs::exists(environment.credentials_file)) return {};

@@ -13,6 +13,8 @@
 #include "cli/decision_view.h"
 #include "cli/follow.h"
 #include "cli/follow_rollout.h"
+#include "cli/narrowing.h"
+#include "cli/origin.h"
 #include "cli/plan_options.h"
 #include "cli/server.h"
 #include "cli/upload.h"
@@ -34,7 +36,7 @@ struct DeployArguments {
 // Everything that can be said wrong is found before the server is asked.
 struct DeployPlan {
   std::filesystem::path folder;
-  std::string project;
+  std::string project, origin;
   json::object env, build_env, overrides;
   std::optional<Duration> ttl;
 };
@@ -111,13 +113,14 @@ Result<DeployPlan> check(Context& context, const DeployArguments& arguments) {
   }
   if (arguments.alias) SLIPWAY_CHECK(name_of("--alias", *arguments.alias));
   if (arguments.ttl) {
-    plan.ttl = parse_duration(*arguments.ttl);
+    plan.ttl = parse_life(*arguments.ttl);
     if (!plan.ttl || *plan.ttl <= Duration::zero())
       return fail(Errc::invalid_argument,
                   fmt::format("--ttl '{}' is no length of time", sanitize_line(*arguments.ttl)),
                   "write it as 90s, 15m, 24h or 7d");
   }
   SLIPWAY_CHECK(guard_folder(context, plan.folder));
+  SLIPWAY_TRY(plan.origin, origin_of(plan.folder, context.env.config_dir));
   return plan;
 }
 
@@ -143,6 +146,8 @@ json::object deployment_request(const DeployArguments& arguments, const DeployPl
       {"env", plan.env},
       {"build_env", plan.build_env},
       {"ttl_ms", nullptr},
+      {"origin", plan.origin},
+      {"accept_origin", arguments.project.has_value()},
       {"overrides", plan.overrides},
       {"timings_ms", json::object{{"hash", ms(uploaded.hash)}, {"upload", ms(uploaded.upload)}}},
       {"uploaded", json::object{{"files", uploaded.sent_files}, {"bytes", uploaded.sent_bytes}}}};
@@ -232,8 +237,16 @@ Result<int> deploy(Context& context, const DeployArguments& arguments) {
   }
 
   cancel->creating();
-  SLIPWAY_TRY(json::object created,
-              api->post("/v1/deployments", deployment_request(arguments, plan, uploaded)));
+  json::object wanted = deployment_request(arguments, plan, uploaded);
+  Result<json::object> answer = api->post("/v1/deployments", wanted);
+  if (!answer && answer.error().cause == "other_origin" && context.env.in_tty) {
+    if (!context.console.confirm(sanitize_line(answer.error().message) +
+                                 ". Deploy into it all the same?"))
+      return fail(Errc::canceled, "nothing was deployed");
+    wanted["accept_origin"] = true;
+    answer = api->post("/v1/deployments", wanted);
+  }
+  SLIPWAY_TRY(const json::object created, std::move(answer));
   const std::string id = text_at(created, "id");
   if (arguments.no_wait) {
     progress.finish();

@@ -69,6 +69,7 @@ Result<int> login(Context& context) {
   ApiClient api(std::move(transport), choice.url, token);
   Result<json::object> me = api.get("/v1/whoami");
   if (!me) {
+    SLIPWAY_CHECK(remember_failed_login(context.env.config_dir, choice.url));
     if (me.error().code == Errc::unauthenticated)
       me.error().hint = "this server does not know that token";
     return fail(std::move(me).error());
@@ -76,6 +77,7 @@ Result<int> login(Context& context) {
   SLIPWAY_CHECK(save_credentials(
       context.env.config_dir,
       {.server = choice.url, .token = token, .origin = Credentials::Origin::login}));
+  forget_failed_login(context.env.config_dir);
   if (!context.common.quiet)
     context.console.err(fmt::format("signed in to {} as {}\n", choice.url,
                                     sanitize_line(text_at(object_at(*me, "actor"), "name"))));

@@ -36,7 +36,7 @@ Result<std::string> first_query(const LsArguments& arguments) {
                 "deleted");
   add("project", arguments.project);
   add("alias", arguments.alias);
-  add("state", arguments.state);
+  add("state", !arguments.state && arguments.all ? "all" : arguments.state);
   return query;
 }
 

@@ -8,17 +8,56 @@
 #include "cli/release_view.h"
 #include "cli/rollout_options.h"
 #include "cli/server.h"
+#include "cli/view.h"
+#include "model/deployment.h"
 #include "model/release.h"
 
 namespace slipway::cli {
 namespace {
 
 struct PromoteArguments {
-  std::optional<std::string> id, to, from, message;
+  std::optional<std::string> id, to, from, alias, message;
   RolloutOptions rollout;
   FollowOptions follow;
   bool dry_run = false;
 };
+
+// The newest of the alias that is ready. Whatever else was deployed since, by whomever, is not
+// meant by the project's name.
+Result<json::object> newest_ready(ApiClient& api, const std::string& project,
+                                  const std::string& alias) {
+  const std::string query = fmt::format("/v1/deployments?limit=100&project={}&alias={}",
+                                        url_encode(project), url_encode(alias));
+  for (std::string cursor;;) {
+    SLIPWAY_TRY(const json::object page,
+                api.get(cursor.empty() ? query : query + "&cursor=" + url_encode(cursor)));
+    for (const json::value& row : array_at(page, "deployments"))
+      if (row.is_object())
+        if (const auto state = parse_deployment_state(text_at(row.get_object(), "state"));
+            state && is_live(*state))
+          return row.get_object();
+    cursor = text_at(page, "next_cursor");
+    if (cursor.empty()) break;
+  }
+  return fail(Error{.code = Errc::failed_precondition,
+                    .message = fmt::format("no deployment of {} with the alias {} is ready",
+                                           sanitize_line(project), sanitize_line(alias)),
+                    .hint = "name the one that you mean by its id, or its alias by --alias"}
+                  .with_next(fmt::format("slipway ls --project {}", shell_quote(project)),
+                             "for what there is"));
+}
+
+// "dpl_… (preview, by ann, 3m ago, 'new checkout')": said before it is done.
+std::string described(const json::object& deployment, Timestamp now) {
+  std::string out = fmt::format("{} ({}, by {}", sanitize_line(text_at(deployment, "id")),
+                                sanitize_line(text_at(deployment, "alias")),
+                                sanitize_line(text_at(object_at(deployment, "actor"), "name")));
+  if (const auto made = parse_rfc3339(text_at(deployment, "created_at")))
+    out += fmt::format(", {} ago", format_age(*made, now));
+  if (const std::string message = text_at(deployment, "message"); !message.empty())
+    out += fmt::format(", '{}'", sanitize_line(message));
+  return out + ")";
+}
 
 Result<int> promote(Context& context, const PromoteArguments& arguments) {
   json::object body{{"message", arguments.message.value_or("")}, {"dry_run", arguments.dry_run}};
@@ -31,8 +70,17 @@ Result<int> promote(Context& context, const PromoteArguments& arguments) {
   if (arguments.from) {
     body["from"] = *arguments.from;
   } else {
-    SLIPWAY_TRY(const json::object deployment, api->get(deployment_target(*arguments.id)));
+    SLIPWAY_TRY(json::object deployment, api->get(deployment_target(*arguments.id)));
     project = text_at(deployment, "project");
+    if (*arguments.id == project) {
+      SLIPWAY_TRY(deployment, newest_ready(*api, project, arguments.alias.value_or("preview")));
+    } else if (arguments.alias) {
+      return fail(Errc::invalid_argument, "--alias goes with a project's name",
+                  "slipway promote PROJECT --alias NAME");
+    }
+    if (!context.common.quiet && !arguments.dry_run)
+      context.console.err(
+          fmt::format("promoting {}\n", described(deployment, context.clock.now())));
     body["deployment"] = text_at(deployment, "id");
   }
   SLIPWAY_TRY(json::object answer, api->post(environment_target(project, to, "/promotions"), body));
@@ -53,12 +101,15 @@ Result<int> promote(Context& context, const PromoteArguments& arguments) {
 Action define_promote(Arguments& arguments, CommonOptions& common) {
   auto own = std::make_shared<PromoteArguments>();
   arguments.positional("ID", own->id,
-                       "a deployment: id, beginning of one, URL, or project (its newest); with "
-                       "--from, the project",
+                       "a deployment: id, beginning of one, URL, alias--project, or project (its "
+                       "newest preview that is ready); with --from, the project",
                        ValueKind::deployment, Presence::required);
   arguments.option("--to", "NAME", own->to, "the environment (production)");
   arguments.option("--from", "NAME", own->from,
                    "promote what serves in this environment, such as staging");
+  arguments.option("--alias", "NAME", own->alias,
+                   "with a project: its newest deployment of this alias (preview)",
+                   ValueKind::alias);
   own->rollout.declare(arguments);
   arguments.option("-m, --message", "TEXT", own->message, "why; shown by `slipway releases`");
   arguments.flag("--dry-run", own->dry_run,

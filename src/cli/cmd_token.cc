@@ -127,14 +127,18 @@ Result<int> list(Context& context) {
     if (!value.is_object()) continue;
     const json::object& token = value.as_object();
     const std::string agent = text_at(token, "agent");
-    std::string used = text_at(token, "last_used_at");
+    const std::string used = text_at(token, "last_used_at");
+    const auto or_never = [](const std::string& time) {
+      return time.empty() ? std::string("never") : sanitize_line(time);
+    };
     rows.push_back({sanitize_line(text_at(token, "id")), sanitize_line(text_at(token, "member")),
                     sanitize_line(agent), state_of(token, now), list_text(token, "projects"),
-                    list_text(token, "actions"), used.empty() ? "never" : sanitize_line(used),
-                    sanitize_line(text_at(token, "label"))});
+                    list_text(token, "actions"), or_never(text_at(token, "expires_at")),
+                    or_never(used), sanitize_line(text_at(token, "label"))});
   }
-  context.console.out(table({"ID", "OF", "AGENT", "STATE", "PROJECTS", "ACTIONS", "USED", "LABEL"},
-                            rows, context.console.out_style()));
+  context.console.out(
+      table({"ID", "OF", "AGENT", "STATE", "PROJECTS", "ACTIONS", "EXPIRES", "USED", "LABEL"}, rows,
+            context.console.out_style()));
   return 0;
 }
 

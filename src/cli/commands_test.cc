@@ -221,9 +221,9 @@ TEST(Rm, LooksAllUpBeforeItRemovesAny) {
   World w;
   w.server.on_json("GET /v1/deployments/a", 200, World::deployment("ready"));
   w.server.on_json("DELETE /v1/deployments/dpl_aaaaaaaaaa", 200, World::deployment("deleted"));
-  EXPECT_EQ(w.run({"rm", "a", "typo"}).code, 3);
+  EXPECT_EQ(w.run({"rm", "a", "typo", "-y"}).code, 3);
   EXPECT_TRUE(w.server.requests("DELETE /v1/deployments/dpl_aaaaaaaaaa").empty());
-  const CliRun run = w.run({"rm", "a"});
+  const CliRun run = w.run({"rm", "a", "-y"});
   EXPECT_EQ(run.code, 0);
   EXPECT_EQ(run.out, "dpl_aaaaaaaaaa\n");
   EXPECT_THAT(run.err, HasSubstr("slipway undo"));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "cli/api_client.h"
 #include "json/json.h"
 #include "sys/files.h"
@@ -29,6 +30,22 @@ Status save_credentials(const std::filesystem::path& config_dir, const Credentia
   json::object object{{"server", credentials.server}, {"token", credentials.token}};
   if (credentials.origin == Credentials::Origin::login) object["origin"] = "login";
   return write_file_atomic(config_dir / "credentials.json", pretty(object) + "\n", 0600);
+}
+
+std::optional<std::string> failed_login(const std::filesystem::path& config_dir) {
+  const Result<std::string> text = read_file(config_dir / "login-failed", 4096);
+  if (!text || trim(*text).empty()) return std::nullopt;
+  return std::string(trim(*text));
+}
+
+Status remember_failed_login(const std::filesystem::path& config_dir, const std::string& server) {
+  SLIPWAY_CHECK(make_directories(config_dir, 0700));
+  return write_file_atomic(config_dir / "login-failed", server + "\n", 0600);
+}
+
+void forget_failed_login(const std::filesystem::path& config_dir) {
+  std::error_code ignored;
+  std::filesystem::remove(config_dir / "login-failed", ignored);
 }
 
 }  // namespace slipway::cli

@@ -26,4 +26,10 @@ struct Credentials {
 [[nodiscard]] Status save_credentials(const std::filesystem::path& config_dir,
                                       const Credentials& credentials);
 
+// The server that the last `slipway login` did not get into; nothing after one that did.
+[[nodiscard]] std::optional<std::string> failed_login(const std::filesystem::path& config_dir);
+[[nodiscard]] Status remember_failed_login(const std::filesystem::path& config_dir,
+                                           const std::string& server);
+void forget_failed_login(const std::filesystem::path& config_dir);
+
 }  // namespace slipway::cli

@@ -32,6 +32,12 @@ Result<std::optional<std::vector<std::string>>> names(std::string_view option,
 
 }  // namespace
 
+std::optional<Duration> parse_life(std::string_view text) {
+  text = trim(text);
+  if (text.empty() || (text.back() >= '0' && text.back() <= '9')) return std::nullopt;
+  return parse_duration(text);
+}
+
 std::optional<std::int64_t> parse_money(std::string_view text) {
   const auto point = text.find('.');
   const std::string_view whole = text.substr(0, point);
@@ -93,7 +99,7 @@ Result<Restriction> NarrowingOptions::restriction(Timestamp now) const {
       return fail(Errc::invalid_argument, "--money must be an amount such as 5 or 0.25");
   }
   if (ttl) {
-    const auto time = parse_duration(*ttl);
+    const auto time = parse_life(*ttl);
     if (!time || *time < std::chrono::seconds{1} || *time > std::chrono::days{3650})
       return fail(Errc::invalid_argument, "--ttl must be a time such as 30m, 24h or 7d");
     out.expires_at = std::chrono::floor<std::chrono::seconds>(now + *time);

@@ -23,6 +23,8 @@ struct NarrowingOptions {
 };
 
 // "12", "0.5": an amount of money in micro-units. Nothing for anything else.
+// "30m", "7d". A bare number could be anything, so it is none.
+[[nodiscard]] std::optional<Duration> parse_life(std::string_view text);
 [[nodiscard]] std::optional<std::int64_t> parse_money(std::string_view text);
 
 }  // namespace slipway::cli

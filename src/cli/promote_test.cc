@@ -326,5 +326,31 @@ TEST_F(PromoteTest, RestartAndScaleTellHowItWent) {
   EXPECT_EQ(w.run({"scale", "shop", "0"}).code, 2);
 }
 
+// An agent's newer experiment under another alias is not what a project's name means.
+TEST_F(PromoteTest, AProjectIsItsNewestPreviewThatIsReadyAndIsSaidFirst) {
+  w.server.on_json("GET /v1/deployments/shop", 200, World::deployment("ready"));
+  w.server.on_json(
+      "GET /v1/deployments", 200,
+      R"({"deployments":[{"id":"dpl_cccccccccc","project":"shop","alias":"preview","state":"failed"},)"
+      R"({"id":"dpl_bbbbbbbbbb","project":"shop","alias":"preview","state":"sleeping","message":"new checkout",)"
+      R"("actor":{"kind":"human","name":"ann"}}],"next_cursor":null})");
+  becomes({rollout("done", "r2")});
+  const CliRun run = w.run({"promote", "shop"});
+  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_THAT(run.err, HasSubstr("promoting dpl_bbbbbbbbbb (preview, by ann, 'new checkout')"));
+  EXPECT_EQ(text_at(sent(fmt::format("POST {}/promotions", base)), "deployment"), "dpl_bbbbbbbbbb");
+  EXPECT_THAT(w.server.requests("GET /v1/deployments").front().target, HasSubstr("alias=preview"));
+}
+
+TEST_F(PromoteTest, AProjectWithoutAReadyPreviewIsNotPromoted) {
+  w.server.on_json("GET /v1/deployments/shop", 200, World::deployment("ready"));
+  w.server.on_json("GET /v1/deployments", 200, R"({"deployments":[],"next_cursor":null})");
+  const CliRun run = w.run({"promote", "shop", "--alias", "beta"});
+  EXPECT_EQ(run.code, 4);
+  EXPECT_THAT(run.err, HasSubstr("alias beta"));
+  EXPECT_THAT(w.server.requests("GET /v1/deployments").front().target, HasSubstr("alias=beta"));
+  EXPECT_EQ(w.run({"promote", "dpl_aaaaaaaaaa", "--alias", "beta"}).code, 2);
+}
+
 }  // namespace
 }  // namespace slipway::cli

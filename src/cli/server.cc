@@ -59,26 +59,26 @@ Result<std::unique_ptr<ApiClient>> connect_local(Context& context, const ServerC
     return given.empty() ? server.token : given;
   };
   if (file)
-    if (auto transport = alive(context, file->url))
+    if (auto transport = alive(context, file->reach()))
       return std::make_unique<ApiClient>(std::move(transport), file->url, token_of(*file));
   if (choice.start == ServerChoice::Start::never)
     return fail(Errc::unavailable, "no local server is running", "start one with: slipway serve");
   tell(context, fmt::format("starting a local server in {}", context.env.data_dir.string()));
   SLIPWAY_TRY(ServerFile started, start_local_server(context));
   tell(context, fmt::format("started {} (process {})", started.url, started.pid));
-  SLIPWAY_TRY(std::unique_ptr<HttpTransport> transport, open_transport(context, started.url));
+  SLIPWAY_TRY(std::unique_ptr<HttpTransport> transport, open_transport(context, started.reach()));
   return std::make_unique<ApiClient>(std::move(transport), started.url, token_of(started));
 }
 
 Result<std::unique_ptr<ApiClient>> connect_chosen(Context& context, const ServerChoice& choice) {
   if (choice.start == ServerChoice::Start::when_down || choice.url.empty())
     return connect_local(context, choice);
-  SLIPWAY_TRY(std::unique_ptr<HttpTransport> transport, open_transport(context, choice.url));
+  const auto file = read_server_file(context.env.data_dir);
+  const bool own = file && normalized(file->url) == choice.url;
+  SLIPWAY_TRY(std::unique_ptr<HttpTransport> transport,
+              open_transport(context, own ? file->reach() : choice.url));
   std::string token = choice.token;
-  if (token.empty())
-    if (const auto file = read_server_file(context.env.data_dir);
-        file && normalized(file->url) == choice.url)
-      token = file->token;
+  if (token.empty() && own) token = file->token;
   tell(context, fmt::format("server {}", choice.url));
   return std::make_unique<ApiClient>(std::move(transport), choice.url, std::move(token));
 }
@@ -131,6 +131,7 @@ std::optional<ServerFile> read_server_file(const std::filesystem::path& data_dir
   const json::object& object = parsed->get_object();
   ServerFile file{.url = text_at(object, "url"),
                   .token = text_at(object, "token"),
+                  .address = text_at(object, "address"),
                   .pid = static_cast<int>(number_at(object, "pid"))};
   // A crash leaves the file behind; a dead process needs no connection attempt.
   const bool gone = file.pid > 0 && ::kill(file.pid, 0) != 0 && errno == ESRCH;
@@ -141,8 +142,16 @@ std::optional<ServerFile> read_server_file(const std::filesystem::path& data_dir
 Result<std::unique_ptr<ApiClient>> connect_server(Context& context) {
   SLIPWAY_TRY(const std::optional<Credentials> credentials,
               load_credentials(context.env.config_dir));
-  return watched(context,
-                 connect_chosen(context, choose_server(context.common, context.env, credentials)));
+  Result<std::unique_ptr<ApiClient>> api =
+      connect_chosen(context, choose_server(context.common, context.env, credentials));
+  // Who meant another server must not find out afterwards which one it was.
+  const bool named = context.common.server || !context.env.variable("SLIPWAY_SERVER").empty();
+  if (const std::optional<std::string> failed = failed_login(context.env.config_dir);
+      api && failed && !named)
+    context.console.err(fmt::format("the login to {} failed: using {} {}\n", sanitize_line(*failed),
+                                    credentials ? "the server at" : "the local one at",
+                                    (*api)->server()));
+  return watched(context, std::move(api));
 }
 
 Result<std::unique_ptr<ApiClient>> connect_running_server(Context& context) {

@@ -32,7 +32,10 @@ struct ServerChoice {
 // What a running server says of itself in "<data_dir>/server.json".
 struct ServerFile {
   std::string url, token;
+  std::string address;  // where it listens, by number; its name may not resolve here
   int pid = 0;
+
+  [[nodiscard]] const std::string& reach() const { return address.empty() ? url : address; }
 };
 [[nodiscard]] std::optional<ServerFile> read_server_file(const std::filesystem::path& data_dir);
 

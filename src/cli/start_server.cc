@@ -55,7 +55,7 @@ Result<Fd> lock_start(const std::filesystem::path& data_dir) {
 
 bool answers(Context& context, const ServerFile& file) {
   Result<std::unique_ptr<HttpTransport>> transport =
-      context.env.connect ? context.env.connect(file.url) : connect_http(file.url);
+      context.env.connect ? context.env.connect(file.reach()) : connect_http(file.reach());
   if (!transport) return false;
   (*transport)->set_timeout(2s);
   const Result<ClientResponse> health = (*transport)->request("GET", "/healthz", {});

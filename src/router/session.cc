@@ -1,5 +1,6 @@
 #include "router/session.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include "base/log.h"
@@ -18,8 +19,15 @@ constexpr Duration linger_limit = std::chrono::seconds{5};
 // The names of the API itself. Anything else that leads here, by DNS rebinding say, does not reach
 // it.
 bool is_api_host(std::string_view host, const RouterSettings& settings) {
-  return host == settings.domain || host == "localhost" || host == "127.0.0.1" || host == "[::1]" ||
-         host == settings.listen_address;
+  if (host == settings.domain || host == "localhost" || host == "127.0.0.1" || host == "[::1]" ||
+      host == settings.listen_address)
+    return true;
+  // Who listens everywhere answers by number as well: no name, so no rebinding of one, leads here.
+  if (settings.listen_address != "0.0.0.0" && settings.listen_address != "::") return false;
+  in6_addr address{};
+  const bool v6 = host.starts_with('[') && host.ends_with(']');
+  const std::string text(v6 ? host.substr(1, host.size() - 2) : host);
+  return ::inet_pton(v6 ? AF_INET6 : AF_INET, text.c_str(), &address) == 1;
 }
 
 // Where the client of this request stands among those of a split. With one arm that is of no

@@ -16,7 +16,8 @@ from support.slipway import EXAMPLES, wait_until
     (["deploy", "--frobnicate"], 2),
     (["inspect", "dpl_aaaaaaaaaa"], 3),
     (["logs", "no-such-project-here"], 3),
-    (["rm", "dpl_aaaaaaaaaa"], 3),
+    (["rm", "dpl_aaaaaaaaaa"], 2),
+    (["rm", "dpl_aaaaaaaaaa", "-y"], 3),
     (["redeploy", "dpl_aaaaaaaaaa"], 3),
     (["logs"], 2),
 ])
