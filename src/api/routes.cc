@@ -242,10 +242,10 @@ constexpr std::array table{
              Touches::server},
     ApiRoute{"POST", "/v1/server/gc", team_manage, "collectGarbage",
              "Remove now what nothing refers to any more", "", "Collected",
-             handlers::collect_garbage, Touches::server},
+             handlers::collect_garbage, Touches::server, waits},
     ApiRoute{"POST", "/v1/server/down", team_manage, "goDown",
              "End every app, production too, and then the server", "", "GoingDown",
-             handlers::go_down, Touches::server},
+             handlers::go_down, Touches::server, brake},
 };
 
 static_assert(std::ranges::none_of(table,
