@@ -5,50 +5,52 @@
 #include "base/ids.h"
 
 namespace slipway {
+namespace {
 
-EnvironmentWork::~EnvironmentWork() { stop(); }
+constexpr std::size_t most_at_once = 256;
+
+}  // namespace
+
+EnvironmentWork::EnvironmentWork(TaskGroup::Gate gate)
+    : tasks_("environment", most_at_once, std::move(gate)) {}
 
 Result<EnvironmentWork::Item> EnvironmentWork::start(std::string_view project,
                                                      std::string_view environment,
                                                      std::string_view what,
                                                      std::function<Status(std::stop_token)> task) {
+  const Place place(project, environment);
   const MutexLock lock(mutex_);
-  if (stopped_) return fail(Errc::unavailable, "the server is stopping");
-  Entry& entry = entries_[Place(project, environment)];
-  if (entry.thread.joinable()) {
-    if (entry.item.running)
-      return fail(Errc::conflict,
-                  fmt::format("a {} of {} {} is under way", entry.item.what, project, environment),
-                  "try again when it is over");
-    entry.thread.join();  // it has nothing left to do but end
-  }
-  entry.item = {.id = "wrk_" + random_id(), .what = std::string(what)};
-  entry.thread = std::jthread([this, &entry, task = std::move(task)](const std::stop_token& stop) {
-    Status done = task(stop);
-    const MutexLock finishing(mutex_);
-    if (!done) entry.item.error = std::move(done).error();
-    entry.item.running = false;
-  });
-  return entry.item;
+  if (const auto known = items_.find(place); known != items_.end() && known->second.running)
+    return fail(Errc::conflict,
+                fmt::format("a {} of {} {} is under way", known->second.what, project, environment),
+                "try again when it is over");
+  const Item item{.id = "wrk_" + random_id(), .what = std::string(what)};
+  SLIPWAY_CHECK(tasks_.start(
+      [this, place, task = std::move(task)](const std::stop_token& stop) {
+        Status done = task(stop);
+        ended(place, done ? std::nullopt : std::optional(std::move(done).error()));
+      },
+      [this, place](const Error& error) { ended(place, error); }));
+  items_[place] = item;
+  return item;
+}
+
+// Waits for start() to have remembered the item.
+void EnvironmentWork::ended(const Place& place, std::optional<Error> error) {
+  const MutexLock lock(mutex_);
+  Item& item = items_[place];
+  item.error = std::move(error);
+  item.running = false;
 }
 
 std::optional<EnvironmentWork::Item> EnvironmentWork::last(std::string_view project,
                                                            std::string_view environment) const {
   const MutexLock lock(mutex_);
-  const auto found = entries_.find(Place(project, environment));
-  if (found == entries_.end()) return std::nullopt;
-  return found->second.item;
+  const auto found = items_.find(Place(project, environment));
+  if (found == items_.end()) return std::nullopt;
+  return found->second;
 }
 
-void EnvironmentWork::stop() {
-  {
-    const MutexLock lock(mutex_);
-    stopped_ = true;
-    for (auto& [place, entry] : entries_) entry.thread.request_stop();
-  }
-  // Nothing is added any more, and entries stay where they are.
-  for (auto& [place, entry] : entries_)
-    if (entry.thread.joinable()) entry.thread.join();
-}
+void EnvironmentWork::stop() { tasks_.stop(); }
 
 }  // namespace slipway

@@ -6,11 +6,10 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
-#include "base/mutex.h"
 #include "base/result.h"
+#include "base/task_group.h"
 
 namespace slipway {
 
@@ -19,8 +18,8 @@ namespace slipway {
 // restart of the server nobody knows of it, and `slipway ls` shows what runs. Thread-safe.
 class EnvironmentWork {
  public:
-  EnvironmentWork() = default;
-  ~EnvironmentWork();  // stops what runs and waits for it
+  explicit EnvironmentWork(TaskGroup::Gate gate = {});
+  ~EnvironmentWork() = default;  // stops what runs and waits for it
   EnvironmentWork(const EnvironmentWork&) = delete;
   EnvironmentWork& operator=(const EnvironmentWork&) = delete;
 
@@ -29,7 +28,8 @@ class EnvironmentWork {
     bool running = true;
     std::optional<Error> error;
   };
-  // Runs `task` on a thread of its own. Errors: conflict while something runs there.
+  // Runs `task` on a thread of its own. Errors: conflict while something runs there; unavailable
+  // when there is no thread. A task that throws has failed: `last` says so.
   [[nodiscard]] Result<Item> start(std::string_view project, std::string_view environment,
                                    std::string_view what,
                                    std::function<Status(std::stop_token)> task);
@@ -41,14 +41,11 @@ class EnvironmentWork {
 
  private:
   using Place = std::pair<std::string, std::string>;
-  struct Entry {
-    Item item;
-    std::jthread thread;
-  };
+  void ended(const Place& place, std::optional<Error> error);
 
   mutable Mutex mutex_;
-  bool stopped_ SLIPWAY_GUARDED_BY(mutex_) = false;
-  std::map<Place, Entry> entries_ SLIPWAY_GUARDED_BY(mutex_);
+  std::map<Place, Item> items_ SLIPWAY_GUARDED_BY(mutex_);
+  TaskGroup tasks_;  // last: they use the others
 };
 
 }  // namespace slipway

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <future>
 
 namespace slipway {
@@ -49,14 +48,35 @@ TEST(EnvironmentWork, RemembersWhyItFailed) {
   EXPECT_EQ(item.error->message, "no answer");
 }
 
+TEST(EnvironmentWork, WhatThrowsHasFailed) {
+  EnvironmentWork work;
+  ASSERT_TRUE(work.start("shop", "production", "restart", [](const std::stop_token&) -> Status {
+    throw std::runtime_error("a bug");
+  }));
+  ASSERT_TRUE(ended(work).error);
+  EXPECT_EQ(ended(work).error->code, Errc::internal);
+}
+
+TEST(EnvironmentWork, WithoutAThreadNothingIsUnderWay) {
+  bool none = true;
+  EnvironmentWork work([&]() -> Status {
+    if (std::exchange(none, false)) return fail(Errc::unavailable, "no thread");
+    return {};
+  });
+  const auto fine = [](const std::stop_token&) -> Status { return {}; };
+  EXPECT_EQ(work.start("shop", "production", "restart", fine).error().code, Errc::unavailable);
+  EXPECT_FALSE(work.last("shop", "production"));
+  EXPECT_TRUE(work.start("shop", "production", "restart", fine));
+}
+
 TEST(EnvironmentWork, StoppingEndsWhatRunsAndTakesNoMore) {
   EnvironmentWork work;
   ASSERT_TRUE(
       work.start("shop", "production", "restart", [](const std::stop_token& stop) -> Status {
-        std::mutex mutex;
-        std::condition_variable_any never;
-        std::unique_lock lock(mutex);
-        never.wait(lock, stop, [] { return false; });
+        Mutex mutex;
+        CondVar never;
+        const MutexLock lock(mutex);
+        std::ignore = never.wait(mutex, stop, [] { return false; });
         return fail(Errc::canceled, "stopped");
       }));
   work.stop();

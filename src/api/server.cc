@@ -82,7 +82,7 @@ struct Server::Parts {
   std::unique_ptr<ApiContext> context;
   std::unique_ptr<ApiDispatcher> dispatcher;
   std::unique_ptr<Router> router;
-  std::jthread preparation;  // asks for toolchains while nobody waits yet
+  TaskGroup preparation{"preparation", 1};  // asks for toolchains while nobody waits yet
   bool stopped = false;
   std::atomic<bool> ends_apps = false;  // when it stops
 
@@ -466,12 +466,14 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   std::unique_ptr<Server> server(new Server(std::move(parts)));
   SLIPWAY_CHECK(p.recover());
   SLIPWAY_CHECK(p.listen());
-  p.housekeeping->start();
-  p.schedules->start();
-  p.alerts->start();
-  p.domains->start();
+  SLIPWAY_CHECK(p.housekeeping->start());
+  SLIPWAY_CHECK(p.schedules->start());
+  SLIPWAY_CHECK(p.alerts->start());
+  SLIPWAY_CHECK(p.domains->start());
   SLIPWAY_CHECK(p.announce());
-  p.preparation = std::jthread([&p] { p.builder->prepare(); });
+  if (Status started = p.preparation.start([&p](const std::stop_token&) { p.builder->prepare(); });
+      !started)
+    log_warn("toolchains are asked for when they are needed", {{"error", started.error().message}});
   log_info(
       "listening",
       {{"url", p.url}, {"address", p.settings.listen_address}, {"data", p.settings.data.string()}});

@@ -85,7 +85,9 @@ class Worker {
   [[nodiscard]] Status start(Round round);
   // The next round begins now, or as soon as the one under way is over.
   void wake();
-  // Asks the round under way to stop, and waits for it. Not from a round.
+  // Asks the round under way to stop, which is the last one.
+  void request_stop() { group_.request_stop(); }
+  // Likewise, and waits for it. Not from a round.
   void stop();
 
  private:

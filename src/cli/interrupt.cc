@@ -20,15 +20,14 @@ InterruptWatch::InterruptWatch(Handler handler) {
   signals_ = Fd(::signalfd(-1, &caught, SFD_CLOEXEC));
   stop_ = Fd(::eventfd(0, EFD_CLOEXEC));
   if (!signals_.valid() || !stop_.valid()) return;  // then Ctrl-C waits until the end
-  thread_ = std::thread([this, own = std::move(handler)] { watch(own); });
+  std::ignore =
+      thread_.start([this, own = std::move(handler)](const std::stop_token&) { watch(own); });
 }
 
 InterruptWatch::~InterruptWatch() {
-  if (thread_.joinable()) {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
-    thread_.join();
-  }
+  const std::uint64_t one = 1;
+  if (stop_.valid()) std::ignore = ::write(stop_.get(), &one, sizeof one);
+  thread_.stop();
   ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 

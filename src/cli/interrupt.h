@@ -3,8 +3,8 @@
 #include <signal.h>
 
 #include <functional>
-#include <thread>
 
+#include "base/task_group.h"
 #include "sys/fd.h"
 
 namespace slipway::cli {
@@ -25,7 +25,7 @@ class InterruptWatch {
 
   sigset_t before_{};
   Fd signals_, stop_;
-  std::thread thread_;
+  TaskGroup thread_{"interrupt", 1};  // last: it uses the others
 };
 
 }  // namespace slipway::cli

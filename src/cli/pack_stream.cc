@@ -17,7 +17,15 @@ PackStream::PackStream(std::vector<PackItem> items) : items_(std::move(items)) {
       if (got) bytes_read_ += *got;
       return got;
     };
-  thread_ = std::thread([this] { write(); });
+  const auto end_with = [this](Status status) {
+    const MutexLock lock(mutex_);
+    outcome_ = std::move(status);
+    changed_.notify_all();
+  };
+  if (Status started = thread_.start([this](const std::stop_token&) { write(); },
+                                     [end_with](const Error& error) { end_with(fail(error)); });
+      !started)
+    end_with(std::move(started));
 }
 
 PackStream::~PackStream() {
@@ -26,7 +34,7 @@ PackStream::~PackStream() {
     stopping_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  thread_.stop();
 }
 
 void PackStream::write() {

@@ -5,10 +5,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "store/blob_store.h"
 
 namespace slipway::cli {
@@ -41,7 +40,7 @@ class PackStream {
   std::optional<Status> outcome_ SLIPWAY_GUARDED_BY(mutex_);  // set when the thread is done
   bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
   std::string current_;
-  std::thread thread_;
+  TaskGroup thread_{"pack", 1};  // last: it uses the others
 };
 
 }  // namespace slipway::cli

@@ -90,7 +90,8 @@ std::string render_plain(const ProgressStep& step) {
 
 ProgressView::ProgressView(Console& console, const Clock& clock, Mode mode, BuildLog log)
     : console_(console), clock_(clock), mode_(mode), log_(log) {
-  if (mode_ == Mode::live) ticker_ = std::thread([this] { tick(); });
+  // Without a thread the clock stands still between the steps.
+  if (mode_ == Mode::live) std::ignore = ticker_.start([this](const std::stop_token&) { tick(); });
 }
 
 ProgressView::~ProgressView() { finish(); }
@@ -175,7 +176,7 @@ void ProgressView::finish() {
     finished_ = true;
   }
   stopping_.notify_all();
-  if (ticker_.joinable()) ticker_.join();
+  ticker_.join();
 }
 
 void ProgressView::print(std::string_view text) {

@@ -2,11 +2,10 @@
 
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "cli/console.h"
 
 namespace slipway::cli {
@@ -75,7 +74,7 @@ class ProgressView {
   std::size_t drawn_ SLIPWAY_GUARDED_BY(mutex_) =
       0;  // lines on the terminal that belong to this view
   bool finished_ SLIPWAY_GUARDED_BY(mutex_) = false;
-  std::thread ticker_;
+  TaskGroup ticker_{"progress", 1};  // last: it uses the others
 };
 
 }  // namespace slipway::cli

@@ -31,13 +31,13 @@ Result<std::unique_ptr<AuditLog>> AuditLog::open(const std::filesystem::path& ke
     if (raw->idle_ || raw->appends_ - raw->signed_appends_ >= sign_at_records)
       raw->changed_.notify_all();
   });
-  log->thread_ = std::jthread([raw = log.get()](const std::stop_token& stop) { raw->run(stop); });
+  SLIPWAY_CHECK(log->worker_.start(
+      [raw = log.get()](const std::stop_token& stop) { return raw->sign_next(stop); }));
   return log;
 }
 
 AuditLog::~AuditLog() {
-  thread_.request_stop();
-  if (thread_.joinable()) thread_.join();
+  worker_.stop();
   store_.on_append({});
 }
 
@@ -84,28 +84,27 @@ Result<note::VerifierKey> AuditLog::rotate(const AuditContext& by) {
   return made;
 }
 
-void AuditLog::run(const std::stop_token& stop) {
+std::optional<Duration> AuditLog::sign_next(const std::stop_token& stop) {
   MutexLock lock(mutex_);
-  for (;;) {
-    idle_ = true;
-    const bool more = changed_.wait(
-        mutex_, stop, [&]() SLIPWAY_REQUIRES(mutex_) { return appends_ != signed_appends_; });
-    idle_ = false;
-    if (!more) return;
-    changed_.wait_for(mutex_, stop, sign_after, [&]() SLIPWAY_REQUIRES(mutex_) {
-      return appends_ - signed_appends_ >= sign_at_records;
-    });
-    // An append announces itself before its commit and under the database's lock, which sign()
-    // takes: what is counted here is committed, or undone, by the time it looks.
-    const std::uint64_t counted = appends_;
-    lock.unlock();
-    const auto signed_one = sign();
-    if (!signed_one)
-      log_error("no audit checkpoint was signed", {{"error", signed_one.error().message}});
-    retain();
-    lock.lock();
-    if (signed_one) signed_appends_ = counted;
-  }
+  idle_ = true;
+  const bool more = changed_.wait(
+      mutex_, stop, [&]() SLIPWAY_REQUIRES(mutex_) { return appends_ != signed_appends_; });
+  idle_ = false;
+  if (!more) return std::nullopt;
+  changed_.wait_for(mutex_, stop, sign_after, [&]() SLIPWAY_REQUIRES(mutex_) {
+    return appends_ - signed_appends_ >= sign_at_records;
+  });
+  // An append announces itself before its commit and under the database's lock, which sign()
+  // takes: what is counted here is committed, or undone, by the time it looks.
+  const std::uint64_t counted = appends_;
+  lock.unlock();
+  const auto signed_one = sign();
+  if (!signed_one)
+    log_error("no audit checkpoint was signed", {{"error", signed_one.error().message}});
+  retain();
+  lock.lock();
+  if (signed_one) signed_appends_ = counted;
+  return Duration{0};
 }
 
 void AuditLog::retain() {

@@ -2,12 +2,11 @@
 
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "audit/checkpoint.h"
 #include "base/clock.h"
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "db/audit_store.h"
 #include "deploy/audit_keys.h"
 
@@ -43,7 +42,8 @@ class AuditLog {
 
  private:
   AuditLog(AuditKeys keys, AuditStore& store, const Clock& clock, Duration keep);
-  void run(const std::stop_token& stop);
+  // Waits for records and signs them; how long to rest then.
+  [[nodiscard]] std::optional<Duration> sign_next(const std::stop_token& stop);
   void retain();
 
   AuditStore& store_;
@@ -59,7 +59,7 @@ class AuditLog {
   std::uint64_t appends_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   std::uint64_t signed_appends_ SLIPWAY_GUARDED_BY(mutex_) = 0;  // of them
   bool idle_ SLIPWAY_GUARDED_BY(mutex_) = false;  // the thread waits for the first append
-  std::jthread thread_;
+  Worker worker_{"audit"};                        // last: it uses the others
 };
 
 }  // namespace slipway

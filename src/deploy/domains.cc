@@ -6,7 +6,6 @@
 
 #include "base/ids.h"
 #include "base/log.h"
-#include "base/mutex.h"
 #include "base/text.h"
 #include "model/environment.h"
 
@@ -243,23 +242,13 @@ void Domains::check_due(const std::stop_token& stop) {
   }
 }
 
-void Domains::start() {
-  thread_ = std::jthread([this](const std::stop_token& stop) {
-    Mutex mutex;
-    CondVar wake;
-    while (!stop.stop_requested()) {
-      check_due(stop);
-      MutexLock lock(mutex);
-      wake.wait_for(mutex, stop, look_interval,
-                    [&]() SLIPWAY_REQUIRES(mutex) { return stop.stop_requested(); });
-    }
+Status Domains::start() {
+  return worker_.start([this](const std::stop_token& stop) -> std::optional<Duration> {
+    check_due(stop);
+    return look_interval;
   });
 }
 
-void Domains::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  thread_.join();
-}
+void Domains::stop() { worker_.stop(); }
 
 }  // namespace slipway

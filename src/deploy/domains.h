@@ -1,14 +1,13 @@
 #pragma once
 
 #include <functional>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/task_group.h"
 #include "db/domain_store.h"
 #include "deploy/governance.h"
 #include "deploy/names.h"
@@ -66,7 +65,7 @@ class Domains {
   // Looks for every proof whose time has come. Blocks on DNS.
   void check_due(const std::stop_token& stop = {});
   // The same by itself, on a thread, until stop(). Call after the first routes are published.
-  void start();
+  [[nodiscard]] Status start();  // errors: unavailable
   void stop();
 
  private:
@@ -77,7 +76,7 @@ class Domains {
   void publish(const Domain& domain) const;
 
   Parts parts_;
-  std::jthread thread_;
+  Worker worker_{"domains"};
 };
 
 }  // namespace slipway

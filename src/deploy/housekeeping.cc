@@ -32,55 +32,55 @@ std::vector<fs::path> release_logs_in(const fs::path& root) {
 
 }  // namespace
 
-void Housekeeping::start() {
-  thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
+Status Housekeeping::start() {
+  return worker_.start([this, last = Done{.collection = parts_.clock.monotonic()},
+                        first = true](const std::stop_token&) mutable -> std::optional<Duration> {
+    if (!std::exchange(first, false)) look(last);
+    return 1s;
+  });
 }
 
-void Housekeeping::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  changed_.notify_all();
-  thread_.join();
-}
+void Housekeeping::stop() { worker_.stop(); }
 
-void Housekeeping::run(std::stop_token stop) {
-  Duration last_collection = parts_.clock.monotonic(), last_expiry{}, last_flush{}, last_drop{};
-  while (!stop.stop_requested()) {
-    {
-      MutexLock lock(mutex_);
-      changed_.wait_for(mutex_, stop, 1s,
-                        [&]() SLIPWAY_REQUIRES(mutex_) { return stop.stop_requested(); });
-    }
-    if (stop.stop_requested()) return;
-    parts_.fleet.tick();
-    if (parts_.tick_releases) parts_.tick_releases();
-    const Duration now = parts_.clock.monotonic();
-    if (now - last_expiry >= 1s) {
-      last_expiry = now;
+void Housekeeping::look(Done& last) {
+  // One thing that goes wrong keeps none of the others from being done.
+  run_guarded("fleet", [&] { parts_.fleet.tick(); });
+  if (parts_.tick_releases) run_guarded("releases", parts_.tick_releases);
+  const Duration now = parts_.clock.monotonic();
+  if (now - last.expiry >= 1s) {
+    last.expiry = now;
+    run_guarded("expiry", [&] {
       if (Status expired = expire_previews(); !expired)
         log_warn("previews were not expired", {{"error", expired.error().message}});
+    });
+    run_guarded("governance", [&] {
       if (Status ticked = parts_.governance.tick(); !ticked)
         log_warn("approvals and waivers were not looked through",
                  {{"error", ticked.error().message}});
-    }
-    if (now - last_flush >= flush_interval) {
-      last_flush = now;
+    });
+  }
+  if (now - last.flush >= flush_interval) {
+    last.flush = now;
+    run_guarded("layers", [&] {
       if (Status flushed = parts_.layers.flush(); !flushed)
         log_warn("layers were not flushed", {{"error", flushed.error().message}});
       ::malloc_trim(0);  // what a burst needed
-    }
-    if (now - last_drop >= drop_interval) {
-      last_drop = now;
-      parts_.sites.drop_unused_since(now - parts_.settings.previews.idle);
-    }
-    if (now - last_collection >= parts_.settings.gc.interval) {
-      last_collection = now;
+    });
+  }
+  if (now - last.drop >= drop_interval) {
+    last.drop = now;
+    run_guarded("sites",
+                [&] { parts_.sites.drop_unused_since(now - parts_.settings.previews.idle); });
+  }
+  if (now - last.collection >= parts_.settings.gc.interval) {
+    last.collection = now;
+    run_guarded("garbage collection", [&] {
       const auto freed = collect_garbage();
       if (!freed)
         log_warn("garbage was not collected", {{"error", freed.error().message}});
       else if (*freed > 0)
         log_info("garbage collected", {{"bytes", *freed}});
-    }
+    });
   }
 }
 

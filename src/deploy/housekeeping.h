@@ -1,10 +1,9 @@
 #pragma once
 
 #include <functional>
-#include <thread>
 
 #include "base/clock.h"
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "db/release_store.h"
 #include "db/repository.h"
 #include "deploy/fleet.h"
@@ -38,7 +37,7 @@ class Housekeeping {
   };
   explicit Housekeeping(Parts parts) : parts_(parts) {}
   ~Housekeeping() { stop(); }
-  void start();
+  [[nodiscard]] Status start();  // errors: unavailable
   void stop();
 
   // The parts of its work, each callable alone. collect_garbage() returns the bytes freed; a second
@@ -47,14 +46,16 @@ class Housekeeping {
   [[nodiscard]] Result<std::uint64_t> collect_garbage();
 
  private:
-  void run(std::stop_token stop);
+  // What was done when, by Clock::monotonic().
+  struct Done {
+    Duration collection{}, expiry{}, flush{}, drop{};
+  };
+  void look(Done& last);
   [[nodiscard]] Status expire(const DeploymentId& id, std::string_view reason);
 
   Parts parts_;
   Mutex collecting_;
-  Mutex mutex_;
-  CondVar changed_;
-  std::jthread thread_;
+  Worker worker_{"housekeeping"};
 };
 
 }  // namespace slipway

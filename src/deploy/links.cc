@@ -185,11 +185,16 @@ Result<std::unique_ptr<Links>> Links::create() {
   auto state = std::make_unique<State>();
   state->wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!state->wake.valid()) return fail_errno(errno, "make an eventfd");
-  return std::unique_ptr<Links>(new Links(std::move(state)));
+  std::unique_ptr<Links> links(new Links(std::move(state)));
+  // run() returns early only when the system is at its limits; connections end then.
+  SLIPWAY_CHECK(links->worker_.start([state = links->state_.get()](const std::stop_token& stop) {
+    state->run(stop);
+    return std::optional<Duration>(100ms);
+  }));
+  return links;
 }
 
-Links::Links(std::unique_ptr<State> state)
-    : state_(std::move(state)), thread_([this](std::stop_token stop) { state_->run(stop); }) {}
+Links::Links(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 Links::~Links() = default;
 

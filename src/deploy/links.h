@@ -3,10 +3,10 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/task_group.h"
 #include "sys/fd.h"
 
 namespace slipway {
@@ -35,7 +35,7 @@ class Links {
   struct State;
   explicit Links(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
-  std::jthread thread_;
+  Worker worker_{"links"};  // last: it uses the state
 };
 
 }  // namespace slipway

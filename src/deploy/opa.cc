@@ -1,5 +1,6 @@
 #include "deploy/opa.h"
 
+#include "base/guarded.h"
 #include "http/client.h"
 
 namespace slipway {
@@ -23,9 +24,13 @@ Result<Opinion> exchange(const std::string& base, const std::string& target,
 
 // One request, and whoever waits for its answer; whichever is last frees it.
 struct OpaClient::Question {
-  Mutex mutex;
+  Guarded<std::optional<Result<Opinion>>> answer;
   CondVar answered;
-  std::optional<Result<Opinion>> answer;
+
+  void settle(Result<Opinion> with) {
+    *answer.lock() = std::move(with);
+    answered.notify_all();
+  }
 };
 
 Result<std::unique_ptr<OpaClient>> OpaClient::create(std::string_view url) {
@@ -39,37 +44,23 @@ Result<std::unique_ptr<OpaClient>> OpaClient::create(std::string_view url) {
       base, slash == std::string_view::npos ? std::string("/") : std::string(url.substr(slash))));
 }
 
-OpaClient::~OpaClient() {
-  for (auto& [question, thread] : in_flight_) thread.join();
-}
-
 Result<Opinion> OpaClient::ask(const std::string& document, Duration timeout) {
   const auto question = std::make_shared<Question>();
-  {
-    const MutexLock lock(mutex_);
-    std::erase_if(in_flight_, [](auto& each) {
-      const MutexLock inner(each.first->mutex);
-      if (!each.first->answer) return false;
-      each.second.join();  // it has answered: all that is left is its return
-      return true;
-    });
-    if (in_flight_.size() >= most_in_flight)
-      return fail(Errc::unavailable, "too many of its answers are late");
-    // It may outlive this call, though not this object.
-    in_flight_.emplace_back(question, std::thread([this, question, document, timeout] {
-                              Result<Opinion> answer = exchange(base_, target_, document, timeout);
-                              const MutexLock inner(question->mutex);
-                              question->answer = std::move(answer);
-                              question->answered.notify_all();
-                            }));
-  }
-  MutexLock lock(question->mutex);
-  if (!question->answered.wait_for(
-          question->mutex, timeout,
-          [&]() SLIPWAY_REQUIRES(question->mutex) { return question->answer.has_value(); }))
+  // It may outlive this call, though not this object.
+  const Status asked = in_flight_.start(
+      [this, question, document, timeout](const std::stop_token&) {
+        question->settle(exchange(base_, target_, document, timeout));
+      },
+      [question](const Error& error) { question->settle(fail(error)); });
+  if (!asked)
+    return fail(Errc::unavailable,
+                "too many of its answers are late, or too much runs: " + asked.error().message);
+  auto answer = question->answer.lock();
+  if (!answer.wait_for(question->answered, timeout,
+                       [](const auto& given) { return given.has_value(); }))
     return fail(Errc::deadline_exceeded,
                 fmt::format("it did not answer within {}", format_duration(timeout)));
-  return *question->answer;
+  return **answer;
 }
 
 }  // namespace slipway

@@ -1,11 +1,9 @@
 #pragma once
 
-#include <list>
 #include <memory>
 #include <string>
-#include <thread>
 
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "policy/second_opinion.h"
 
 namespace slipway {
@@ -18,7 +16,7 @@ class OpaClient final : public SecondOpinion {
  public:
   // "http://127.0.0.1:8181/v1/data/slipway/allow". Errors: invalid_argument.
   [[nodiscard]] static Result<std::unique_ptr<OpaClient>> create(std::string_view url);
-  ~OpaClient() override;
+  ~OpaClient() override = default;
 
   [[nodiscard]] Result<Opinion> ask(const std::string& document, Duration timeout) override;
 
@@ -29,8 +27,7 @@ class OpaClient final : public SecondOpinion {
       : base_(std::move(base)), target_(std::move(target)) {}
 
   std::string base_, target_;
-  Mutex mutex_;
-  std::list<std::pair<std::shared_ptr<Question>, std::thread>> in_flight_;
+  TaskGroup in_flight_{"second opinion", most_in_flight};  // last: its tasks use the others
 };
 
 }  // namespace slipway

@@ -1,5 +1,6 @@
 #include "deploy/pipeline.h"
 
+#include "base/at_end.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "deploy/learning.h"
@@ -22,6 +23,10 @@ bool has_log_command(const Error& error) {
 
 }  // namespace
 
+// Of those that end, some have not left the group yet.
+Pipeline::Pipeline(Parts parts)
+    : parts_(std::move(parts)), tasks_("deployment", 2 * max_active, parts_.threads) {}
+
 Pipeline::~Pipeline() { shut_down(); }
 
 void Pipeline::submit(const Deployment& deployment) {
@@ -30,6 +35,7 @@ void Pipeline::submit(const Deployment& deployment) {
   job->project = deployment.project;
   job->alias = deployment.alias;
   job->created_at = deployment.created_at;
+  std::vector<std::shared_ptr<Job>> unstarted;
   {
     const MutexLock lock(mutex_);
     if (stopping_) return;  // taken up at the next start
@@ -46,60 +52,86 @@ void Pipeline::submit(const Deployment& deployment) {
     std::ignore = parts_.events.open(deployment.id);
     jobs_[deployment.id] = job;
     queue_.push_back(job);
-    start_jobs();
+    unstarted = start_jobs();
+  }
+  for (const auto& each : unstarted) {
+    const AtEnd end([&] { finish(each); });
+    give_up(*each, {.code = Errc::unavailable, .message = "the server has no thread for it"});
   }
 }
 
-void Pipeline::start_jobs() {
+std::vector<std::shared_ptr<Pipeline::Job>> Pipeline::start_jobs() {
+  std::vector<std::shared_ptr<Job>> unstarted;
   while (!stopping_ && !queue_.empty() && active_ < max_active) {
     const std::shared_ptr<Job> job = queue_.front();
-    queue_.pop_front();
     ++active_;
-    std::thread([this, job] { run(job); }).detach();  // counted in active_, joined by shut_down()
-  }
-}
-
-void Pipeline::run(const std::shared_ptr<Job>& job) {
-  try {
-    make(*job);
-  } catch (const std::exception& error) {
-    settle_as_bug(job->id, error.what());
-  } catch (...) {
-    settle_as_bug(job->id, "an exception of no known type");
-  }
-  // notify under the lock: after it, the pipeline may be gone.
-  const MutexLock lock(mutex_);
-  // It may be under way again already, after an approval.
-  if (const auto at = jobs_.find(job->id); at != jobs_.end() && at->second == job) jobs_.erase(at);
-  --active_;
-  start_jobs();
-  settled_.notify_all();
-}
-
-void Pipeline::settle_as_bug(const DeploymentId& id, std::string_view what) {
-  log_error("a deployment ended in a bug", {{"deployment", id.str()}, {"error", what}});
-  try {
-    const auto failed =
-        parts_.repository.update(by_system("pipeline"), id, [&](Deployment& change) -> Status {
-          if (is_settled(change.state)) return fail(Errc::conflict, "it is settled");
-          change.state = DeploymentState::failed;
-          change.error = Error{.code = Errc::internal,
-                               .message = "Slipway could not go on with it",
-                               .hint = "deploy it again; the server's log says what happened"};
-          return {};
+    const Status started = tasks_.start(
+        [this, job](const std::stop_token&) {
+          make(*job);
+          finish(job);
+        },
+        [this, job](const Error& error) {
+          const AtEnd end([&] { finish(job); });
+          give_up(*job, error);
         });
-    if (failed) {
-      parts_.fleet.remove(id);
-      if (Status published = parts_.routes.publish(*failed); !published)
-        log_error("a deployment was not settled",
-                  {{"deployment", id.str()}, {"error", published.error().message}});
-      const MutexLock lock(mutex_);
-      ++totals_.failed;
+    if (!started) {
+      log_error("a deployment waits for a thread",
+                {{"deployment", job->id.str()}, {"error", started.error().message}});
+      if (--active_ > 0) break;
+      ++active_;  // until finish()
+      unstarted.push_back(job);
     }
-  } catch (const std::exception& error) {
-    log_error("a deployment was not settled", {{"deployment", id.str()}, {"error", error.what()}});
+    queue_.pop_front();
   }
-  parts_.events.close(id);
+  return unstarted;
+}
+
+void Pipeline::finish(const std::shared_ptr<Job>& job) {
+  std::vector<std::shared_ptr<Job>> unstarted;
+  {
+    const MutexLock lock(mutex_);
+    // It may be under way again already, after an approval.
+    if (const auto at = jobs_.find(job->id); at != jobs_.end() && at->second == job)
+      jobs_.erase(at);
+    --active_;
+    unstarted = start_jobs();
+    settled_.notify_all();
+  }
+  for (const auto& each : unstarted) {
+    const AtEnd end([&] { finish(each); });
+    give_up(*each, {.code = Errc::unavailable, .message = "the server has no thread for it"});
+  }
+}
+
+void Pipeline::give_up(Job& job, const Error& error) {
+  const AtEnd end([&] { parts_.events.close(job.id); });
+  parts_.fleet.remove(job.id);
+  auto settled = parts_.repository.update(
+      by_system("pipeline"), job.id, [&](Deployment& deployment) -> Status {
+        if (is_settled(deployment.state))
+          return fail(Errc::conflict,
+                      "the deployment is " + std::string(to_string(deployment.state)));
+        if (job.journey) {
+          if (!job.journey->current().empty()) job.journey->end("failed");
+          deployment.steps = job.journey->steps();
+        }
+        deployment.state = DeploymentState::failed;
+        deployment.error = error;
+        deployment.error->message = "Slipway failed to make this deployment: " + error.message;
+        deployment.error->hint = "deploy it again; if it fails in the same way, report it";
+        deployment.error->cause = "internal";
+        if (job.journey) deployment.error->phase = job.journey->current();
+        return {};
+      });
+  {
+    const MutexLock lock(mutex_);
+    ++totals_.failed;
+  }
+  Status published = settled ? parts_.routes.publish(*settled) : Status(fail(settled.error()));
+  if (!published)
+    log_error("a deployment was not settled",
+              {{"deployment", job.id.str()}, {"error", published.error().message}});
+  if (settled) parts_.events.open(job.id)->add(settled->state);
 }
 
 void Pipeline::cancel(const DeploymentId& id, std::string_view reason) {
@@ -117,13 +149,15 @@ bool Pipeline::wait_until_settled(const DeploymentId& id, Duration most) {
 }
 
 void Pipeline::shut_down() {
-  MutexLock lock(mutex_);
-  stopping_ = true;
-  for (const auto& job : queue_) jobs_.erase(job->id);
-  queue_.clear();
-  for (const auto& [id, job] : jobs_) job->stop.request_stop();
+  {
+    const MutexLock lock(mutex_);
+    stopping_ = true;
+    for (const auto& job : queue_) jobs_.erase(job->id);
+    queue_.clear();
+    for (const auto& [id, job] : jobs_) job->stop.request_stop();
+  }
   settled_.notify_all();
-  settled_.wait(mutex_, [&]() SLIPWAY_REQUIRES(mutex_) { return active_ == 0; });
+  tasks_.join();
 }
 
 bool Pipeline::stops_within(Duration wait) {
@@ -156,7 +190,7 @@ void Pipeline::make(Job& job) {
     return parts_.events.close(job.id);
   }
   Deployment deployment = *std::move(loaded);
-  Journey journey(parts_.clock, feed, deployment.created_at);
+  Journey& journey = job.journey.emplace(parts_.clock, feed, deployment.created_at);
   journey.state(deployment.state);
 
   const auto log = BuildLog::create(parts_.settings.data / "logs" / job.id.str() / "build",

@@ -6,7 +6,7 @@
 #include <unordered_map>
 
 #include "base/clock.h"
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "build/builder.h"
 #include "db/repository.h"
 #include "deploy/events.h"
@@ -24,8 +24,9 @@ namespace slipway {
 
 // Makes deployments: detect, build, start, probe, route; each on a thread of its own, up to a
 // limit, the others queued. A newer deployment of an alias cancels an older one that is still being
-// made. Every way out leaves the deployment settled and recorded, except a stop of the server: then
-// it is taken up again at the next start. Thread-safe. Everything given must outlive it.
+// made. Every way out, a bug of Slipway's own among them, leaves the deployment settled and
+// recorded, except a stop of the server: then it is taken up again at the next start. Thread-safe.
+// Everything given must outlive it.
 class Pipeline {
  public:
   struct Parts {
@@ -44,8 +45,9 @@ class Pipeline {
     const Environments& environments;
     const PreviewVolumes* volumes = nullptr;  // none: release commands keep nothing
     Schedules& schedules;
+    TaskGroup::Gate threads{};  // for tests
   };
-  explicit Pipeline(Parts parts) : parts_(parts) {}
+  explicit Pipeline(Parts parts);
   ~Pipeline();
 
   // Takes up a recorded deployment in state queued.
@@ -73,6 +75,7 @@ class Pipeline {
     Timestamp created_at{};
     std::string cancel_reason;
     std::stop_source stop;
+    std::optional<Journey> journey;  // of the thread that makes it
   };
   // What is under way for one deployment.
   struct Making {
@@ -87,11 +90,13 @@ class Pipeline {
     std::vector<Warning> told{};          // findings from before the build
   };
 
-  void start_jobs() SLIPWAY_REQUIRES(mutex_);
-  void run(const std::shared_ptr<Job>& job);
-  // After an exception: whatever was being done, nobody waits for it any more.
-  void settle_as_bug(const DeploymentId& id, std::string_view what);
+  // Starts what may start. Those for which there is no thread, nor anybody at work whose end would
+  // start them, are given back, to be given up without the lock.
+  [[nodiscard]] std::vector<std::shared_ptr<Job>> start_jobs() SLIPWAY_REQUIRES(mutex_);
   void make(Job& job);
+  // Settles it as failed by a fault of Slipway's own.
+  void give_up(Job& job, const Error& error);
+  void finish(const std::shared_ptr<Job>& job);
   [[nodiscard]] Status make_steps(Making& making);
   // The error without the values that nobody may see.
   [[nodiscard]] Error without_secrets(const Deployment& deployment, const Error& error) const;
@@ -128,9 +133,10 @@ class Pipeline {
   std::deque<std::shared_ptr<Job>> queue_ SLIPWAY_GUARDED_BY(mutex_);
   std::unordered_map<DeploymentId, std::shared_ptr<Job>> jobs_
       SLIPWAY_GUARDED_BY(mutex_);  // queued and running
-  std::size_t active_ = 0;
+  std::size_t active_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   Counts totals_ SLIPWAY_GUARDED_BY(mutex_);
   std::function<void(const Deployment&)> ready_;
+  TaskGroup tasks_;  // last: they use the others
 };
 
 }  // namespace slipway

@@ -39,24 +39,20 @@ class RunObserver final : public BuildObserver {
 
 }  // namespace
 
-Schedules::Schedules(Parts parts) : parts_(parts), workers_("schedules", at_once) {}
+Schedules::Schedules(Parts parts) : parts_(parts), workers_("scheduled runs", at_once) {}
 
-void Schedules::start() {
-  thread_ = std::jthread([this](std::stop_token stop) {
-    while (!stop.stop_requested()) {
-      {
-        MutexLock lock(mutex_);
-        changed_.wait_for(mutex_, stop, due_.empty() ? 60s : 1s,
-                          [&]() SLIPWAY_REQUIRES(mutex_) { return false; });
-      }
-      if (!stop.stop_requested()) tick();
-    }
+Status Schedules::start() {
+  return worker_.start([this](const std::stop_token&) -> std::optional<Duration> {
+    tick();
+    const MutexLock lock(mutex_);
+    if (due_.empty()) return std::nullopt;  // watch() wakes it
+    return 1s;
   });
 }
 
 void Schedules::stop() {
   stop_.request_stop();
-  thread_ = {};
+  worker_.stop();
   workers_.stop();
 }
 
@@ -77,7 +73,7 @@ void Schedules::watch(const Deployment& deployment) {
   for (const Unit& unit : units_of(deployment))
     if (unit.runs && unit.kind() == "cron")
       add(deployment.id.str(), deployment, unit, {WorkClass::preview, deployment.project});
-  changed_.notify_all();
+  worker_.wake();
 }
 
 void Schedules::watch(ServingRelease release) {
@@ -89,7 +85,7 @@ void Schedules::watch(ServingRelease release) {
     if (unit.kind() == "cron")
       add(kept->name, *kept->deployment, unit,
           {class_of(kept->environment), kept->deployment->project});
-  changed_.notify_all();
+  worker_.wake();
 }
 
 void Schedules::unwatch(const std::string& name) {
@@ -130,7 +126,10 @@ void Schedules::run(const Job& job) {
   const auto unit = deployment ? find_unit(*deployment, job.second) : std::nullopt;
   const bool live = unit && (release || is_live(deployment->state));
   Status outcome;
-  if (live) outcome = run_unit(*deployment, *unit, release);
+  if (live) {
+    outcome = fail(Errc::internal, "it ended in a bug");
+    run_guarded("scheduled run", [&] { outcome = run_unit(*deployment, *unit, release); });
+  }
   if (!outcome && outcome.error().code != Errc::canceled)
     log_warn("a scheduled run failed",
              {{"of", job.first}, {"service", job.second}, {"error", outcome.error().message}});

@@ -4,10 +4,9 @@
 #include <set>
 #include <stop_token>
 #include <string>
-#include <thread>
 #include <utility>
 
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "deploy/cron.h"
 #include "deploy/fleet.h"
 #include "deploy/instance_spec.h"
@@ -38,7 +37,7 @@ class Schedules {
   ~Schedules() { stop(); }
 
   // Looks at the clock once a second from now on.
-  void start();
+  [[nodiscard]] Status start();
   // Ends what runs, and waits.
   void stop();
 
@@ -95,14 +94,13 @@ class Schedules {
 
   Parts parts_;
   mutable Mutex mutex_;
-  CondVar changed_;
   std::map<Job, Due> due_ SLIPWAY_GUARDED_BY(mutex_);
   std::map<std::string, ReleasePtr> releases_ SLIPWAY_GUARDED_BY(mutex_);  // by name
   std::set<Job> running_ SLIPWAY_GUARDED_BY(mutex_);
   std::uint64_t succeeded_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   std::uint64_t failed_ SLIPWAY_GUARDED_BY(mutex_) = 0;
   std::stop_source stop_;
-  std::jthread thread_;
+  Worker worker_{"schedules"};
   Workers workers_;  // last: its tasks use the rest
 };
 

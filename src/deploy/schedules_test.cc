@@ -53,6 +53,30 @@ TEST(Schedules, RunAtTheirTimesAndNotBetween) {
   eventually([&] { return w.schedules.counts().succeeded == 2; });
 }
 
+// The thread slept for up to a minute after a quiet time, whatever came meanwhile.
+TEST(Schedules, TheFirstOneAfterAQuietTimeWakesTheThread) {
+  World w;
+  ASSERT_TRUE(w.schedules.start());
+  w.schedules.watch(add_nightly(w, {.with_schedules = true}));
+  w.clock.advance(std::chrono::minutes{10});
+  eventually([&] { return w.schedules.counts().succeeded == 1; });
+  w.schedules.stop();
+}
+
+TEST(Schedules, ARunThatThrowsIsNotTheLastOfItsSchedule) {
+  World w;
+  w.engine.on_step(
+      [](const SandboxSpec&, const StepRunner::OutputSink&,
+         std::stop_token) -> Result<StepRunner::Outcome> { throw std::runtime_error("a bug"); });
+  w.schedules.watch(add_nightly(w, {.with_schedules = true}));
+  for (const std::uint64_t failed : {1u, 2u}) {
+    w.clock.advance(std::chrono::minutes{10});
+    w.schedules.tick();
+    eventually([&] { return w.schedules.counts().failed == failed; });
+  }
+  EXPECT_EQ(w.schedules.counts().running, 0u);
+}
+
 TEST(Schedules, APreviewThatDidNotAskHasNone) {
   World w;
   w.schedules.watch(add_nightly(w, {}));

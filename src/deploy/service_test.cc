@@ -93,11 +93,11 @@ TEST(Deploying, ADryRunRecordsNothing) {
 void block_steps(World& w, std::atomic<int>& running) {
   w.engine.on_step([&running](const SandboxSpec&, const StepRunner::OutputSink&,
                               std::stop_token stop) -> Result<StepRunner::Outcome> {
-    std::mutex mutex;
-    std::condition_variable_any never;
-    std::unique_lock lock(mutex);
+    Mutex mutex;
+    CondVar never;
+    const MutexLock lock(mutex);
     ++running;
-    never.wait(lock, stop, [] { return false; });
+    std::ignore = never.wait(mutex, stop, [] { return false; });
     --running;
     return fail(Errc::canceled, "canceled");
   });
@@ -133,6 +133,57 @@ TEST(Deploying, WhatOthersRecordOfADeploymentWhileItIsBuiltStays) {
   EXPECT_EQ(failed.error->phase, "build");
   EXPECT_EQ(failed.state_reason, "said meanwhile");
   EXPECT_EQ(failed.not_promoted->message, "found meanwhile");
+}
+
+// It stayed "building", and whoever followed it waited, until the server was started anew.
+TEST(Pipeline, AStepThatThrowsLeavesTheDeploymentFailedByAFaultOfOurs) {
+  World w;
+  w.engine.on_step([](const SandboxSpec&, const StepRunner::OutputSink&,
+                      std::stop_token) -> Result<StepRunner::Outcome> {
+    throw std::runtime_error("vector::_M_range_check");
+  });
+  const Deployment failed = w.deploy("shop", slow_build, slow_options);
+  EXPECT_EQ(failed.state, DeploymentState::failed);
+  ASSERT_TRUE(failed.error);
+  EXPECT_EQ(failed.error->code, Errc::internal);
+  EXPECT_EQ(failed.error->cause, "internal");
+  EXPECT_EQ(failed.error->phase, "build");
+  ASSERT_FALSE(failed.steps.empty());
+  EXPECT_EQ(failed.steps.back().state, "failed");
+  EXPECT_EQ(w.pipeline.counts().failed, 1u);
+  w.engine.on_step({});
+  EXPECT_EQ(w.deploy("shop", site).state, DeploymentState::ready);
+}
+
+// It was counted among those that are made for ever: its removal and the server's end waited for
+// it.
+TEST(Pipeline, ADeploymentWithoutAThreadFailsAndIsNotWaitedFor) {
+  World w;
+  w.no_threads = true;
+  const Deployment failed = w.deploy("shop", site);
+  EXPECT_EQ(failed.state, DeploymentState::failed);
+  ASSERT_TRUE(failed.error);
+  EXPECT_EQ(failed.error->code, Errc::unavailable);
+  EXPECT_EQ(w.pipeline.counts().active, 0u);
+  w.pipeline.cancel(failed.id, "removed");
+  w.no_threads = false;
+  EXPECT_EQ(w.deploy("shop", site).state, DeploymentState::ready);
+}
+
+TEST(Pipeline, ADeploymentWithoutAThreadGoesOnWhenAnotherOneEnds) {
+  World w;
+  std::atomic<int> running = 0;
+  block_steps(w, running);
+  DeployOptions other = slow_options;
+  other.alias = "other";
+  const Deployment first = w.submit("shop", slow_build, other).value();
+  eventually([&] { return running == 1; });
+  w.no_threads = true;
+  const Deployment second = w.submit("shop", site).value();
+  EXPECT_EQ(w.pipeline.counts().queued, 1u);
+  w.no_threads = false;
+  w.pipeline.cancel(first.id, "enough");
+  EXPECT_EQ(w.settled(second.id).state, DeploymentState::ready);
 }
 
 TEST(Coalescing, ANewerDeploymentOfAnAliasCancelsTheOlderOnesBuild) {

@@ -11,8 +11,8 @@
 #include <cerrno>
 #include <charconv>
 #include <map>
-#include <thread>
 
+#include "base/task_group.h"
 #include "base/text.h"
 #include "sys/fd.h"
 
@@ -89,7 +89,7 @@ class DnsForwarder::Loop {
   ~Loop() {
     const std::uint64_t one = 1;
     if (stop_.valid()) std::ignore = ::write(stop_.get(), &one, sizeof one);
-    if (thread_.joinable()) thread_.join();
+    worker_.stop();
   }
 
   Status open(std::uint32_t address, int port) {
@@ -117,8 +117,10 @@ class DnsForwarder::Loop {
     if (::bind(tcp_.get(), generic, sizeof self) != 0 || ::listen(tcp_.get(), 64) != 0)
       return fail_errno(errno, "bind the name server for sandboxes");
     for (const Fd* fd : {&stop_, &udp_, &tcp_}) watch(*fd, EPOLLIN);
-    thread_ = std::thread([this] { run(); });
-    return {};
+    return worker_.start([this](const std::stop_token&) {
+      run();
+      return std::nullopt;
+    });
   }
   [[nodiscard]] int port() const { return port_; }
 
@@ -300,7 +302,7 @@ class DnsForwarder::Loop {
   std::map<int, Question> questions_;
   std::map<int, std::shared_ptr<Connection>> connections_;  // by either descriptor
   std::set<int> relaying_;
-  std::thread thread_;
+  Worker worker_{"dns"};  // last: it uses the others
 };
 
 DnsForwarder::DnsForwarder(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}

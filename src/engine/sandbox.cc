@@ -46,7 +46,7 @@ SandboxEngine::State::~State() {
     closing_ = true;
   }
   wake_watcher();
-  if (watcher_.joinable()) watcher_.join();
+  watcher_.stop();
 }
 
 Status SandboxEngine::State::open() {
@@ -115,8 +115,10 @@ Status SandboxEngine::State::open() {
   epoll_event event{.events = EPOLLIN, .data = {.fd = wake_.get()}};
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event);
   SLIPWAY_CHECK(recover());
-  watcher_ = std::thread([this] { watch(); });
-  return {};
+  return watcher_.start([this](const std::stop_token&) {
+    watch();
+    return std::nullopt;
+  });
 }
 
 Status SandboxEngine::State::start(const SandboxSpec& spec, const fs::path& log_directory,

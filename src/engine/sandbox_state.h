@@ -2,10 +2,10 @@
 
 #include <atomic>
 #include <map>
-#include <thread>
 
 #include "base/guarded.h"
 #include "base/mutex.h"
+#include "base/task_group.h"
 #include "engine/netns_dialer.h"
 #include "engine/sandbox.h"
 #include "engine/sandbox_network.h"
@@ -121,7 +121,7 @@ class SandboxEngine::State {
   std::unique_ptr<SpareShim> spare_;
 
   Fd epoll_, wake_;
-  std::thread watcher_;
+  Worker watcher_{"sandboxes"};
   Mutex mutex_;
   CondVar changed_;
   bool closing_ SLIPWAY_GUARDED_BY(mutex_) = false;

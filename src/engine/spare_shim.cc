@@ -52,12 +52,16 @@ SpareShim::SpareShim(std::filesystem::path self_exe, std::filesystem::path cgrou
       state_dir_(std::move(state_dir)),
       blank_image_(std::move(blank_image)),
       clock_(clock),
-      keep_until_(clock.monotonic()),
-      thread_([this](const std::stop_token& stop) { keep_up(stop); }) {}
+      keep_until_(clock.monotonic()) {
+  const Status started = worker_.start([this](const std::stop_token& stop) {
+    keep_up(stop);
+    return std::nullopt;
+  });
+  if (!started) log_warn("no spare shims", {{"error", started.error().message}});
+}
 
 SpareShim::~SpareShim() {
-  thread_.request_stop();
-  thread_.join();
+  worker_.stop();
   end(std::move(spare_));
 }
 
@@ -107,7 +111,8 @@ void SpareShim::keep_up(const std::stop_token& stop) {
     } else if (!spare_ && now >= make_at_) {
       making_ = true;
       lock.unlock();
-      std::optional<Shim> made = make();
+      std::optional<Shim> made;
+      run_guarded("spare shim", [&] { made = make(); });
       lock.lock();
       making_ = false;
       changed_.notify_all();

@@ -5,10 +5,9 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "sys/process.h"
 
 namespace slipway {
@@ -58,7 +57,7 @@ class SpareShim {
   // By Clock::monotonic(): no spare is made before the one, none is kept after the other.
   Duration make_at_ SLIPWAY_GUARDED_BY(mutex_){};
   Duration keep_until_ SLIPWAY_GUARDED_BY(mutex_);
-  std::jthread thread_;  // last: it uses the others
+  Worker worker_{"spare shim"};  // last: it uses the others
 };
 
 }  // namespace slipway

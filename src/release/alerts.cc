@@ -5,11 +5,11 @@
 #include <openssl/hmac.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/json/serialize.hpp>
 #include <cstdlib>
 
 #include "audit/note.h"
+#include "base/at_end.h"
 #include "base/digest.h"
 #include "base/ids.h"
 #include "base/log.h"
@@ -24,7 +24,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t worker_count = 3;
 constexpr std::size_t batch = 16;
 constexpr Duration give_up_after = 24h;
 constexpr Duration answer_time = 10s;
@@ -188,13 +187,12 @@ void Alerts::tell(const ReleaseAlert& alert) {
         {{"event", alert.event}, {"rollout", rollout.id.str()}, {"error", told.error().message}});
   {
     const MutexLock lock(mutex_);
-    ++told_;
     if (!told && unqueued_.size() + deliveries.size() <= AlertStore::most_waiting) {
       unqueued_.insert(unqueued_.end(), deliveries.begin(), deliveries.end());
       queue_again_at_ = now + retry_delay(1);
     }
   }
-  changed_.notify_one();
+  wake_all();
 }
 
 // As it is stored now: the key may have been rotated since `of` was read.
@@ -305,67 +303,60 @@ Result<std::size_t> Alerts::deliver_due() {
   return delivered;
 }
 
-void Alerts::start() {
-  const MutexLock lock(mutex_);
-  while (threads_.size() < worker_count) threads_.emplace_back([this] { work(); });
+Status Alerts::start() {
+  for (Worker& worker : workers_)
+    SLIPWAY_CHECK(worker.start([this](const std::stop_token&) { return work(); }));
+  return {};
 }
 
 void Alerts::stop() {
-  std::vector<std::thread> threads;
-  {
-    const MutexLock lock(mutex_);
-    stopping_ = true;
-    threads = std::move(threads_);
-    threads_.clear();
-  }
-  changed_.notify_all();
-  for (std::thread& thread : threads) thread.join();
+  for (Worker& worker : workers_) worker.request_stop();
+  for (Worker& worker : workers_) worker.stop();
 }
 
-// Each thread takes a message of a subscription that no other one is busy with.
-void Alerts::work() {
-  MutexLock lock(mutex_);
-  while (!stopping_) {
-    const std::uint64_t told = told_;
-    lock.unlock();
-    queue_again();
-    lock.lock();
+void Alerts::wake_all() {
+  for (Worker& worker : workers_) worker.wake();
+}
+
+std::optional<Duration> Alerts::work() {
+  queue_again();
+  std::optional<AlertStore::Due> mine;
+  {
+    // Held while the database is read: what another thread has just delivered is not among them.
+    auto in_flight = in_flight_.lock();
     const Timestamp now = parts_.clock.now();
-    const auto due = parts_.store.due(now, worker_count + batch);
+    const auto due = parts_.store.due(now, workers_.size() + batch);
     const auto next = parts_.store.next_due();
     if (!due || !next)
       log_error("alerts cannot be read",
                 {{"error", due ? next.error().message : due.error().message}});
-    const auto free = [&](const AlertStore::Due& each) SLIPWAY_REQUIRES(mutex_) {
-      return !in_flight_.contains(each.subscription.id) && !rests(each, now);
-    };
-    if (due) {
-      if (const auto found = std::ranges::find_if(*due, free); found != due->end()) {
-        const AlertId id = found->subscription.id;
-        in_flight_.insert(id);
-        lock.unlock();
-        const Result<bool> done = attempt(*found);
-        if (!done)
-          log_error("an alert's outcome was not recorded", {{"error", done.error().message}});
-        lock.lock();
-        in_flight_.erase(id);
-        ++told_;
-        changed_.notify_all();
-        continue;
+    if (due)
+      for (const AlertStore::Due& each : *due) {
+        if (mine) break;
+        {
+          const MutexLock lock(mutex_);
+          if (rests(each, now)) continue;
+        }
+        if (in_flight->insert(each.subscription.id).second) mine = each;
       }
-    }
-    const auto news = [&]() SLIPWAY_REQUIRES(mutex_) { return stopping_ || told_ != told; };
-    if (!next) {
-      changed_.wait_for(mutex_, 10s, news);
-    } else if (!*next && unqueued_.empty()) {
-      changed_.wait(mutex_, news);  // nothing waits: no wake-ups
-    } else if (!*next) {
-      changed_.wait_for(mutex_, retry_delay(1), news);
-    } else {
+    if (!mine) {
+      if (!next) return 10s;
+      if (!*next) {
+        const MutexLock lock(mutex_);
+        if (unqueued_.empty()) return std::nullopt;  // nothing waits: no wake-ups
+        return retry_delay(1);
+      }
       // What is due already is in another thread's hands, which tells when it is done.
-      changed_.wait_for(mutex_, std::clamp<Duration>(**next - now, 1s, 10min), news);
+      return std::clamp<Duration>(**next - now, 1s, 10min);
     }
   }
+  const AtEnd free([&] {
+    in_flight_.lock()->erase(mine->subscription.id);
+    wake_all();
+  });
+  if (const Result<bool> done = attempt(*mine); !done)
+    log_error("an alert's outcome was not recorded", {{"error", done.error().message}});
+  return Duration{0};
 }
 
 }  // namespace slipway

@@ -1,16 +1,18 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/mutex.h"
+#include "base/guarded.h"
 #include "base/result.h"
+#include "base/task_group.h"
 #include "db/alert_store.h"
 #include "deploy/secret_box.h"
 #include "deploy/settings.h"
@@ -68,8 +70,8 @@ class Alerts {
   // else. What goes wrong is logged.
   void tell(const ReleaseAlert& alert);
 
-  // Threads that deliver; without them deliver_due() does.
-  void start();
+  // Threads that deliver; without them deliver_due() does. Errors: unavailable.
+  [[nodiscard]] Status start();
   void stop();
   // Tries everything that is due, once; how many were delivered. A message whose outcome could not
   // be recorded is not sent again: only the record is tried again, at growing intervals.
@@ -82,7 +84,10 @@ class Alerts {
                                              std::int64_t timestamp, std::string_view body);
 
  private:
-  void work();
+  // Delivers one message, if one is due whose subscription no other thread is busy with; how long
+  // to rest then.
+  [[nodiscard]] std::optional<Duration> work();
+  void wake_all();
   // Sends it and records what became of it. Whether it was delivered.
   [[nodiscard]] Result<bool> attempt(const AlertStore::Due& due);
   [[nodiscard]] Result<std::string> secret_of(const AlertSubscription& of) const;
@@ -104,9 +109,6 @@ class Alerts {
 
   Parts parts_;
   mutable Mutex mutex_;
-  CondVar changed_;
-  std::set<AlertId> in_flight_ SLIPWAY_GUARDED_BY(mutex_);
-  std::uint64_t told_ SLIPWAY_GUARDED_BY(mutex_) = 0;  // grows with every message
   struct Unrecorded {
     Outcome outcome;
     std::int64_t tries = 0;
@@ -115,8 +117,8 @@ class Alerts {
   std::map<std::string, Unrecorded> unrecorded_ SLIPWAY_GUARDED_BY(mutex_);  // by the message's id
   std::vector<AlertDelivery> unqueued_ SLIPWAY_GUARDED_BY(mutex_);
   Timestamp queue_again_at_ SLIPWAY_GUARDED_BY(mutex_){};
-  bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
-  std::vector<std::thread> threads_;
+  Guarded<std::set<AlertId>> in_flight_;  // mutex_ may be taken under it
+  std::array<Worker, 3> workers_{Worker("alerts"), Worker("alerts"), Worker("alerts")};
 };
 
 }  // namespace slipway

@@ -289,7 +289,7 @@ TEST(Alerts, KeepTheirSecretWhenTheKeyThatSealsItChanges) {
 TEST(Alerts, AreDeliveredByTheirThreadsWithoutAnotherPush) {
   World w;
   w.add();
-  w.alerts->start();
+  ASSERT_TRUE(w.alerts->start());
   w.tell();
   const auto end = std::chrono::steady_clock::now() + 30s;
   while (w.receiver.got().empty() && std::chrono::steady_clock::now() < end)

@@ -180,12 +180,7 @@ Status Crews::State::start_all(const CrewPtr& crew, const std::vector<CrewMember
     outcomes[i] = fail(std::move(endpoint).error());
     others.request_stop();
   };
-  {
-    std::vector<std::jthread> threads;
-    for (std::size_t i = 1; i < members.size(); ++i)
-      threads.emplace_back([&start_one, i] { start_one(i); });
-    start_one(0);
-  }
+  run_side_by_side("starting", members.size(), start_one);
   // The one that failed by itself, not those that were told to give up.
   const Status* failed = nullptr;
   std::size_t which = 0;
@@ -242,10 +237,7 @@ void Crews::State::retire(const CrewPtr& crew, const std::vector<CrewMemberPtr>&
     stop_sandbox(*member);
     drop(*crew, *member);
   };
-  std::vector<std::jthread> threads;
-  for (std::size_t i = 1; i < members.size(); ++i)
-    threads.emplace_back([&retire_one, &member = members[i]] { retire_one(member); });
-  if (!members.empty()) retire_one(members.front());
+  run_side_by_side("draining", members.size(), [&](std::size_t i) { retire_one(members[i]); });
 }
 
 void Crews::State::count_end(Crew& crew, CrewMember& member, const SandboxExit& exit, Cause cause) {

@@ -119,10 +119,15 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
 
 void Releases::State::try_again() {
   std::set<std::string> waiting;
+  std::set<RolloutId> again;
   {
     const MutexLock lock(mutex);
     waiting = approved;
+    again = std::exchange(unstarted, {});
   }
+  for (const RolloutId& id : again)
+    if (const auto rollout = parts.store.rollout(id); rollout && !is_over(rollout->state))
+      submit(*rollout);
   for (const std::string& text : waiting) {
     const auto id = ApprovalId::parse(text);
     const auto request = id ? parts.governance.store().approval(*id)

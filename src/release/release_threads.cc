@@ -1,9 +1,8 @@
 // The threads that drive rollouts.
 #include <algorithm>
-#include <thread>
 
+#include "base/at_end.h"
 #include "base/log.h"
-#include "base/mutex.h"
 #include "release/releases_state.h"
 
 namespace slipway {
@@ -14,24 +13,16 @@ void Releases::State::notify() {
   changed.notify_all();
 }
 
-void Releases::State::background(std::function<void()> work) {
-  {
-    const MutexLock lock(mutex);
-    if (stopping) return;  // the next start does it
-    ++threads;
-  }
-  std::thread([this, work = std::move(work)] {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      log_error("a release's work ended in a bug", {{"error", error.what()}});
-    }
-    // Under the lock: after it, all this may be gone.
-    const MutexLock lock(mutex);
-    --threads;
-    ++revision;
-    changed.notify_all();
-  }).detach();  // counted in `threads`
+Status Releases::State::background(std::function<void()> work, TaskGroup::OnFailure on_failure) {
+  return tasks.start(
+      [this, work = std::move(work)](const std::stop_token&) {
+        const AtEnd news([this] { notify(); });
+        work();
+      },
+      [this, on_failure = std::move(on_failure)](const Error& error) mutable {
+        const AtEnd news([this] { notify(); });
+        if (on_failure) on_failure(error);
+      });
 }
 
 void Releases::State::submit(const Rollout& rollout) {
@@ -45,16 +36,36 @@ void Releases::State::submit(const Rollout& rollout) {
     if (stopping || drives.contains(rollout.id)) return;
     drives[rollout.id] = drive_of;
   }
-  background([this, drive_of] {
-    drive(drive_of);
-    const MutexLock lock(mutex);
-    drives.erase(drive_of->id);
-    changed.notify_all();
-  });
+  const Status started = background(
+      [this, drive_of] {
+        drive(drive_of);
+        forget(drive_of);
+      },
+      [this, drive_of](const Error& error) {
+        const AtEnd end([&] { forget(drive_of); });
+        give_up(drive_of, error);
+      });
+  if (started) return;
+  log_error("a rollout waits for a thread",
+            {{"rollout", rollout.id.str()}, {"error", started.error().message}});
+  forget(drive_of);
+  const MutexLock lock(mutex);
+  if (!stopping) unstarted.insert(rollout.id);
+}
+
+void Releases::State::forget(const std::shared_ptr<Drive>& drive_of) {
+  const MutexLock lock(mutex);
+  drives.erase(drive_of->id);
+  changed.notify_all();
+}
+
+void Releases::State::give_up(const std::shared_ptr<Drive>& drive_of, const Error& error) {
+  auto rollout = parts.store.rollout(drive_of->id);
+  if (!rollout || is_over(rollout->state)) return;
+  driver_of(drive_of, *std::move(rollout)).give_up(error);
 }
 
 void Releases::State::drive(const std::shared_ptr<Drive>& drive_of) {
-  const std::stop_token stop = drive_of->stop.get_token();
   {
     // The one before it, which gave way, ends first; but for letting go of a release that this one
     // does not need.
@@ -71,7 +82,11 @@ void Releases::State::drive(const std::shared_ptr<Drive>& drive_of) {
   }
   auto rollout = parts.store.rollout(drive_of->id);
   if (!rollout || is_over(rollout->state)) return;
-  RolloutDriver driver({.parts = parts,
+  driver_of(drive_of, *std::move(rollout)).run();
+}
+
+RolloutDriver Releases::State::driver_of(const std::shared_ptr<Drive>& drive_of, Rollout rollout) {
+  return RolloutDriver({.parts = parts,
                         .routes = routes,
                         .ticker = ticker,
                         .changed = [this](const RolloutId&) { notify(); },
@@ -81,11 +96,10 @@ void Releases::State::drive(const std::shared_ptr<Drive>& drive_of) {
                               drive_of->leaving = release;
                               changed.notify_all();
                             }},
-                       *std::move(rollout), stop, [this, drive_of] {
+                       std::move(rollout), drive_of->stop.get_token(), [this, drive_of] {
                          const MutexLock lock(mutex);
                          return drive_of->ending;
                        });
-  driver.run();
 }
 
 bool Releases::State::end(const RolloutId& id, const RolloutDriver::Ending& ending) {
@@ -113,11 +127,18 @@ void Releases::State::let_go(const std::vector<Rollout>& replaced, const Rollout
       if (const auto id = ApprovalId::parse(each.approval))
         std::ignore = parts.governance.close(by_system("releases"), *id, "withdrawn", each.reason);
     // What it kept warm to go back to.
-    if (each.switched_at && each.from != 0 && each.from != next.to && each.from != next.from)
-      background([this, key = Crews::Key{each.project, each.environment, each.from}] {
+    if (each.switched_at && each.from != 0 && each.from != next.to && each.from != next.from) {
+      const auto stop = [this, key = Crews::Key{each.project, each.environment, each.from}] {
         std::ignore = parts.crews.stop(key, parts.settings.releases.drain);
         routes.forget(key);
-      });
+      };
+      if (background(stop)) continue;
+      const bool leaving = [&] {
+        const MutexLock lock(mutex);
+        return stopping;
+      }();
+      if (!leaving) stop();  // late, but done; else the next start does it
+    }
   }
 }
 

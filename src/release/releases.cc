@@ -20,14 +20,16 @@ Releases::~Releases() { shut_down(); }
 void Releases::shut_down() {
   State& s = *state_;
   s.parts.crews.leave();
-  MutexLock lock(s.mutex);
-  s.stopping = true;
-  // As their records say; taken up again at the next start.
-  for (const auto& [id, drive] : s.drives) drive->stop.request_stop();
-  // Those that wait for a second to go by look again whether the server ends.
-  s.ticker.tick();
-  s.changed.notify_all();
-  s.changed.wait(s.mutex, [&]() SLIPWAY_REQUIRES(s.mutex) { return s.threads == 0; });
+  {
+    const MutexLock lock(s.mutex);
+    s.stopping = true;
+    // As their records say; taken up again at the next start.
+    for (const auto& [id, drive] : s.drives) drive->stop.request_stop();
+    // Those that wait for a second to go by look again whether the server ends.
+    s.ticker.tick();
+    s.changed.notify_all();
+  }
+  s.tasks.join();
 }
 
 void Releases::tick() {

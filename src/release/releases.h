@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/task_group.h"
 #include "db/release_store.h"
 #include "db/repository.h"
 #include "db/volume_store.h"
@@ -60,6 +61,7 @@ class Releases {
     // Host names, beside the platform's own, that lead to an environment.
     std::function<std::vector<std::string>(std::string_view project, std::string_view environment)>
         domains;
+    TaskGroup::Gate threads{};  // for tests
   };
   explicit Releases(Parts parts);
   ~Releases();

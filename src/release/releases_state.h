@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/mutex.h"
+#include "base/task_group.h"
 #include "release/environment_routes.h"
 #include "release/questions.h"
 #include "release/releases.h"
@@ -35,8 +35,12 @@ struct Releases::State {
   // Drives it on a thread of its own, after those of the same environment have ended.
   void submit(const Rollout& rollout);
   void drive(const std::shared_ptr<Drive>& drive);
-  // In the background; waited for by shut_down().
-  void background(std::function<void()> work);
+  // What a bug of Slipway's own left of it ends as failed; what served before serves on.
+  void give_up(const std::shared_ptr<Drive>& drive, const Error& error);
+  void forget(const std::shared_ptr<Drive>& drive);
+  [[nodiscard]] RolloutDriver driver_of(const std::shared_ptr<Drive>& drive, Rollout rollout);
+  // In the background; waited for by shut_down(). Errors: unavailable, and nothing runs.
+  [[nodiscard]] Status background(std::function<void()> work, TaskGroup::OnFailure on_failure = {});
   // Asks the drive to end, and waits until it has, or only lets open requests end. False when
   // nobody drives it.
   bool end(const RolloutId& id, const RolloutDriver::Ending& ending);
@@ -68,7 +72,7 @@ struct Releases::State {
   [[nodiscard]] Status reconsider(const ApprovalRequest& request);
   [[nodiscard]] Result<Ruling> decide_again(const Rollout& waiting, const AuditContext& by);
   [[nodiscard]] Result<bool> has_other_configuration(const Rollout& waiting);
-  // What was approved while another rollout was under way.
+  // What was approved while another rollout was under way, and what found no thread.
   void try_again();
 
   // -- release_recovery.cc
@@ -82,10 +86,11 @@ struct Releases::State {
   mutable CondVar changed;  // a record changed, a drive ended
   bool stopping SLIPWAY_GUARDED_BY(mutex) = false;
   std::map<RolloutId, std::shared_ptr<Drive>> drives SLIPWAY_GUARDED_BY(mutex);
-  std::size_t threads SLIPWAY_GUARDED_BY(mutex) = 0;
+  std::set<RolloutId> unstarted SLIPWAY_GUARDED_BY(mutex);  // there was no thread for them
   std::uint64_t revision SLIPWAY_GUARDED_BY(mutex) = 0;
   std::set<std::string> approved
       SLIPWAY_GUARDED_BY(mutex);  // ids of approvals whose rollouts must wait for another
+  TaskGroup tasks{"releases", 1024, parts.threads};  // last: they use the others
 };
 
 }  // namespace slipway

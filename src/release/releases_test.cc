@@ -87,6 +87,38 @@ TEST(Promoting, AnAppThatDoesNotStartLeavesTheOldOneServing) {
   EXPECT_EQ(w.shows("shop.localhost"), "app");
 }
 
+// Nothing drove it any more: it stayed "running" until the server was started anew.
+TEST(Promoting, ABugOfOursEndsItAsFailedAndTheOldOneServes) {
+  ReleaseWorld w;
+  w.live(w.app_of("1"));
+  const Deployment next = w.app_of("2", {.release = "./migrate"});
+  w.engine.on_step(
+      [](const SandboxSpec&, const StepRunner::OutputSink&,
+         std::stop_token) -> Result<StepRunner::Outcome> { throw std::runtime_error("a bug"); });
+  const Rollout failed = w.over(w.promote(next).value().id);
+  EXPECT_EQ(failed.state, RolloutState::failed);
+  ASSERT_TRUE(failed.error);
+  EXPECT_EQ(failed.error->code, Errc::internal);
+  EXPECT_EQ(failed.error->cause, "internal");
+  EXPECT_EQ(failed.steps.back().state, "failed");
+  EXPECT_EQ(w.production().current, 1);
+  EXPECT_EQ(w.shows("shop.localhost"), "app");
+  EXPECT_TRUE(w.told("rollout.failed"));
+}
+
+// The count of threads was never right again, and the server's end waited for ever.
+TEST(Promoting, WithoutAThreadItGoesOnAtTheNextTickThatHasOne) {
+  ReleaseWorld w;
+  const Deployment preview = w.preview("one");
+  w.no_threads = true;
+  const Rollout begun = w.promote(preview).value();
+  w.releases->tick();
+  EXPECT_FALSE(is_over(w.releases->rollout(begun.id)->state));
+  w.no_threads = false;
+  EXPECT_EQ(w.baked(begun.id).state, RolloutState::done);
+  EXPECT_EQ(w.site_of("shop.localhost"), preview.id);
+}
+
 TEST(Promoting, ToStagingThenToProduction) {
   ReleaseWorld w;
   const Deployment preview = w.preview("one");

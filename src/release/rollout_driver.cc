@@ -46,6 +46,16 @@ void RolloutDriver::run() {
   if (Status done = go(); !done) end(done.error());
 }
 
+void RolloutDriver::give_up(const Error& why) {
+  Error error = why;
+  error.message = "Slipway failed to make this release: " + why.message;
+  error.cause = "internal";
+  if (Status loaded = load(); !loaded)
+    log_error("a rollout that failed cannot be read",
+              {{"rollout", rollout_.id.str()}, {"error", loaded.error().message}});
+  end(error);
+}
+
 Status RolloutDriver::load() {
   SLIPWAY_TRY(to_, parts_.store.release(rollout_.project, rollout_.environment, rollout_.to));
   SLIPWAY_TRY(deployment_, parts_.repository.get(to_.deployment));

@@ -56,6 +56,8 @@ class RolloutDriver {
                 std::function<Ending()> ending);
 
   void run();
+  // Instead of run(), when a bug ended that: its record ends as one that failed.
+  void give_up(const Error& why);
 
  private:
   using Change = std::function<Status(Rollout&)>;

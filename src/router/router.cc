@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 #include <unordered_map>
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/task_group.h"
 #include "router/api_workers.h"
 #include "router/connections.h"
 #include "router/health.h"
@@ -67,8 +67,15 @@ class LaneThread {
                         reinterpret_cast<std::uintptr_t>(this)} {}
 
   Loop& loop() { return loop_; }
-  void start() {
-    thread_ = std::thread([this] { loop_.run(); });
+  [[nodiscard]] Status start() {
+    // What one session's bug throws ends neither the others nor the loop.
+    return thread_.start([this](const std::stop_token&) {
+      for (bool over = false; !over;)
+        run_guarded("router", [&] {
+          loop_.run();
+          over = true;
+        });
+    });
   }
 
   // On this lane's thread.
@@ -103,7 +110,7 @@ class LaneThread {
   }
   void finish() {
     loop_.stop();
-    if (thread_.joinable()) thread_.join();
+    thread_.join();
   }
 
  private:
@@ -130,7 +137,7 @@ class LaneThread {
   Lane lane_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   std::function<void()> drained_;
-  std::thread thread_;
+  TaskGroup thread_{"router", 1};  // last: it uses the others
 };
 
 class RouterImpl final : public Router {
@@ -157,7 +164,12 @@ class RouterImpl final : public Router {
     first.loop().post([this, &first] {
       listener_.accept(first.loop(), [this](Fd connection) { accept(std::move(connection)); });
     });
-    for (auto& lane : lanes_) lane->start();
+    for (auto& lane : lanes_) {
+      Status started = lane->start();
+      if (started) continue;
+      for (auto& each : lanes_) each->finish();
+      return started;
+    }
     started_ = true;
     return {};
   }

@@ -8,6 +8,7 @@
 #include <brotli/encode.h>
 #endif
 
+#include "base/at_end.h"
 #include "base/log.h"
 #include "http/gzip.h"
 #include "sys/files.h"
@@ -76,8 +77,7 @@ void VariantMaker::stop() {
     stopping_ = true;
     jobs_.clear();
   }
-  news_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  worker_.stop();
 }
 
 std::optional<std::uint64_t> VariantMaker::find(const std::shared_ptr<const SiteIndex>& site,
@@ -88,23 +88,25 @@ std::optional<std::uint64_t> VariantMaker::find(const std::shared_ptr<const Site
   if (known != SiteIndex::variant_unknown) return std::nullopt;
   const MutexLock lock(mutex_);
   if (stopping_ || jobs_.size() >= most_waiting) return std::nullopt;
+  // Without a thread there are no variants, until one is asked for again.
+  if (!started_)
+    started_ = worker_.start([this](const std::stop_token&) { return work(); }).has_value();
+  if (!started_) return std::nullopt;
   if (!slot(file, coding).compare_exchange_strong(known, SiteIndex::variant_being_made))
     return std::nullopt;
   jobs_.push_back({site, &file, coding});
-  if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
-  news_.notify_one();
+  worker_.wake();
   return std::nullopt;
 }
 
-void VariantMaker::work() {
+std::optional<Duration> VariantMaker::work() {
   // Of this thread alone, on Linux.
   ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);
   for (;;) {
     Job job;
     {
-      MutexLock lock(mutex_);
-      news_.wait(mutex_, [this]() SLIPWAY_REQUIRES(mutex_) { return stopping_ || !jobs_.empty(); });
-      if (stopping_) return;
+      const MutexLock lock(mutex_);
+      if (stopping_ || jobs_.empty()) return std::nullopt;
       job = std::move(jobs_.front());
       jobs_.pop_front();
     }
@@ -113,23 +115,23 @@ void VariantMaker::work() {
 }
 
 void VariantMaker::make(const Job& job) {
-  const auto done = [&](std::int64_t size) {
-    slot(*job.file, job.coding).store(size, std::memory_order_release);
-  };
+  // Whatever happens, nobody waits for it any more.
+  std::int64_t outcome = SiteIndex::variant_useless;
+  const AtEnd tell([&] { slot(*job.file, job.coding).store(outcome, std::memory_order_release); });
   const std::filesystem::path path = job.site->variant_path(*job.file, job.coding);
   std::error_code error;
-  if (const auto size = std::filesystem::file_size(path, error); !error && size > 0)
-    return done(static_cast<std::int64_t>(size));  // made before a restart, or for another site
+  if (const auto size = std::filesystem::file_size(path, error); !error && size > 0) {
+    outcome = static_cast<std::int64_t>(size);  // made before a restart, or for another site
+    return;
+  }
   // By what is there, whatever the manifest says.
   const Result<std::string> bytes = read_file(job.site->blob_path(*job.file), largest + 1);
-  if (!bytes || bytes->size() > largest) return done(SiteIndex::variant_useless);
+  if (!bytes || bytes->size() > largest) return;
   const std::optional<std::string> packed = compress(job.coding, *bytes);
-  if (!packed || packed->size() + 64 >= bytes->size()) return done(SiteIndex::variant_useless);
-  if (Status written = write_file_atomic(path, *packed); !written) {
-    log_warn("a compressed variant was not kept", {{"error", written.error().message}});
-    return done(SiteIndex::variant_useless);
-  }
-  done(static_cast<std::int64_t>(packed->size()));
+  if (!packed || packed->size() + 64 >= bytes->size()) return;
+  if (Status written = write_file_atomic(path, *packed); !written)
+    return log_warn("a compressed variant was not kept", {{"error", written.error().message}});
+  outcome = static_cast<std::int64_t>(packed->size());
 }
 
 }  // namespace slipway

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 
-#include "base/mutex.h"
+#include "base/clock.h"
+#include "base/task_group.h"
 #include "router/static_site.h"
 
 namespace slipway {
@@ -37,14 +37,14 @@ class VariantMaker {
     const SiteIndex::File* file;
     Coding coding;
   };
-  void work();
+  [[nodiscard]] std::optional<Duration> work();  // until nothing waits
   static void make(const Job& job);
 
   Mutex mutex_;
-  CondVar news_;
   std::deque<Job> jobs_ SLIPWAY_GUARDED_BY(mutex_);
   bool stopping_ SLIPWAY_GUARDED_BY(mutex_) = false;
-  std::thread thread_;  // started on first use
+  bool started_ SLIPWAY_GUARDED_BY(mutex_) = false;  // on first use
+  Worker worker_{"compression"};                     // last: it uses the others
 };
 
 }  // namespace slipway

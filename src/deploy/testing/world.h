@@ -3,6 +3,7 @@
 // For tests: everything of deploy/ wired together as the server wires it, over a fake engine, a
 // manual clock and an in-memory database.
 
+#include <atomic>
 #include <string>
 #include <utility>
 #include <vector>
@@ -125,6 +126,12 @@ class World {
       TempDir::create(std::filesystem::temp_directory_path(), "slipway-world-").value();
   Settings settings;
   ManualClock clock;
+  // Whether the system has threads for deployments and rollouts.
+  std::atomic<bool> no_threads = false;
+  TaskGroup::Gate threads = [this]() -> Status {
+    if (no_threads) return fail(Errc::unavailable, "Resource temporarily unavailable");
+    return {};
+  };
   FakeEngine engine;
   Stores stores = Stores::open(":memory:", clock).value();
   Repository* repository = stores.repository.get();
@@ -177,7 +184,8 @@ class World {
                      .names = names,
                      .governance = *governance,
                      .environments = environments,
-                     .schedules = schedules}};
+                     .schedules = schedules,
+                     .threads = threads}};
   DeployService service{{.settings = settings,
                          .clock = clock,
                          .repository = *repository,

@@ -217,7 +217,8 @@ class ReleaseWorld : public World {
                                  alerts_.push_back(alert.event);
                                  told_.notify_all();
                                },
-                           .domains = {}};
+                           .domains = {},
+                           .threads = threads};
   }
 
   FakeApp app;
