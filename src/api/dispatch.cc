@@ -150,7 +150,10 @@ Result<ApiResponse> ApiDispatcher::handle(const ApiRoute& route, ApiCall& call) 
   if (given->size() > 255)
     return fail(Errc::invalid_argument, "the Idempotency-Key is longer than 255 characters");
   const Digest fingerprint = Sha256{}.field(call.request.path).field(call.request.body).finish();
-  return replies_.reply(call.idempotency_key(), fingerprint, handle);
+  // What a sub-agent does counts for who stands behind it.
+  const std::vector<std::string>& chain = call.principal.actor.chain;
+  return replies_.reply(chain.empty() ? "" : chain.front(), call.idempotency_key(), fingerprint,
+                        handle);
 }
 
 ApiPlan ApiDispatcher::plan(const ApiRequest& request) const {
