@@ -5,6 +5,8 @@
 
 - no path of a machine, no unfinished word, no sleep in a test;
 - lockfiles name only the public default registry of their language, never a mirror;
+- in src/ and apps/, locks, threads and the time come from base/, and no range-for runs over a directory_iterator, whose
+  `++` throws whatever it was given;
 - examples hold no dependencies folder and nothing large;
 - no two classes of one namespace share a name: the linker would take either, and a program that holds both
   breaks where it hurts (the one-definition rule, C++ [basic.def.odr]).
@@ -64,6 +66,38 @@ def check_text(path, text, machine_paths):
                     yield f"{where}: names the registry {match[1]}"
 
 
+# What only base/ (and sys/, where it says so) may name, and what to take instead. Tests make threads as they need them.
+RAW_LOCK = re.compile(r"\bstd::(?:(?:recursive_|timed_|recursive_timed_|shared_|shared_timed_)?mutex|condition_variable(?:_any)?|"
+                      r"lock_guard|unique_lock|scoped_lock|shared_lock)\b")
+RAW_THREAD = re.compile(r"\bstd::(?:j?thread\b(?!::hardware_concurrency|::id)|async\b)|\bpthread_create\b")
+RAW_TIME = re.compile(r"(?<![\w.>])(?:std::|::)?time\((?:nullptr|NULL|0)\)|\bsystem_clock::now\(|"
+                      r"\bfile_time_type::clock::now\(")
+DIRECTORY_LOOP = re.compile(r"\bfor \([^;{}]*?(?<!:):(?!:)\s*(?:std::filesystem::|fs::)?(?:recursive_)?directory_iterator\b")
+
+
+def is_testing(path):
+    return is_test(path) or "testing" in path.parts or path.name.startswith("test")
+
+
+def check_primitives(path, text):
+    if path.parts[0] not in ("src", "apps") or path.suffix not in (".cc", ".h") or path.parts[1] == "base":
+        return
+    rules = []
+    if path.parts[1] != "db":
+        rules.append((RAW_LOCK, "locks are those of base/mutex.h, which the compiler checks"))
+    if not is_testing(path):
+        rules.append((RAW_THREAD, "threads come from base/task_group.h"))
+        if path.parts[1] != "sys":
+            rules.append((RAW_TIME, "time comes from Clock, of files from sys/file_time.h"))
+        rules.append((DIRECTORY_LOOP, "a directory_iterator throws in a range-for; use entries_of() of sys/directory.h"))
+    for rule, advice in rules:
+        for match in rule.finditer(text):
+            line_start = text.rfind("\n", 0, match.start()) + 1
+            if "//" in text[line_start:match.start()]:
+                continue  # a comment may speak of them
+            yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {advice}"
+
+
 NAMESPACE = re.compile(r"^(?:inline )?namespace(?: ([\w:]+))? \{")
 CLASS = re.compile(r"^(?:class|struct) (\w+)(?: final)?(?: :[^;]*)?\s*\{")
 
@@ -108,6 +142,7 @@ def check_tree():
         except UnicodeDecodeError:
             continue
         yield from check_text(path, text, machine_paths)
+        yield from check_primitives(path, text)
 
 
 def main():

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/task_group.h"
 #include "base/text.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -26,12 +27,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-Result<std::vector<fs::path>> entries_of(const fs::path& directory) {
-  std::vector<fs::path> out;
+Result<std::vector<fs::path>> paths_in(const fs::path& directory) {
   std::error_code problem;
-  for (fs::directory_iterator at(directory, problem), end; !problem && at != end;
-       at.increment(problem))
-    out.push_back(at->path());
+  std::vector<fs::path> out;
+  for (const fs::directory_entry& entry : entries_of(directory, problem))
+    out.push_back(entry.path());
   if (problem) return fail_errno(problem.value(), "read " + directory.string());
   return out;
 }
@@ -45,7 +45,7 @@ Status claim_data(const fs::path& data) {
   std::error_code ignored;
   const fs::path database = data / "slipway.db";
   if ((info.st_mode & 0077) != 0) {
-    SLIPWAY_TRY(std::vector<fs::path> held, entries_of(data));
+    SLIPWAY_TRY(std::vector<fs::path> held, paths_in(data));
     std::erase_if(held, [](const fs::path& path) { return path.filename() == "lost+found"; });
     if (!fs::exists(database, ignored) && !held.empty())
       return fail(Errc::failed_precondition,
@@ -128,19 +128,26 @@ Result<int> find_port(const std::string& address, int port) {
                                            : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
 }
 
+namespace {
+
+Status remove_entries(const fs::path& directory, const std::set<std::string>& but) {
+  SLIPWAY_TRY(const std::vector<fs::path> paths, paths_in(directory));
+  for (const fs::path& path : paths)
+    if (!but.contains(path.filename().string())) SLIPWAY_CHECK(remove_tree(path));
+  return {};
+}
+
+}  // namespace
+
 Status remove_left_overs(const fs::path& data, Engine& engine) {
   SLIPWAY_TRY(const std::vector<SandboxInfo> known, engine.list());
   std::set<std::string> ids;
   // What ended meanwhile leaves its writable layer, and nobody takes that up again.
   for (const SandboxInfo& info : known)
     if (info.running) ids.insert(info.id);
-  SLIPWAY_TRY(const std::vector<fs::path> instances, entries_of(data / "instances"));
-  for (const fs::path& path : instances)
-    if (!ids.contains(path.filename().string())) SLIPWAY_CHECK(remove_tree(path));
+  SLIPWAY_CHECK(remove_entries(data / "instances", ids));
   // Builds do not outlive their server; what they had for themselves, and bodies half received, do.
-  SLIPWAY_TRY(const std::vector<fs::path> scratch, entries_of(data / "scratch"));
-  for (const fs::path& path : scratch) SLIPWAY_CHECK(remove_tree(path));
-  return {};
+  return remove_entries(data / "scratch", {});
 }
 
 void end_apps(Engine& engine, Duration grace) {

@@ -8,6 +8,8 @@
 #include "base/digest.h"
 #include "base/ids.h"
 #include "base/text.h"
+#include "sys/directory.h"
+#include "sys/file_time.h"
 
 namespace slipway {
 namespace {
@@ -103,7 +105,7 @@ Result<BaseImages::Image> BaseImages::get(const ImageReference& reference, const
   const std::string wanted = archive ? archive->mark : "registry";
   const auto used = [&](const std::string& id) -> Result<Image> {
     std::error_code ignored;
-    fs::last_write_time(store, fs::file_time_type::clock::now(), ignored);
+    fs::last_write_time(store, file_time_now(), ignored);
     return Image{store / "storage", id};
   };
   if (note && note->from == wanted &&
@@ -170,11 +172,11 @@ Result<BaseImages::Image> BaseImages::get(const ImageReference& reference, const
 }
 
 std::uint64_t BaseImages::collect(Duration unused_for) {
-  const auto before = fs::file_time_type::clock::now() - unused_for;
+  const auto before = file_time_now() - unused_for;
   std::uint64_t freed = 0;
   std::error_code error;
   std::vector<fs::path> old;
-  for (const auto& entry : fs::directory_iterator(root_ / "stores", error)) {
+  for (const auto& entry : entries_of(root_ / "stores", error)) {
     const auto used = fs::last_write_time(entry.path(), error);
     if (used < before) old.push_back(entry.path());
   }

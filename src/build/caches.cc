@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 #include "base/text.h"
+#include "sys/directory.h"
 
 namespace slipway {
 namespace {
@@ -130,7 +131,7 @@ Status ProjectCaches::trim(std::string_view project, std::uint64_t limit_bytes) 
   std::multimap<std::uint64_t, fs::path, std::greater<>> by_size;
   std::uint64_t total = 0;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory_of(project), error)) {
+  for (const auto& entry : entries_of(directory_of(project), error)) {
     if (!entry.is_directory(error)) continue;  // notes about caches stay with them
     const std::uint64_t bytes = bytes_in(entry.path());
     total += bytes;

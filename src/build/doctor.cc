@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <future>
-
+#include "base/task_group.h"
 #include "base/text.h"
 #include "build/host_command.h"
 #include "build/toolchain_host.h"
@@ -91,15 +90,15 @@ std::vector<HostCheck> check_toolchains(const EnvVars& host_env) {
 }
 
 std::vector<HostCheck> check_registries(const EnvVars& host_env, Duration time_limit) {
-  std::vector<std::future<HostCheck>> running;
+  std::vector<std::pair<RegistryCheck, std::string>> asked;
   for (RegistryCheck& check : registries()) {
     const auto found = find_on_path(host_env, check.tool);
-    if (found.empty()) continue;
-    running.push_back(std::async(std::launch::async, check_registry, std::move(check),
-                                 found.front().string(), host_env, time_limit));
+    if (!found.empty()) asked.emplace_back(std::move(check), found.front().string());
   }
-  std::vector<HostCheck> checks;
-  for (auto& one : running) checks.push_back(one.get());
+  std::vector<HostCheck> checks(asked.size());
+  run_side_by_side("registries", asked.size(), [&](std::size_t i) {
+    checks[i] = check_registry(asked[i].first, asked[i].second, host_env, time_limit);
+  });
   return checks;
 }
 

@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/text.h"
 #include "build/step.h"
+#include "sys/directory.h"
 
 namespace slipway {
 namespace {
@@ -26,7 +27,7 @@ Status write_configuration(const fs::path& directory, ImageToolRun::Registries r
     if (auto text = read_file("/etc/containers/policy.json", config_limit)) policy = *text;
     if (auto text = read_file("/etc/containers/registries.conf", config_limit)) conf = *text;
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator("/etc/containers/registries.conf.d", error))
+    for (const auto& entry : entries_of("/etc/containers/registries.conf.d", error))
       if (entry.path().extension() == ".conf" && entry.is_regular_file(error))
         if (auto text = read_file(entry.path(), config_limit))
           SLIPWAY_CHECK(

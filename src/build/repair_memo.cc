@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -35,7 +36,7 @@ std::optional<std::string> text_at(const json::object& object, std::string_view 
 void prune(const fs::path& directory) {
   std::error_code error;
   std::vector<std::pair<fs::file_time_type, fs::path>> all;
-  for (const auto& entry : fs::directory_iterator(directory, error))
+  for (const auto& entry : entries_of(directory, error))
     all.emplace_back(entry.last_write_time(error), entry.path());
   if (all.size() <= RepairMemo::most_memos) return;
   std::ranges::sort(all);

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "build/failure.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -66,7 +67,7 @@ Status run_step(const StepJob& job, StepRunner& runner, BuildObserver& observer,
 Status keep_app_only(const fs::path& upper) {
   std::error_code error;
   std::vector<fs::path> others;
-  for (const auto& entry : fs::directory_iterator(upper, error))
+  for (const auto& entry : entries_of(upper, error))
     if (entry.path().filename() != "app") others.push_back(entry.path());
   if (error) return fail(Errc::io, "read " + upper.string() + ": " + error.message());
   for (const fs::path& other : others) SLIPWAY_CHECK(remove_tree(other));
@@ -93,7 +94,7 @@ void open_directories(const fs::path& upper, const Manifest& inputs, std::string
     real.insert(parent);
     open(directory);
     std::error_code error;
-    for (const auto& child : fs::directory_iterator(directory, error))
+    for (const auto& child : entries_of(directory, error))
       if (child.is_directory(error) && !child.is_symlink(error)) open(child.path());
   }
 }

@@ -7,6 +7,7 @@
 #include <boost/json.hpp>
 
 #include "base/text.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -76,7 +77,7 @@ std::optional<Version> finish_npm(std::string_view name, const fs::path& directo
 
 std::optional<Version> version_in_child(const fs::path& directory, const RE2& pattern) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
+  for (const auto& entry : entries_of(directory, error)) {
     std::string text;
     if (RE2::FullMatch(entry.path().filename().string(), pattern, &text))
       return Version::parse(text);

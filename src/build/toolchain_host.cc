@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "build/host_command.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -109,7 +110,7 @@ std::vector<Toolchain> find_python(const EnvVars& env) {
   for (const fs::path& prefix : prefixes) {
     std::error_code error;
     if (prefix.parent_path().filename() != "versions") continue;
-    for (const auto& entry : fs::directory_iterator(prefix.parent_path(), error)) {
+    for (const auto& entry : entries_of(prefix.parent_path(), error)) {
       const auto version = Version::parse(entry.path().filename().string());
       if (!version || entry.is_symlink(error) || entry.path() == prefix) continue;
       if (auto tool = read_python(entry.path(), *version)) found.push_back(*std::move(tool));
@@ -187,7 +188,7 @@ std::vector<Toolchain> find_java(const EnvVars& env) {
       if (const auto program = real(file)) add(program->parent_path().parent_path());
   const std::size_t chosen = found.empty() ? 0 : 1;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator("/usr/lib/jvm", error))
+  for (const auto& entry : entries_of("/usr/lib/jvm", error))
     if (entry.is_directory(error)) add(entry.path());
   std::sort(found.begin() + static_cast<std::ptrdiff_t>(chosen), found.end(),
             [](const Toolchain& a, const Toolchain& b) { return a.version < b.version; });
@@ -204,7 +205,7 @@ std::vector<Toolchain> find_by_jar(std::string_view name, std::string_view comma
     if (!program) continue;
     const fs::path prefix = program->parent_path().parent_path();
     std::error_code error;
-    for (const auto& entry : fs::directory_iterator(prefix / "lib", error)) {
+    for (const auto& entry : entries_of(prefix / "lib", error)) {
       std::string text;
       if (!RE2::FullMatch(entry.path().filename().string(), pattern, &text)) continue;
       const auto version = Version::parse(text);
@@ -222,7 +223,7 @@ std::vector<Toolchain> find_by_jar(std::string_view name, std::string_view comma
 // Debian's PHP finds its extensions (mbstring, curl, ...) by small files below /etc.
 void bind_extensions(Toolchain& tool) {
   std::error_code error;
-  for (const auto& version : fs::directory_iterator("/etc/php", error))
+  for (const auto& version : entries_of("/etc/php", error))
     for (const char* part : {"mods-available", "cli/conf.d"})
       if (const fs::path directory = version.path() / part; fs::is_directory(directory, error))
         tool.binds.push_back({.source = directory, .target = directory.string()});

@@ -12,6 +12,8 @@
 #include "base/ids.h"
 #include "base/text.h"
 #include "build/toolchain_fetch.h"
+#include "sys/directory.h"
+#include "sys/file_time.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -107,7 +109,7 @@ std::vector<Toolchain> Toolchains::on_host(std::string_view name) {
 std::vector<Toolchain> Toolchains::fetched(std::string_view name) const {
   std::vector<Toolchain> found;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(root_, error)) {
+  for (const auto& entry : entries_of(root_, error)) {
     const std::string file = entry.path().filename().string();
     if (!file.starts_with(std::string(name) + "-")) continue;
     if (auto tool = read_fetched(entry.path()); tool && tool->name == name)
@@ -136,14 +138,14 @@ Result<std::uint64_t> Toolchains::collect(const std::function<bool(std::string_v
   std::uint64_t freed = 0;
   std::error_code error;
   std::vector<fs::path> doomed;
-  for (const auto& entry : fs::directory_iterator(root_, error)) {
+  for (const auto& entry : entries_of(root_, error)) {
     const std::string file = entry.path().filename().string();
     if (file.starts_with(".gone-")) doomed.push_back(entry.path());  // of a collection cut short
     const std::optional<Toolchain> tool = read_fetched(entry.path());
     if (!tool || in_use(tool->id())) continue;
     const MutexLock lock(mutex_);  // against use_fetched()
     const auto used = fs::last_write_time(entry.path(), error);
-    if (error || fs::file_time_type::clock::now() - used < unused_for) continue;
+    if (error || file_time_now() - used < unused_for) continue;
     const fs::path gone = root_ / (".gone-" + file);
     fs::rename(entry.path(), gone, error);
     if (error) continue;

@@ -9,6 +9,7 @@
 #include "base/digest.h"
 #include "base/ids.h"
 #include "json/reader.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway::cli {
@@ -99,7 +100,7 @@ std::optional<AuditWatch::Known> AuditWatch::find(const std::filesystem::path& c
                                                   std::string_view origin) {
   std::optional<Known> best;
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(config_dir / "audit", ignored)) {
+  for (const auto& entry : entries_of(config_dir / "audit", ignored)) {
     const auto one = read_remembered(entry.path());
     if (!one || one->origin != origin || one->keys.empty() || !one->proven) continue;
     if (!best || best->proven.size < one->proven->size) best = Known{one->keys, *one->proven};

@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <future>
 #include <iterator>
 #include <memory>
 
+#include "base/task_group.h"
 #include "base/text.h"
 #include "build/doctor.h"
 #include "cli/server.h"
@@ -57,15 +57,20 @@ constexpr Duration registry_limit = std::chrono::seconds{10};
 
 std::vector<HostCheck> check_this_host(Context& context) {
   // The tools and the registries take seconds to answer: both are asked at once.
-  auto registries =
-      std::async(std::launch::async, check_registries, context.env.variables, registry_limit);
-  std::vector<HostCheck> checks = check_host({.state_dir = context.env.data_dir / "engine",
-                                              .self_exe = context.env.self,
-                                              .runtime = "",
-                                              .dns_upstreams = {},
-                                              .registry_hosts = {}});
-  std::ranges::move(check_toolchains(context.env.variables), std::back_inserter(checks));
-  std::ranges::move(registries.get(), std::back_inserter(checks));
+  std::vector<HostCheck> checks, registries;
+  run_side_by_side("doctor", 2, [&](std::size_t which) {
+    if (which == 1) {
+      registries = check_registries(context.env.variables, registry_limit);
+      return;
+    }
+    checks = check_host({.state_dir = context.env.data_dir / "engine",
+                         .self_exe = context.env.self,
+                         .runtime = "",
+                         .dns_upstreams = {},
+                         .registry_hosts = {}});
+    std::ranges::move(check_toolchains(context.env.variables), std::back_inserter(checks));
+  });
+  std::ranges::move(registries, std::back_inserter(checks));
   return checks;
 }
 

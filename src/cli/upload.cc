@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "cli/pack_stream.h"
 #include "cli/view.h"
+#include "sys/directory.h"
+#include "sys/file_time.h"
 #include "sys/files.h"
 
 namespace slipway::cli {
@@ -33,8 +35,8 @@ std::filesystem::path base_file(const ApiClient& api, const UploadRequest& reque
 // Caches of folders that nobody deploys any more.
 void prune(const std::filesystem::path& directory) {
   std::error_code error;
-  const auto now = std::filesystem::file_time_type::clock::now();
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+  const auto now = file_time_now();
+  for (const auto& entry : entries_of(directory, error)) {
     const auto written = entry.last_write_time(error);
     if (!error && now - written > cache_life) std::filesystem::remove(entry.path(), error);
   }

@@ -103,7 +103,8 @@ std::optional<Duration> AuditLog::sign_next(const std::stop_token& stop) {
     log_error("no audit checkpoint was signed", {{"error", signed_one.error().message}});
   retain();
   lock.lock();
-  if (signed_one) signed_appends_ = counted;
+  if (!signed_one) return sign_after;
+  signed_appends_ = counted;
   return Duration{0};
 }
 

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "base/log.h"
+#include "base/task_group.h"
 #include "base/text.h"
 #include "deploy/fleet_entry.h"
 
@@ -156,12 +157,7 @@ Status Fleet::start_members(const EntryPtr& entry, const Deployment& deployment,
     each.member->backend->touch(parts_.clock.monotonic());
     each.member->backend->set_ready(*std::move(endpoint));
   };
-  {
-    std::vector<std::jthread> waiting;
-    for (std::size_t i = 1; i < launched.size(); ++i)
-      waiting.emplace_back([&settle, &each = launched[i]] { settle(each); });
-    if (!launched.empty()) settle(launched.front());
-  }
+  run_side_by_side("starts", launched.size(), [&](std::size_t i) { settle(launched[i]); });
   // The one that failed by itself, not those that were told to give up.
   for (const Errc skipped : {Errc::canceled, Errc::internal})
     for (Launched& each : launched)

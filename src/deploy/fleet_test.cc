@@ -114,7 +114,7 @@ TEST_F(FleetTest, ACrashLoopIsGivenUpAndRecorded) {
   crash_until_given_up(deployment);
   EXPECT_EQ(repository->get(deployment.id).value().error->cause, "crash_loop");
   eventually([&] {
-    std::lock_guard lock(lost_mutex);
+    const MutexLock lock(lost_mutex);
     return lost.size() == 1;
   });
   EXPECT_EQ(state_of(deployment), Backend::State::crashed);

@@ -161,7 +161,7 @@ TEST_F(FleetTest, WhatACrashLoopLeavesToOthersIsTriedAgain) {
   refuse_lost = true;
   crash_until_given_up(add());
   eventually([&] {
-    std::lock_guard lock(lost_mutex);
+    const MutexLock lock(lost_mutex);
     return lost.size() == 1;
   });
 }

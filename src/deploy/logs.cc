@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/log.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -29,7 +30,7 @@ std::optional<LogLine> parse_line(std::string_view record) {
 std::vector<fs::path> log_files(const fs::path& directory) {
   std::vector<std::pair<int, fs::path>> numbered;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(directory, error)) {
+  for (const auto& entry : entries_of(directory, error)) {
     const std::string name = entry.path().filename();
     if (name == "current.log") {
       numbered.emplace_back(0, entry.path());

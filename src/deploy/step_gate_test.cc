@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/mutex.h"
 #include "engine/fake_engine.h"
 
 namespace slipway {
@@ -42,7 +43,7 @@ class StepGateTest : public ::testing::Test {
     engine.on_step([this](const SandboxSpec& spec, const StepRunner::OutputSink&,
                           std::stop_token) -> Result<StepRunner::Outcome> {
       {
-        const std::lock_guard lock(mutex);
+        const MutexLock lock(mutex);
         order.push_back(spec.id);
       }
       if (spec.id == "holds") go_on.wait();
@@ -60,7 +61,7 @@ class StepGateTest : public ::testing::Test {
 
   std::promise<void> let_go;
   std::shared_future<void> go_on = let_go.get_future().share();
-  std::mutex mutex;
+  Mutex mutex;
   std::vector<std::string> order;
   FakeEngine engine;
   StepGate gate{1};

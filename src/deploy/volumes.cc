@@ -15,6 +15,7 @@
 #include "deploy/volume_seed.h"
 #include "deploy/volumes_state.h"
 #include "sys/copy_tree.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -36,7 +37,7 @@ bool is_data(std::string_view name, const std::vector<std::string>& databases) {
 bool holds_source(const Fd& folder, const std::vector<std::string>& databases) {
   std::error_code error;
   for (const fs::directory_entry& entry :
-       fs::directory_iterator(fmt::format("/proc/self/fd/{}", folder.get()), error))
+       entries_of(fmt::format("/proc/self/fd/{}", folder.get()), error))
     if (!is_data(entry.path().filename().string(), databases)) return true;
   return false;
 }
@@ -255,7 +256,7 @@ Result<std::vector<Volumes::Volume>> Volumes::list(std::string_view project,
   SLIPWAY_TRY(const fs::path home, state_->home(project, owner));
   std::vector<Volume> out;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(home / "live", error))
+  for (const fs::directory_entry& entry : entries_of(home / "live", error))
     out.push_back(
         {.name = entry.path().filename().string(), .bytes = disk_usage(entry.path(), UINT64_MAX)});
   std::ranges::sort(out, {}, &Volume::name);
@@ -267,7 +268,7 @@ namespace {
 std::vector<std::string> names_in(const fs::path& directory) {
   std::vector<std::string> out;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error))
+  for (const fs::directory_entry& entry : entries_of(directory, error))
     if (const std::string name = entry.path().filename().string(); !name.starts_with('.'))
       out.push_back(name);
   std::ranges::sort(out);
@@ -311,7 +312,7 @@ Status Volumes::recover() const {
   SLIPWAY_CHECK(make_directories(state_->root(), 0700));
   std::error_code error;
   const auto sweep = [&](const fs::path& directory) -> Status {
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error))
+    for (const fs::directory_entry& entry : entries_of(directory, error))
       if (const std::string name = entry.path().filename().string();
           name.starts_with(".new-") || name.starts_with(".gone-"))
         SLIPWAY_CHECK(remove_tree(entry.path()));

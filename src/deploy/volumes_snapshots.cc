@@ -13,6 +13,7 @@
 #include "deploy/volumes_state.h"
 #include "json/json.h"
 #include "json/reader.h"
+#include "sys/directory.h"
 
 namespace slipway {
 namespace fs = std::filesystem;
@@ -61,7 +62,7 @@ std::unexpected<Error> no_snapshot(std::string_view id, std::string_view project
 std::vector<Volumes::Snapshot> Volumes::State::snapshots(const fs::path& home) const {
   std::vector<Snapshot> out;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(home / "snapshots", error)) {
+  for (const fs::directory_entry& entry : entries_of(home / "snapshots", error)) {
     if (!is_snapshot_id(entry.path().filename().string())) continue;
     if (auto info = read_info(entry.path()))
       out.push_back(*std::move(info));
@@ -107,7 +108,7 @@ Result<std::optional<Volumes::Snapshot>> Volumes::State::snapshot(const fs::path
 
 Status Volumes::State::finish_restores(const fs::path& home) const {
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(home / "snapshots", error)) {
+  for (const fs::directory_entry& entry : entries_of(home / "snapshots", error)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with(swap_prefix)) continue;
     // Whether it was exchanged already cannot be seen; either way its contents are worth keeping.

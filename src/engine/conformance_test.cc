@@ -2,8 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <mutex>
-
+#include "base/mutex.h"
 #include "engine/reserves.h"
 #include "engine/test_support.h"
 #include "sys/cgroup.h"
@@ -123,18 +122,18 @@ TEST_P(EveryEngine, StoppingIsFinalSilentAndMayBeRepeated) {
 
 TEST_P(EveryEngine, TellsOnceHowAnInstanceEndedAndForgetsIt) {
   const SandboxSpec spec = subject().spec();
-  std::mutex mutex;
+  Mutex mutex;
   std::vector<std::pair<std::string, SandboxExit>> exits;
   const ExitListener listener =
       engine().on_exit([&](const std::string& id, const SandboxExit& exit) {
-        const std::lock_guard lock(mutex);
+        const MutexLock lock(mutex);
         exits.emplace_back(id, exit);
         EXPECT_TRUE(engine().stop(id, 0s).has_value()) << "a handler may call the engine";
       });
   ASSERT_TRUE(start(spec).has_value());
   subject().end(spec);
   ASSERT_TRUE(eventually([&] {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     return exits.size() == 1;
   }));
   EXPECT_EQ(exits[0], (std::pair{spec.id, SandboxExit{.code = 7}}));

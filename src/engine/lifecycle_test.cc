@@ -3,8 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <mutex>
-
+#include "base/mutex.h"
 #include "base/text.h"
 #include "engine/reserves.h"
 #include "engine/shim_job.h"
@@ -34,12 +33,12 @@ class Lifecycle : public ::testing::Test {
 
   void listen() {
     listener_ = engine().on_exit([this](const std::string& id, const SandboxExit& exit) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       exits_.emplace_back(id, exit);
     });
   }
   std::vector<std::pair<std::string, SandboxExit>> exits() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return exits_;
   }
   void start(const SandboxSpec& spec) {
@@ -68,7 +67,7 @@ class Lifecycle : public ::testing::Test {
 
  private:
   std::unique_ptr<EngineBench> bench_;
-  std::mutex mutex_;
+  Mutex mutex_;
   std::vector<std::pair<std::string, SandboxExit>> exits_;
   ExitListener listener_;
 };

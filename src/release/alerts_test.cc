@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "audit/note.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "db/stores.h"
 #include "http/testing/scripted_server.h"
@@ -18,13 +19,13 @@ using namespace std::chrono_literals;
 
 // A receiver that answers as it is told and keeps what came.
 struct Receiver {
-  std::mutex mutex;
+  Mutex mutex;
   std::vector<std::string> messages;
   std::function<void()> before_answer;                     // set while nothing is sent
   std::string answer = "HTTP/1.1 204 No Content\r\n\r\n";  // under the mutex, like the messages
   testing::ScriptedServer server{[this](testing::RawPeer& peer, int) {
     std::string message = peer.read_message();
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     if (message.empty()) return;
     messages.push_back(std::move(message));
     if (before_answer) before_answer();
@@ -34,11 +35,11 @@ struct Receiver {
     return fmt::format("http://127.0.0.1:{}/hook?x=1", server.port());
   }
   void answers(std::string text) {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     answer = std::move(text);
   }
   std::vector<std::string> got() {
-    const std::lock_guard lock(mutex);
+    const MutexLock lock(mutex);
     return messages;
   }
 };

@@ -7,10 +7,9 @@
 #include <sys/socket.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
+#include "base/mutex.h"
 #include "deploy/testing/world.h"
 #include "deploy/units.h"
 
@@ -125,8 +124,8 @@ class CrewsTest : public ::testing::Test {
       w.clock.advance(1s);
       crews->tick();
       // Not faster than what it waits for: the time to get ready passes, too.
-      std::unique_lock lock(beat_mutex);
-      beat.wait_for(lock, 2ms);
+      MutexLock lock(beat_mutex);
+      beat.wait_for(beat_mutex, 2ms, [] { return false; });
       return false;
     });
   }
@@ -142,8 +141,8 @@ class CrewsTest : public ::testing::Test {
   std::shared_ptr<BackendPool> pool() { return crews->pool(key(), ""); }
   Status start() { return crews->start(release, deployment, {}); }
 
-  std::mutex beat_mutex;
-  std::condition_variable beat;
+  Mutex beat_mutex;
+  CondVar beat;
   TinyApp app;
   World w;
   Volumes volumes{{.settings = w.settings, .clock = w.clock, .layers = w.layers}};

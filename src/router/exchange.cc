@@ -124,7 +124,7 @@ std::string Exchange::own_head(int status_code, std::string_view headers,
                                std::string_view framing) {
   answer_begins(status_code);
   std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\n", status_code,
-                                 reason_phrase(status_code), http_date());
+                                 reason_phrase(status_code), http_date(lane.clock));
   head += headers;
   head += framing;
   head += own_fields;
@@ -159,10 +159,11 @@ Task<bool> Exchange::invite_body() {
   co_return sent;
 }
 
-std::string_view http_date() {
+std::string_view http_date(const Clock& clock) {
   thread_local std::time_t second = 0;
   thread_local std::string text;
-  const std::time_t now = std::time(nullptr);
+  const std::time_t now =
+      std::chrono::system_clock::to_time_t(std::chrono::floor<std::chrono::seconds>(clock.now()));
   if (now != second) {
     second = now;
     std::tm parts{};

@@ -134,7 +134,7 @@ class Exchange {
 };
 
 // Now, as in a Date field. Per thread cached for its second.
-[[nodiscard]] std::string_view http_date();
+[[nodiscard]] std::string_view http_date(const Clock& clock);
 
 // Whether an Accept field asks for JSON rather than HTML.
 [[nodiscard]] bool prefers_json(std::string_view accept);

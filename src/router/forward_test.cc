@@ -39,7 +39,7 @@ TEST(Accept, JsonIsForThoseWhoAskForItAndNotForBrowsers) {
 }
 
 TEST(HttpDate, HasTheFormOfTheStandard) {
-  const std::string date(http_date());
+  const std::string date(http_date(SystemClock{}));
   ASSERT_EQ(date.size(), 29u);
   EXPECT_EQ(date.substr(3, 2), ", ");
   EXPECT_EQ(date.substr(25), " GMT");

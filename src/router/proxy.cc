@@ -276,7 +276,7 @@ Task<void> ProxyRun::relay() {
                       .host = x_.host,
                       .domain = x_.lane.settings.domain,
                       .request_id = x_.request_id,
-                      .date = upgraded ? std::string_view() : http_date(),
+                      .date = upgraded ? std::string_view() : http_date(x_.lane.clock),
                       .upgrade = upgraded ? head.value(FieldKind::upgrade) : std::string_view(),
                       .own_fields = x_.own_fields},
                      x_.client_head);

@@ -13,6 +13,7 @@
 
 #include "base/mutex.h"
 #include "store/threads.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -58,7 +59,7 @@ Result<Scratch> Scratch::create(const fs::path& parent) {
   SLIPWAY_TRY(const Fd gate, open_file(parent, O_RDONLY | O_DIRECTORY));
   if (::flock(gate.get(), LOCK_EX) != 0) return fail_errno(errno, "lock " + parent.string());
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(parent, error)) {
+  for (const fs::directory_entry& entry : entries_of(parent, error)) {
     if (!entry.path().filename().string().starts_with(scratch_prefix)) continue;
     const auto abandoned = open_file(entry.path(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (abandoned && ::flock(abandoned->get(), LOCK_EX | LOCK_NB) == 0)

@@ -14,6 +14,7 @@
 #include "store/blob_batch.h"
 #include "store/manifest_cache.h"
 #include "store/pack.h"
+#include "sys/file_time.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -83,7 +84,7 @@ struct BlobStore::State {
   // Whether the blob is here; makes it young.
   bool find(const Digest& digest) {
     const ReaderLock lock(finding);
-    const time_t now = ::time(nullptr);
+    const time_t now = file_seconds_now();
     {
       const MutexLock remember(remembering);
       const auto known = young.find(digest);
@@ -347,7 +348,7 @@ Result<BlobStore::PackStats> BlobStore::unpack(const Reader& read, std::span<con
 
 Result<std::uint64_t> BlobStore::collect(const std::function<bool(const Digest&)>& in_use,
                                          std::chrono::seconds grace) {
-  const time_t oldest = ::time(nullptr) - static_cast<time_t>(grace.count());
+  const time_t oldest = file_seconds_now() - static_cast<time_t>(grace.count());
   std::uint64_t freed = 0;
   for (const char each : directories) {
     const fs::path directory = state_->directory / std::string(1, each);

@@ -19,6 +19,8 @@
 #include "base/mutex.h"
 #include "base/text.h"
 #include "store/source_tree.h"
+#include "sys/directory.h"
+#include "sys/file_time.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -80,7 +82,7 @@ struct LayerStore::State {
     const std::string mark = fmt::format("{}/{}", id, boot_file);
     struct stat info{};
     if (::fstatat(fd.get(), mark.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return false;
-    if (::time(nullptr) - info.st_mtim.tv_sec > touch_after_seconds)
+    if (file_seconds_now() - info.st_mtim.tv_sec > touch_after_seconds)
       ::utimensat(fd.get(), mark.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
     return true;
   }
@@ -114,7 +116,7 @@ struct LayerStore::State {
   std::vector<std::string> names() const {
     std::vector<std::string> out;
     std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(directory, error))
+    for (const fs::directory_entry& entry : entries_of(directory, error))
       out.push_back(entry.path().filename().string());
     return out;
   }
@@ -348,7 +350,7 @@ Status LayerStore::flush() {
 
 Result<std::uint64_t> LayerStore::collect(const std::function<bool(std::string_view)>& in_use,
                                           std::chrono::seconds grace) {
-  const time_t oldest = ::time(nullptr) - static_cast<time_t>(grace.count());
+  const time_t oldest = file_seconds_now() - static_cast<time_t>(grace.count());
   std::set<std::string, std::less<>> bases;  // of differences that stay
   std::vector<std::string> unused;
   for (const std::string& id : ids()) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "base/mutex.h"
 #include "db/stores.h"
 #include "deploy/fleet.h"
 #include "engine/fake_engine.h"
@@ -172,7 +173,7 @@ class FleetTest : public ::testing::Test {
       clock,
       {}};
   Names names{"localhost", 7070};
-  std::mutex lost_mutex;
+  Mutex lost_mutex;
   std::vector<Deployment> lost;
   bool refuse_lost = false;  // the next one, once
   Fleet fleet{{.settings = settings,
@@ -184,7 +185,7 @@ class FleetTest : public ::testing::Test {
                .names = names,
                .environments = environments},
               [this](const Deployment& deployment) -> Status {
-                std::lock_guard lock(lost_mutex);
+                const MutexLock lock(lost_mutex);
                 if (std::exchange(refuse_lost, false)) return fail(Errc::disk_full, "no space");
                 lost.push_back(deployment);
                 return {};
