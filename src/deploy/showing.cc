@@ -77,6 +77,11 @@ void judge_page(const SeenPage& page, std::string_view path, std::vector<Warning
     out.push_back(finding("page_error",
                           fmt::format("{} answers with status {}", shown, page.status),
                           "look at the app's log: slipway logs"));
+  } else if (page.status == 400) {
+    out.push_back(
+        finding("page_error",
+                fmt::format("{} answers 400, as frameworks do that refuse a host name", shown),
+                "allow .localhost and your own domain (Django: ALLOWED_HOSTS)"));
   } else if (page.status == 404) {
     out.push_back(finding("page_missing",
                           fmt::format("{} answers 404: it has no first page", shown),

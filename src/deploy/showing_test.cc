@@ -45,6 +45,8 @@ TEST(Showing, ErrorsAreToldWhateverTheStatus) {
               ElementsAre("page_error"));
   EXPECT_THAT(codes({{"/", html("<html id=\"__next_error__\"><body></body></html>")}}),
               ElementsAre("page_error"));
+  EXPECT_THAT(codes({{"/", {.status = 400, .type = "text/html", .body = "Bad Request (400)"}}}),
+              ElementsAre("page_error"));
   EXPECT_THAT(codes({}), ElementsAre("page_missing"));
 }
 
