@@ -155,7 +155,8 @@ class Run {
   // The steps, with repairs between them.
   Status make_layers() {
     const bool part = !planned_.install_inputs.empty() || planned_.install_names_packages;
-    Sha256 key = begin_key("repair", planned_.install.value_or(""), keyed_env(BuildStep::build));
+    Sha256 key = begin_key("repair", request_.trust, planned_.install.value_or(""),
+                           keyed_env(BuildStep::build));
     key.field(planned_.build.value_or("")).field(planned_.start.value_or(""));
     key.field(part ? select_inputs(source_, planned_.install_inputs).digest().hex()
                    : source_.digest().hex());
