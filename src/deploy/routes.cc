@@ -153,7 +153,7 @@ Status Routes::publish_all() {
     replace_hosts(place.first, place.second, std::move(hosts), changes);
   for (const auto& [place, id] : ended) {
     SLIPWAY_TRY(const Deployment deployment, repository_.get(id));
-    if (Status led = lead_alias(deployment, changes); !led) problem = led;
+    if (Status shown = lead_alias(deployment, changes); !shown) problem = shown;
   }
   table_.publish(std::move(changes));
   return problem;
