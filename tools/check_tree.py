@@ -82,9 +82,7 @@ def is_testing(path):
 def check_primitives(path, text):
     if path.parts[0] not in ("src", "apps") or path.suffix not in (".cc", ".h") or path.parts[1] == "base":
         return
-    rules = []
-    if path.parts[1] != "db":
-        rules.append((RAW_LOCK, "locks are those of base/mutex.h, which the compiler checks"))
+    rules = [(RAW_LOCK, "locks are those of base/mutex.h, which the compiler checks")]
     if not is_testing(path):
         rules.append((RAW_THREAD, "threads come from base/task_group.h"))
         if path.parts[1] != "sys":

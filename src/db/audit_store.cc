@@ -231,14 +231,14 @@ Result<merkle::CompactRange> AuditStore::range(std::uint64_t size) {
 }
 
 void AuditStore::keep(const SignedCheckpoint& checkpoint) {
-  const std::lock_guard lock(pending_mutex_);
+  const MutexLock lock(pending_mutex_);
   pending_.push_back(checkpoint);
 }
 
 Status AuditStore::store_checkpoint(Database::Transaction& session) {
   std::vector<SignedCheckpoint> pending;
   {
-    const std::lock_guard lock(pending_mutex_);
+    const MutexLock lock(pending_mutex_);
     pending.swap(pending_);
   }
   for (const SignedCheckpoint& one : pending) {
@@ -265,7 +265,7 @@ Result<std::vector<SignedCheckpoint>> AuditStore::checkpoints(std::uint64_t firs
       out.push_back(std::move(one));
     }
   }
-  const std::lock_guard lock(pending_mutex_);
+  const MutexLock lock(pending_mutex_);
   for (const SignedCheckpoint& one : pending_)
     if (one.checkpoint.size >= first && one.checkpoint.size <= last &&
         (out.empty() || out.back().checkpoint.size < one.checkpoint.size))

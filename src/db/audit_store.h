@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "audit/record.h"
 #include "base/clock.h"
 #include "base/guarded.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "db/database.h"
 #include "model/audit_event.h"
@@ -98,8 +98,8 @@ class AuditStore {
   // A transaction that was undone shows in the number of records, and then it is read anew.
   Tip writing_;
   Guarded<Tip> committed_;
-  std::mutex pending_mutex_;
-  std::vector<SignedCheckpoint> pending_;  // by size
+  Mutex pending_mutex_;
+  std::vector<SignedCheckpoint> pending_ SLIPWAY_GUARDED_BY(pending_mutex_);  // by size
 };
 
 }  // namespace slipway

@@ -2,6 +2,7 @@
 // against.
 #include <algorithm>
 
+#include "base/mutex.h"
 #include "base/text.h"
 #include "db/host_names.h"
 #include "db/identity_store.h"
@@ -44,7 +45,7 @@ Result<IdentityStore::MadeToken> IdentityStore::create_token(const AuditContext&
   const std::string id = TokenId::random().str();
   root.restriction.id = id;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!members_.contains({wanted.team, wanted.member}))
       return fail(Errc::not_found,
                   fmt::format("{} is not a member of the team {}", sanitize_line(wanted.member),
@@ -72,7 +73,7 @@ Result<IdentityStore::MadeToken> IdentityStore::create_token(const AuditContext&
                                               {"label", root.restriction.label}}});
   }));
   SLIPWAY_TRY(std::string text, to_text(issue_token(secrets_.key, id)));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   roots_[id] = root;
   return MadeToken{.text = std::move(text),
                    .record = {.path = id,
@@ -101,7 +102,7 @@ Result<IdentityStore::MadeToken> IdentityStore::narrow_token(const AuditContext&
        .after = sha256(kept).str(),
        .detail = {
            {"path", made.path()}, {"agent", restriction.agent}, {"label", restriction.label}}}));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   std::ignore = remember(principal, clock_.now());
   const auto use = uses_.find(made.path());
   TokenRecord record =
@@ -135,7 +136,7 @@ TokenRecord IdentityStore::record_of(const std::string& path, const Use& use) co
 
 std::vector<TokenRecord> IdentityStore::tokens(const Principal& principal) {
   const bool manages = permits(principal, Permission::team_manage).has_value();
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<TokenRecord> out;
   for (const auto& [id, root] : roots_) {
     if (uses_.contains(id)) continue;  // below
@@ -151,9 +152,9 @@ std::vector<TokenRecord> IdentityStore::tokens(const Principal& principal) {
 }
 
 std::vector<IdentityStore::Agent> IdentityStore::agents() {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   std::map<std::string, Agent> out;
-  const auto count = [&](const TokenRecord& record) {
+  const auto count = [&](const TokenRecord& record) SLIPWAY_REQUIRES(mutex_) {
     Agent& agent = out[record.restriction.agent];
     agent.name = record.restriction.agent;
     agent.on_behalf_of = person_name(record.team, record.member);
@@ -208,7 +209,7 @@ Result<std::vector<Team>> IdentityStore::teams() {
 }
 
 std::vector<Member> IdentityStore::members(std::string_view team) {
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   std::vector<Member> out;
   for (const auto& [key, member] : members_)
     if (key.first == team) out.push_back(member);
@@ -227,7 +228,7 @@ Status IdentityStore::set_member(const AuditContext& by, std::string_view team,
                 .created_at = clock_.now()};
   std::string before;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto found = members_.find({member.team, member.name}); found != members_.end()) {
       member.created_at = found->second.created_at;
       before = to_string(found->second.role);
@@ -249,7 +250,7 @@ Status IdentityStore::set_member(const AuditContext& by, std::string_view team,
                   .team = member.team,
                   .detail = {{"role", std::string(to_string(role))}, {"role_before", before}}});
   }));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   members_[{member.team, member.name}] = std::move(member);
   return {};
 }
@@ -259,7 +260,7 @@ Status IdentityStore::remove_member(const AuditContext& by, std::string_view tea
   const std::pair key{std::string(team), std::string(name)};
   std::vector<std::string> roots;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [id, root] : roots_)
       if (root.team == team && root.member == name) roots.push_back(id);
   }
@@ -289,7 +290,7 @@ Status IdentityStore::remove_member(const AuditContext& by, std::string_view tea
                                    .resource = fmt::format("member/{}/{}", team, name),
                                    .team = key.first});
   }));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   members_.erase(key);
   std::erase_if(roots_, [&](const auto& entry) {
     return entry.second.team == key.first && entry.second.member == key.second;
@@ -318,7 +319,7 @@ Status IdentityStore::give_project(const AuditContext& by, std::string_view team
                                    .team = std::string(team),
                                    .project = std::string(project)});
   }));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   project_teams_[std::string(project)] = team;
   return {};
 }

@@ -2,6 +2,7 @@
 // others have made, and what a holder may do is limited by its own token and those it came from.
 #include <algorithm>
 
+#include "base/mutex.h"
 #include "base/text.h"
 #include "db/identity_store.h"
 #include "db/urgent.h"
@@ -147,7 +148,7 @@ Result<bool> IdentityStore::revoke(const AuditContext& by, const Principal& prin
                 "see `slipway token ls`");
   Planned planned;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     SLIPWAY_TRY(planned, plan_revocation(principal, id));
   }
   SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
@@ -159,7 +160,7 @@ Result<bool> IdentityStore::revoke(const AuditContext& by, const Principal& prin
                                    .team = planned.team,
                                    .detail = {{"within", planned.revocations.front().within}}});
   }));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   remember(planned.revocations);
   return planned.known;
 }
@@ -174,7 +175,7 @@ Status IdentityStore::kill_agent(const AuditContext& by, std::string_view name) 
   // Where it was given a token: what came before that goes on, what came of that is dead with it.
   std::vector<Revocation> revocations;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const auto& [path, use] : uses_)
       if (use.restriction.agent == name &&
           (revocations.empty() || !is_within(path, revocations.back().within)))
@@ -202,7 +203,7 @@ Status IdentityStore::kill_agent(const AuditContext& by, std::string_view name) 
                           .resource = fmt::format("agent/{}", name),
                           .detail = {{"tokens_revoked", std::to_string(revocations.size())}}});
   }));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   killed_[std::string(name)] = now;
   remember(revocations);
   return {};
@@ -222,7 +223,7 @@ Status IdentityStore::revive_agent(const AuditContext& by, std::string_view name
                                    .by = by,
                                    .resource = fmt::format("agent/{}", name)});
   }));
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (const auto found = killed_.find(name); found != killed_.end()) killed_.erase(found);
   return {};
 }

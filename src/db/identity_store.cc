@@ -53,6 +53,7 @@ Result<std::unique_ptr<IdentityStore>> IdentityStore::open(Database& database, A
 
 Status IdentityStore::load() {
   auto session = database_.read();
+  const MutexLock lock(mutex_);
   const auto each = [&](std::string_view sql, auto&& visit) -> Status {
     SLIPWAY_TRY(Statement query, session.prepare(sql));
     for (;;) {
@@ -62,6 +63,7 @@ Status IdentityStore::load() {
     }
   };
   SLIPWAY_CHECK(each("SELECT team,name,role,created_at FROM member", [&](Statement& row) -> Status {
+    mutex_.assert_held();
     const auto role = parse_role(row.text(2));
     if (!role) return fail(Errc::corrupt, "database: a member's role");
     members_[{row.text(0), row.text(1)}] = {.team = row.text(0),
@@ -72,6 +74,7 @@ Status IdentityStore::load() {
   }));
   SLIPWAY_CHECK(each("SELECT id,team,member,restriction,created_at,created_by FROM token",
                      [&](Statement& row) -> Status {
+                       mutex_.assert_held();
                        SLIPWAY_TRY(Restriction restriction, parse_restriction(row.text(3)));
                        roots_[row.text(0)] = {.team = row.text(1),
                                               .member = row.text(2),
@@ -82,6 +85,7 @@ Status IdentityStore::load() {
                      }));
   SLIPWAY_CHECK(each("SELECT path,restriction,first_at,last_at,deploys,money FROM token_use",
                      [&](Statement& row) -> Status {
+                       mutex_.assert_held();
                        Restriction restriction;
                        if (const std::string text = row.text(1); !text.empty()) {
                          SLIPWAY_TRY(restriction, parse_restriction(text));
@@ -97,6 +101,7 @@ Status IdentityStore::load() {
                        return {};
                      }));
   SLIPWAY_CHECK(each("SELECT within,id FROM token_revocation", [&](Statement& row) -> Status {
+    mutex_.assert_held();
     const std::string within = row.text(0), id = row.text(1);
     remember({{within, id,
                within.empty()          ? ""
@@ -106,6 +111,7 @@ Status IdentityStore::load() {
   }));
   flushed_at_ = clock_.now();
   return each("SELECT name,at FROM agent_kill", [&](Statement& row) -> Status {
+    mutex_.assert_held();
     killed_[row.text(0)] = timestamp(row.number(1));
     return {};
   });
@@ -122,7 +128,7 @@ Result<Principal> IdentityStore::authenticate(std::string_view token_text) {
                                                       : root_mac(secrets_.key, token.root);
     if (!verify(token, start)) return unknown_token();
   }
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   return holder(token);
 }
 
@@ -209,7 +215,7 @@ Status IdentityStore::authorize_new(const Principal& principal, Permission permi
 Result<std::optional<std::string>> IdentityStore::team_of(std::string_view project) {
   const std::string name(project);
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     if (const auto found = project_teams_.find(name); found != project_teams_.end())
       return found->second;
   }
@@ -218,7 +224,7 @@ Result<std::optional<std::string>> IdentityStore::team_of(std::string_view proje
   SLIPWAY_TRY(const bool row, query.bind(1, name).step());
   if (!row) return std::nullopt;
   std::string team = query.text(0);
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (project_teams_.size() > 100'000) project_teams_.clear();
   project_teams_[name] = team;
   return team;

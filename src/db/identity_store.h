@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/mutex.h"
 #include "base/result.h"
 #include "db/audit_store.h"
 #include "db/database.h"
@@ -178,16 +178,19 @@ class IdentityStore {
   IdentityStore(Database& database, AuditStore& audit, const Clock& clock, IdentitySecrets secrets,
                 IdentityLimits limits);
   [[nodiscard]] Status load();
-  // The following with the lock held.
-  [[nodiscard]] Result<Principal> holder(const Token& token);
-  [[nodiscard]] bool is_revoked(const std::vector<std::string>& paths) const;
+  [[nodiscard]] Result<Principal> holder(const Token& token) SLIPWAY_REQUIRES(mutex_);
+  [[nodiscard]] bool is_revoked(const std::vector<std::string>& paths) const
+      SLIPWAY_REQUIRES(mutex_);
   // `wanted`: the paths that must be there then. Errors: over_budget.
   [[nodiscard]] Status remember(const Principal& principal, Timestamp now,
-                                const std::vector<std::string>& wanted = {});
-  [[nodiscard]] bool make_room_for(std::string_view path, Timestamp now);
-  [[nodiscard]] bool works(const std::string& path, const Use& use, Timestamp now) const;
-  void forget(std::map<std::string, Use>::iterator use, Timestamp now);
-  [[nodiscard]] TokenRecord record_of(const std::string& path, const Use& use) const;
+                                const std::vector<std::string>& wanted = {})
+      SLIPWAY_REQUIRES(mutex_);
+  [[nodiscard]] bool make_room_for(std::string_view path, Timestamp now) SLIPWAY_REQUIRES(mutex_);
+  [[nodiscard]] bool works(const std::string& path, const Use& use, Timestamp now) const
+      SLIPWAY_REQUIRES(mutex_);
+  void forget(std::map<std::string, Use>::iterator use, Timestamp now) SLIPWAY_REQUIRES(mutex_);
+  [[nodiscard]] TokenRecord record_of(const std::string& path, const Use& use) const
+      SLIPWAY_REQUIRES(mutex_);
   struct Revocation {
     std::string within, id;  // what begins with `within` and has `id` in it; within "": everything
     std::string covers;      // the path that is dead with it, and all below it
@@ -198,10 +201,11 @@ class IdentityStore {
     std::string team;
     bool known = false;
   };
-  [[nodiscard]] Result<Planned> plan_revocation(const Principal& principal, std::string_view id);
+  [[nodiscard]] Result<Planned> plan_revocation(const Principal& principal, std::string_view id)
+      SLIPWAY_REQUIRES(mutex_);
   // After the database has them: also what they leave nothing of.
-  void remember(const std::vector<Revocation>& revocations);
-  void forget_root(const std::string& id);
+  void remember(const std::vector<Revocation>& revocations) SLIPWAY_REQUIRES(mutex_);
+  void forget_root(const std::string& id) SLIPWAY_REQUIRES(mutex_);
 
   [[nodiscard]] Status take(const Principal& principal, std::int64_t deploys, std::int64_t money);
   [[nodiscard]] Result<std::optional<std::string>> team_of(std::string_view project);
@@ -216,19 +220,21 @@ class IdentityStore {
   const IdentitySecrets secrets_;
   const IdentityLimits limits_;
 
-  std::mutex mutex_;  // of what follows; never held while the database is written
-  std::map<std::pair<std::string, std::string>, Member> members_;  // by team and name
-  std::unordered_map<std::string, Root> roots_;
-  std::map<std::string, Use> uses_;  // by path, the roots' among them
-  PathQuota use_quota_;              // of uses_ without roots, by the token that each came from
+  Mutex mutex_;  // never held while the database is written
+  std::map<std::pair<std::string, std::string>, Member> members_
+      SLIPWAY_GUARDED_BY(mutex_);  // by team and name
+  std::unordered_map<std::string, Root> roots_ SLIPWAY_GUARDED_BY(mutex_);
+  std::map<std::string, Use> uses_ SLIPWAY_GUARDED_BY(mutex_);  // by path, the roots' among them
+  PathQuota use_quota_
+      SLIPWAY_GUARDED_BY(mutex_);  // of uses_ without roots, by the token that each came from
   // Uses that the database may still have, and whether for their end: only those may go although
   // something of their budget is used up.
-  std::map<std::string, bool> forgotten_;
-  std::set<std::string, std::less<>> revoked_;  // "<within> <id>"
-  PathQuota revocation_quota_;                  // of revoked_, by `within`
-  std::map<std::string, Timestamp, std::less<>> killed_;
-  std::unordered_map<std::string, std::string> project_teams_;
-  Timestamp flushed_at_{};
+  std::map<std::string, bool> forgotten_ SLIPWAY_GUARDED_BY(mutex_);
+  std::set<std::string, std::less<>> revoked_ SLIPWAY_GUARDED_BY(mutex_);  // "<within> <id>"
+  PathQuota revocation_quota_ SLIPWAY_GUARDED_BY(mutex_);  // of revoked_, by `within`
+  std::map<std::string, Timestamp, std::less<>> killed_ SLIPWAY_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, std::string> project_teams_ SLIPWAY_GUARDED_BY(mutex_);
+  Timestamp flushed_at_ SLIPWAY_GUARDED_BY(mutex_){};
 };
 
 }  // namespace slipway

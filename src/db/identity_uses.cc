@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/text.h"
 #include "db/identity_store.h"
 
@@ -20,7 +21,7 @@ void IdentityStore::note_use(const Principal& principal) {
   const Timestamp now = clock_.now();
   bool due = false;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     std::ignore = remember(principal, now);
     due = now - flushed_at_ >= flush_interval;
     if (due) flushed_at_ = now;
@@ -121,7 +122,7 @@ Status IdentityStore::take(const Principal& principal, std::int64_t deploys, std
   if (counted.empty()) return {};
   std::vector<std::pair<std::string, Use>> written;
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     SLIPWAY_CHECK(remember(principal, clock_.now(), counted));
     for (std::size_t i = 0; i < principal.restrictions.size(); ++i) {
       const Restriction& limit = principal.restrictions[i];
@@ -151,7 +152,7 @@ Status IdentityStore::take(const Principal& principal, std::int64_t deploys, std
   const Status stored = database_.transaction(
       [&](Database::Transaction& session) -> Status { return write_uses(session, written); });
   if (stored) return {};
-  const std::scoped_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const std::string& path : counted) {
     const auto use = uses_.find(path);
     if (use == uses_.end()) continue;
@@ -186,7 +187,7 @@ void IdentityStore::flush() {
   std::map<std::string, bool> forgotten;
   const Timestamp now = clock_.now();
   {
-    const std::scoped_lock lock(mutex_);
+    const MutexLock lock(mutex_);
     for (auto it = uses_.begin(); it != uses_.end();) {
       auto& [path, use] = *it;
       // What expired a week ago cannot come back.
