@@ -161,9 +161,9 @@ TEST_F(Sys, CountsBytesAndFilesAndOnlyWhatChanged) {
   EXPECT_GE(all.bytes, 100'000u);
   EXPECT_TRUE(disk_space_used(path(), {1u << 30, 1}).exceeds({1u << 30, 1}));
   struct stat info{};
-  ASSERT_EQ(::stat((path() / "d/a").c_str(), &info), 0);
+  ASSERT_EQ(::stat((path() / "d/b").c_str(), &info), 0);  // a and d changed with the second name
   timespec later = info.st_ctim;
-  ++later.tv_sec;
+  later.tv_sec += 3600;
   EXPECT_EQ(disk_space_used(path(), plenty, later), DiskSpace{});
   EXPECT_EQ(disk_space_used(path(), plenty, info.st_ctim).inodes, 3u);
 }
@@ -190,8 +190,8 @@ TEST_F(Sys, FilePowersAreAllThatIsLeft) {
 
 // A sandbox's end and a server's start may meet in the same directory.
 TEST_F(Sys, SeveralMayRemoveATreeAtTheSameTime) {
-  for (int round = 0; round < 20; ++round) {
-    for (int i = 0; i < 40; ++i) write(fmt::format("tree/{}/below/file", i), "x");
+  for (int round = 0; round < 5; ++round) {
+    for (int i = 0; i < 20; ++i) write(fmt::format("tree/{}/below/file", i), "x");
     std::barrier begin(4);
     std::array<Status, 4> outcomes;
     {
