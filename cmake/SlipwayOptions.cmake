@@ -50,7 +50,7 @@ find_program(SLIPWAY_CCACHE ccache)
 if(SLIPWAY_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} ${SLIPWAY_CCACHE})
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_DEPEND=1 ${SLIPWAY_CCACHE})
 endif()
 
 # Debian 12 ships Boost 1.81 beside 1.74; ask for the newer one by version.
