@@ -100,10 +100,14 @@ struct World {
   }
   // As a disk that cannot be written to, until it is shown again.
   void hide_queue() const {
-    EXPECT_TRUE(stores.database->session().execute("ALTER TABLE alert_delivery RENAME TO hidden"));
+    EXPECT_TRUE(stores.database->transaction([&](Database::Transaction& session) {
+      return session.execute("ALTER TABLE alert_delivery RENAME TO hidden");
+    }));
   }
   void show_queue() const {
-    EXPECT_TRUE(stores.database->session().execute("ALTER TABLE hidden RENAME TO alert_delivery"));
+    EXPECT_TRUE(stores.database->transaction([&](Database::Transaction& session) {
+      return session.execute("ALTER TABLE hidden RENAME TO alert_delivery");
+    }));
   }
   std::size_t waiting(const AlertId& id) { return stores.alerts->waiting(id).value(); }
 };

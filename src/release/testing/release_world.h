@@ -149,12 +149,19 @@ class ReleaseWorld : public World {
   }
   // Whatever reads or writes the table fails, as on a disk that cannot be written to; until shown.
   void hide(const std::string& table) {
-    EXPECT_TRUE(
-        stores.database->session().execute("ALTER TABLE " + table + " RENAME TO hidden_" + table));
+    EXPECT_TRUE(stores.database->transaction([&](Database::Transaction& session) {
+      return session.execute("ALTER TABLE " + table + " RENAME TO hidden_" + table);
+    }));
   }
   void show(const std::string& table) {
-    EXPECT_TRUE(
-        stores.database->session().execute("ALTER TABLE hidden_" + table + " RENAME TO " + table));
+    EXPECT_TRUE(stores.database->transaction([&](Database::Transaction& session) {
+      return session.execute("ALTER TABLE hidden_" + table + " RENAME TO " + table);
+    }));
+  }
+  void rename_table(const std::string& from, const std::string& to) {
+    EXPECT_TRUE(stores.database->transaction([&](Database::Transaction& transaction) {
+      return transaction.execute("ALTER TABLE " + from + " RENAME TO " + to);
+    }));
   }
   // Seconds go by while nothing can be seen.
   void pass(int seconds) const {
