@@ -56,8 +56,7 @@ struct NarrowingTest : ::testing::Test {
                                    .point = DecisionPoint::promote,
                                    .created_at = now,
                                    .expires_at = later};
-    EXPECT_TRUE(governance.in_transaction(
-        [&](Database::Transaction& session) { return governance.add(session, {}, approval); }));
+    EXPECT_TRUE(governance.add(AuditContext{}, approval));
     const Waiver waiver{.id = WaiverId::random(),
                         .state = "requested",
                         .rule = "r",
@@ -240,8 +239,7 @@ TEST_F(NarrowingTest, RequestsAboutNoProjectAreTheServersToSeeAndToVote) {
       .needs = {{.rule = "policy-weakened", .need = 1, .roles = {"admin"}}},
       .created_at = w.world.clock.now(),
       .expires_at = w.world.clock.now() + std::chrono::hours{1}};
-  ASSERT_TRUE(governance.in_transaction(
-      [&](Database::Transaction& session) { return governance.add(session, {}, request); }));
+  ASSERT_TRUE(governance.add(AuditContext{}, request));
   ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
   const std::string path = "/v1/approvals/" + request.id.str();
   for (const std::string& token :
@@ -325,8 +323,7 @@ TEST_F(NarrowingTest, ANameInAnotherTeamIsAnotherPerson) {
       .expires_at = w.world.clock.now() + std::chrono::hours{24}};
   ASSERT_TRUE(w.stores().identity->give_project({}, "makers", "site"));
   GovernanceStore& governance = *w.stores().governance;
-  ASSERT_TRUE(governance.in_transaction(
-      [&](Database::Transaction& session) { return governance.add(session, {}, request); }));
+  ASSERT_TRUE(governance.add(AuditContext{}, request));
   w.world.clock.advance(std::chrono::minutes{1});
   const std::string path = "/v1/approvals/" + request.id.str() + "/approve";
   EXPECT_EQ(w.call(other, "POST", path).status, 403);
