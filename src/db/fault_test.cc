@@ -64,6 +64,7 @@ struct Change {
   std::function<Status(Stores&)> make;
   std::function<bool(Stores&)> is_there;
   std::uint64_t records = 1;  // of the audit log
+  friend void PrintTo(const Change& change, std::ostream* out) { *out << change.name; }
 };
 
 Status without_value(const auto& result) { return result ? Status() : fail(result.error()); }

@@ -42,8 +42,8 @@ TEST(DiskReserve, FindsWhatItHadAndMayChangeItsSize) {
 }
 
 TEST(DiskReserve, OnAFullDiskIsNotTakenAndNotAnError) {
-  test::PrivateMounts mounts;
   const TempDir directory = test::temp_dir();
+  test::PrivateMounts mounts;
   if (!mounts.why().empty() || !mounts.mount("tmpfs", directory.path(), "size=2m"))
     GTEST_SKIP() << mounts.why();
   DiskReserve reserve = DiskReserve::open(directory.path() / "reserve", size).value();
@@ -52,8 +52,8 @@ TEST(DiskReserve, OnAFullDiskIsNotTakenAndNotAnError) {
 }
 
 TEST(DiskReserve, WhatItGivesUpCanBeWritten) {
-  test::PrivateMounts mounts;
   const TempDir directory = test::temp_dir();
+  test::PrivateMounts mounts;
   if (!mounts.why().empty() || !mounts.mount("tmpfs", directory.path(), "size=8m"))
     GTEST_SKIP() << mounts.why();
   DiskReserve reserve = DiskReserve::open(directory.path() / "reserve", size).value();

@@ -36,6 +36,7 @@ struct Change {
   std::function<Status(Stores&)> prepare, make;
   std::vector<std::string> blobs;  // that are there afterwards
   bool layer = false;              // and the layer of `contents`
+  friend void PrintTo(const Change& change, std::ostream* out) { *out << change.name; }
 };
 
 template <class T>

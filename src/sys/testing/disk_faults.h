@@ -46,6 +46,7 @@ class DiskFaults {
   }
   // What is below `root` now is on the disk; from now on what is synced is remembered.
   static void remember(const std::filesystem::path& root) {
+    const Quiet quiet;
     auto disk = disk_.lock();
     disk->files.clear();
     disk->directories.clear();
@@ -55,6 +56,7 @@ class DiskFaults {
   // The power goes: below `root` each file has what was last synced of it, and each directory the
   // names that it had when it was last synced.
   static void lose_what_was_not_synced(const std::filesystem::path& root) {
+    const Quiet quiet;
     auto disk = disk_.lock();
     disk->active = false;
     lose(*disk, root);
@@ -62,6 +64,7 @@ class DiskFaults {
 
   // For the functions below.
   [[nodiscard]] static bool fails() {
+    if (quiet_) return false;
     std::int64_t left = left_;
     while (left > 0 && !left_.compare_exchange_weak(left, left - 1)) continue;
     if (left != 1) return false;
@@ -70,6 +73,7 @@ class DiskFaults {
     return true;
   }
   static void synced(int fd) {
+    const Quiet quiet;
     auto disk = disk_.lock();
     struct stat info{};
     if (!disk->active || ::fstat(fd, &info) != 0) return;
@@ -81,12 +85,18 @@ class DiskFaults {
       disk->files[info.st_ino] = content(path);
   }
   static void all_synced(int fd) {
+    const Quiet quiet;
     auto disk = disk_.lock();
     if (disk->active)
       keep(*disk, std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd)));
   }
 
  private:
+  // While one lives, what its thread does is the test's own doing.
+  struct Quiet {
+    Quiet() { quiet_ = true; }
+    ~Quiet() { quiet_ = false; }
+  };
   using Disk = SyncedFiles;
   static std::string content(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
@@ -125,6 +135,7 @@ class DiskFaults {
   inline static std::atomic<std::int64_t> left_ = 0;
   inline static std::atomic<int> error_ = 0;
   inline static std::atomic<bool> failed_ = false;
+  inline static thread_local bool quiet_ = false;
   inline static Guarded<Disk> disk_;
 };
 
