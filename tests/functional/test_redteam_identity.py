@@ -120,7 +120,7 @@ def test_every_legal_label_names_a_project(slipway, project, name):
 
 
 def test_no_project_has_a_deployments_host_for_a_name(slipway, project):
-    made = slipway.deploy(project({"index.html": "x"}))
+    made = slipway.deploy(project({"index.html": "x"}, name="rt-hosted"))
     label = made["url"].split("//")[1].split(".")[0]
     refused = slipway.cli("deploy", project({"index.html": "y"}), "--project", label, "--json")
     assert refused.code == 4, str(refused)
