@@ -174,7 +174,7 @@ def test_a_full_disk_refuses_no_brakes(tmp_path, small_disk):
     try:
         for word in ("one", "two"):
             page = write_app(tmp_path / word / "shop", {"index.html": word})
-            server.ok("promote", server.deploy(page)["id"])
+            server.ok("promote", server.deploy(page, "--project", "shop")["id"])
         extra = server.deploy(write_app(tmp_path / "extra", {"index.html": "extra"}))
         server.ok("team", "add", "default", "vera", "--role", "viewer")
         token = server.ok("token", "create", "--member", "vera", "--json").json()["id"]
@@ -191,7 +191,7 @@ def test_a_full_disk_refuses_no_brakes(tmp_path, small_disk):
         whole = reserve.stat().st_blocks
         server.ok("agent", "kill", "bot")
         server.ok("token", "revoke", token)
-        server.ok("rm", extra["id"])
+        server.ok("rm", extra["id"], "-y")
         server.ok("rollback", "shop")
         assert serves(server).text == "one"
         assert http.get(extra["url"]).status in (404, 410)
