@@ -296,6 +296,7 @@ Result<Deployment> Repository::add(const AuditContext& by, const Deployment& dep
       insert.bind_null(6);
     else
       insert.bind(6, idempotency_key);
+    // Sealed within the transaction, so that reseal() comes before it or sees it.
     SLIPWAY_TRY(const std::string record, record_text(deployment));
     SLIPWAY_CHECK(insert.bind(7, record).run());
     AuditEvent event = event_about(by, "deployment.created", deployment);
