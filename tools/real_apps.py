@@ -11,6 +11,7 @@ is a line of JSON for each app; what is in it already is not deployed again, so 
 import argparse
 import collections
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -174,7 +175,9 @@ def deploy(server, name, folder, timeout):
         app.mkdir()
         row["missing_files"] = unpack(folder, app)
         began = time.monotonic()
-        code, out, err = server.run("deploy", str(app), "--project", "app", "-y", "--json", timeout=timeout)
+        # A project belongs to the folder that it was made from: one for each app.
+        project = "app-" + hashlib.sha256(name.encode()).hexdigest()[:8]
+        code, out, err = server.run("deploy", str(app), "--project", project, "-y", "--json", timeout=timeout)
         row["seconds"] = round(time.monotonic() - began, 1)
         try:
             answer = json.loads(out)
@@ -225,12 +228,13 @@ def rate(rows):
     return f"{len(good)} of {len(rows)}" + (f" ({len(good)} of {len(reach)} within reach)" if len(reach) < len(rows) else "")
 
 
-def table(rows, before):
+def table(rows, before, note):
     out = ["# Real apps", "",
            "Made by `tools/real_apps.py`: public repositories, taken unmodified, each deployed once by `slipway deploy`",
            "on a machine that reaches package registries and nothing else. None of their code is part of this project.",
            "\"shows\" means that the deployment became ready and its first page answers below 400 with a body and its own",
            "scripts; no browser looked. Apps that want a host that was out of reach are counted and marked (*).", ""]
+    out += [note, ""] if note else []
     groups = collections.defaultdict(list)
     for row in rows.values():
         groups[row["builder"]].append(row)
@@ -239,16 +243,18 @@ def table(rows, before):
         mine = list(rows.values()) if builder == "all" else groups[builder]
         old = [before[row["repository"]] for row in mine if row["repository"] in before]
         took = [row["seconds"] for row in mine if row["outcome"] == "shows"]
-        out.append(f"| {builder} | {rate(old) if old else 'not run'} | {rate(mine)} | "
-                   f"{statistics.median(took):.0f} |" if took else f"| {builder} | {rate(old) if old else 'not run'} | {rate(mine)} | - |")
+        median = f"{statistics.median(took):.0f}" if took else "-"
+        out.append(f"| {builder} | {rate(old) if old else 'not run'} | {rate(mine)} | {median} |")
     repaired = [row for row in rows.values() if row.get("repairs")]
     held = [row for row in repaired if row["outcome"] == "shows"]
     out += ["", f"A repair ran in {len(repaired)} of {len(rows)} deploys and held in {len(held)}.", "",
-            "| repository | kind | seconds | outcome | repairs | cause |", "|---|---|---|---|---|---|"]
+            "| repository | kind | seconds | before | now | repairs | cause, or what is said beside the URL |",
+            "|---|---|---|---|---|---|---|"]
     clean = lambda text: re.sub(r"https?://[^\s|]+", "a URL", str(text)).replace("|", "\\|").replace("\n", " ")
     for name in sorted(rows, key=str.lower):
         row = rows[name]
-        out.append(f"| {name} | {row['kind']} | {row['seconds']:.0f} | {row['outcome']}"
+        earlier = before.get(name)
+        out.append(f"| {name} | {row['kind']} | {row['seconds']:.0f} | {earlier['outcome'] if earlier else ''} | {row['outcome']}"
                    f"{' (*)' if row.get('out_of_reach') else ''} | {', '.join(row.get('repairs', []))} | "
                    f"{clean(row.get('cause', ''))[:160]} |")
     return "\n".join(out) + "\n"
@@ -266,6 +272,7 @@ def main():
     parser.add_argument("--results", type=pathlib.Path, required=True)
     parser.add_argument("--before", type=pathlib.Path, help="the results of an earlier binary, to compare with")
     parser.add_argument("--table", type=pathlib.Path)
+    parser.add_argument("--note", help="a sentence for the table: of what machine, in what state, it tells")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # the server is stopped on the way out
     results = read_results(arguments.results)
@@ -298,7 +305,7 @@ def main():
             if server:
                 server.stop()
     if arguments.table:
-        arguments.table.write_text(table(results, read_results(arguments.before)))
+        arguments.table.write_text(table(results, read_results(arguments.before), arguments.note))
 
 
 if __name__ == "__main__":

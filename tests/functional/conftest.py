@@ -2,6 +2,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -71,7 +72,9 @@ def project(tmp_path, request):
         nonlocal count
         count += 1
         stem = request.node.name.split("[")[0].replace("test_", "").replace("_", "-")[:28].strip("-")
-        folder = tmp_path / (name or f"{stem}-{count}")
+        # The cases of one test share its name; a project belongs to the folder that it was made from.
+        case = zlib.crc32(request.node.name.encode()) % 0xFFFF if "[" in request.node.name else ""
+        folder = tmp_path / (name or f"{stem}{case}-{count}")
         if isinstance(source, dict):
             return support.write_app(folder, source)
         return support.copy_app(source, folder)
