@@ -37,13 +37,17 @@ class FakeServer {
   using Send = std::function<Status(std::string_view)>;
   using StreamHandler = std::function<Status(const Send& send)>;
 
-  void on(std::string route, Handler handler) { handlers_[std::move(route)] = std::move(handler); }
+  void on(std::string route, Handler handler) {
+    const MutexLock lock(mutex_);
+    handlers_[std::move(route)] = std::move(handler);
+  }
   void on_json(std::string route, int status, std::string body) {
     on(std::move(route), [status, body = std::move(body)](const Request&) {
       return ClientResponse{.status = status, .headers = {}, .body = body};
     });
   }
   void on_stream(std::string target, StreamHandler handler) {
+    const MutexLock lock(mutex_);
     streams_[std::move(target)] = std::move(handler);
   }
 
@@ -64,13 +68,17 @@ class FakeServer {
             .body = R"({"code":"not_found","message":"nothing at )" + route + "\"}"};
   }
   Result<ClientResponse> stream(const Request& request, const HttpClient::BodyConsumer& consume) {
-    const auto found = streams_.find(request.target.substr(0, request.target.find('?')));
-    if (found == streams_.end()) return answer(request);
+    StreamHandler handler;
     {
       const MutexLock lock(mutex_);
-      requests_.push_back(request);
+      const auto found = streams_.find(request.target.substr(0, request.target.find('?')));
+      if (found != streams_.end()) {
+        handler = found->second;
+        requests_.push_back(request);
+      }
     }
-    SLIPWAY_CHECK(found->second(consume));
+    if (!handler) return answer(request);
+    SLIPWAY_CHECK(handler(consume));
     return ClientResponse{.status = 200, .headers = {}, .body = {}};
   }
 
