@@ -406,12 +406,10 @@ TEST(Secrets, AreInNoErrorOfAnyStepNorInTheDatabase) {
     EXPECT_TRUE(said.contains("*****")) << said;
     EXPECT_FALSE(said.contains("canary")) << said;
     {
-      {
-        auto session = w.stores.database->read();
-        Statement query = session.prepare("SELECT record FROM deployment").value();
-        ASSERT_TRUE(query.step().value());
-        EXPECT_FALSE(query.text(0).contains("canary"));
-      }
+      auto session = w.stores.database->read();
+      Statement query = session.prepare("SELECT record FROM deployment").value();
+      ASSERT_TRUE(query.step().value());
+      EXPECT_FALSE(query.text(0).contains("canary"));
     }
     EXPECT_TRUE(w.repository->get(failed.id)->options.env.at("STRIPE_KEY") == "given-canary");
   }

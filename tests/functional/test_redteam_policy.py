@@ -1,4 +1,6 @@
 """Ways round the rules that were found by attacking them, and a neighbour of each: none of them may open again."""
+import pathlib
+import re
 import subprocess
 
 import pytest
@@ -268,6 +270,10 @@ def test_a_private_key_is_not_served_and_a_certificate_is(server, tmp_path):
     key = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----\n"
     denied = server.cli("deploy", site(tmp_path, "keys", key__pem=key))
     assert denied.code == 6 and "denied by no-key-files: key.pem holds a secret (private key)" in denied.err
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    sample = readme.split("error: denied by no-key-files", 1)[1].split("```", 1)[0].splitlines()[1:]
+    for line in sample:  # but for the decision's id
+        assert re.sub("dec_[a-z2-7]{10}", "", line) in re.sub("dec_[a-z2-7]{10}", "", denied.err), line
     certificate = key.replace("RSA PRIVATE KEY", "CERTIFICATE")
     shown = server.deploy(site(tmp_path, "keys", key__pem=certificate))
     assert http.get(shown["url"] + "/key.pem").text == certificate
