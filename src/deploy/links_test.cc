@@ -24,7 +24,7 @@ Listening listen_anywhere(int flags) {
   socklen_t length = sizeof out.address;
   auto* generic = reinterpret_cast<sockaddr*>(&out.address);
   EXPECT_EQ(::bind(out.socket.get(), generic, length), 0);
-  EXPECT_EQ(::listen(out.socket.get(), 8), 0);
+  EXPECT_EQ(::listen(out.socket.get(), 512), 0);
   ::getsockname(out.socket.get(), generic, &length);
   return out;
 }
