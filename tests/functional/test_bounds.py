@@ -151,13 +151,17 @@ def test_a_thousand_idle_connections_leave_production_alone(make_slipway, tmp_pa
         assert old.request("GET", "/", host).status == 200
         idle = []
         for i in range(1015):
-            idle.append(socket.create_connection(("127.0.0.1", slipway.port), timeout=20))
+            # It has asked for something, so that it may rest for long.
+            peer = http.Connection(slipway.port, 12)
+            assert peer.request("GET", "/", host).status == 200, i
+            idle.append(peer)
             if i % 100 == 0:
-                assert http.get(app["url"], timeout=20).status == 200, i
+                assert old.request("GET", "/", host).status == 200, i
+                assert http.get(app["url"], timeout=12).status == 200, i
         try:
             assert old.request("GET", "/", host).status == 200
             for _ in range(5):
-                assert http.get(app["url"], timeout=20).status == 200
+                assert http.get(app["url"], timeout=12).status == 200
             assert slipway.api("GET", "/healthz").status == 200
         finally:
             for each in idle:
