@@ -23,7 +23,7 @@ build_packages=(
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
 )
 # libnss-myhostname: programs find *.localhost, as browsers and curl do of themselves.
-run_packages=(ca-certificates crun runc nftables iproute2 tini golang-github-containers-common libnss-myhostname)
+run_packages=(ca-certificates crun runc nftables iproute2 e2fsprogs tini golang-github-containers-common libnss-myhostname)
 test_packages=(python3 python3-venv python3-pytest python3-pytest-xdist jq shellcheck xz-utils
   buildah busybox-static)
 bench_packages=(wrk nginx-light haproxy docker.io chromium)
