@@ -63,7 +63,10 @@ class ReleaseWorld : public World {
     ann.role = "admin";
     make();
   }
-  ~ReleaseWorld() { releases.reset(); }
+  ~ReleaseWorld() {
+    pipeline.shut_down();  // as the server does: it tells the releases of what became ready
+    releases.reset();
+  }
 
   // As the server after a restart: over the same records, with empty routes.
   void restart() {
