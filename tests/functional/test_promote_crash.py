@@ -93,7 +93,7 @@ def rounds(server, tmp_path, count, seed):
     words = {}
     made = []
     for number in range(3):
-        deployment = server.deploy(write(tmp_path / f"app{number}" / "shop", f"version {number}"))
+        deployment = server.deploy(write(tmp_path / f"app{number}" / "shop", f"version {number}"), "--project", "shop")
         words[deployment["id"]] = f"version {number}"
         made.append(deployment["id"])
     server.ok("promote", made[0], "--json")
