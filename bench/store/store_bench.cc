@@ -99,7 +99,7 @@ BlobStore::Reader reader_of(const std::string& bytes) {
 
 std::string pack_of(const fs::path& folder, const Manifest& manifest,
                     const std::vector<Digest>& digests) {
-  auto items = must(pack_items(folder, manifest, digests));
+  auto items = must(pack_items(folder, ScannedFolder{.manifest = manifest}, digests));
   std::string pack;
   must(write_pack(items, [&](std::string_view bytes) -> Status {
     pack += bytes;
