@@ -13,6 +13,10 @@ namespace {
 using Slots = std::vector<Limiter::Slot>;
 
 struct Line {
+  // A slot that is given back lets in the next one, which arrives in `slots`.
+  ~Line() {
+    while (!slots.empty()) std::exchange(slots, {}).clear();
+  }
   // Asks for a slot and keeps who got one, in order; the slots stay held.
   Limiter::Admitted take(std::string name) {
     return [this, name = std::move(name)](Limiter::Slot slot) {
