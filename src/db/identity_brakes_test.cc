@@ -38,7 +38,8 @@ struct BrakesTest : ::testing::Test {
     return made ? to_text(*made).value() : text;
   }
   static std::string id_of(const std::string& text) {
-    return std::string(last_id(parse_token(text).value().path()));
+    const std::string path = parse_token(text).value().path();
+    return std::string(last_id(path));
   }
   std::optional<Principal> use(const std::string& text) {
     auto principal = identity->authenticate(text);

@@ -90,13 +90,13 @@ Status IdentityStore::load() {
                        if (const std::string text = row.text(1); !text.empty()) {
                          SLIPWAY_TRY(restriction, parse_restriction(text));
                        }
-                       uses_[row.text(0)] = {.restriction = std::move(restriction),
-                                             .first_at = timestamp(row.number(2)),
-                                             .last_at = timestamp(row.number(3)),
-                                             .deploys = row.number(4),
-                                             .money_micros = row.number(5)};
-                       if (const std::string_view parent = parent_path(row.text(0));
-                           !parent.empty())
+                       const std::string path = row.text(0);
+                       uses_[path] = {.restriction = std::move(restriction),
+                                      .first_at = timestamp(row.number(2)),
+                                      .last_at = timestamp(row.number(3)),
+                                      .deploys = row.number(4),
+                                      .money_micros = row.number(5)};
+                       if (const std::string_view parent = parent_path(path); !parent.empty())
                          use_quota_.add(parent);
                        return {};
                      }));

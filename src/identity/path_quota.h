@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -43,9 +44,14 @@ class PathQuota {
   std::map<std::string, Count, std::less<>> counts_;
 };
 
-// "tok_a/tok_b": the token that it came from, "" for a root; and its own id.
+// "tok_a/tok_b": the token that it came from, "" for a root; and its own id. Parts of `path`: not
+// of one that is gone at the end of the expression.
 [[nodiscard]] std::string_view parent_path(std::string_view path);
 [[nodiscard]] std::string_view last_id(std::string_view path);
+template <std::same_as<std::string> Gone>
+std::string_view parent_path(Gone&& path) = delete;
+template <std::same_as<std::string> Gone>
+std::string_view last_id(Gone&& path) = delete;
 // Each beginning of a path: "a", "a/b", "a/b/c".
 [[nodiscard]] std::vector<std::string> path_prefixes(std::string_view path);
 // Whether it is `within` or came of it.
