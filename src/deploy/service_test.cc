@@ -171,8 +171,8 @@ TEST(Pipeline, ADeploymentWithoutAThreadFailsAndIsNotWaitedFor) {
 }
 
 TEST(Pipeline, ADeploymentWithoutAThreadGoesOnWhenAnotherOneEnds) {
+  std::atomic<int> running = 0;  // outlives the builds that count themselves
   World w;
-  std::atomic<int> running = 0;
   block_steps(w, running);
   DeployOptions other = slow_options;
   other.alias = "other";
@@ -187,8 +187,8 @@ TEST(Pipeline, ADeploymentWithoutAThreadGoesOnWhenAnotherOneEnds) {
 }
 
 TEST(Coalescing, ANewerDeploymentOfAnAliasCancelsTheOlderOnesBuild) {
+  std::atomic<int> running = 0;  // outlives the builds that count themselves
   World w;
-  std::atomic<int> running = 0;
   block_steps(w, running);
   const Deployment older = w.submit("shop", slow_build, slow_options).value();
   eventually([&] { return running == 1; });
@@ -200,8 +200,8 @@ TEST(Coalescing, ANewerDeploymentOfAnAliasCancelsTheOlderOnesBuild) {
 }
 
 TEST(Coalescing, AnotherAliasIsLeftAlone) {
+  std::atomic<int> running = 0;  // outlives the builds that count themselves
   World w;
-  std::atomic<int> running = 0;
   block_steps(w, running);
   DeployOptions other = slow_options;
   other.alias = "other";
@@ -215,8 +215,8 @@ TEST(Coalescing, AnotherAliasIsLeftAlone) {
 
 // Two recorded at once may come in either order; so may one that had to wait for people.
 TEST(Coalescing, AnOlderDeploymentThatComesLaterGivesWay) {
+  std::atomic<int> running = 0;  // outlives the builds that count themselves
   World w;
-  std::atomic<int> running = 0;
   block_steps(w, running);
   const Deployment newer = w.submit("shop", slow_build, slow_options).value();
   eventually([&] { return running == 1; });
@@ -250,8 +250,8 @@ TEST(Settling, ABugInWhatFollowsLeavesItReadyAndEndsItsEvents) {
 }
 
 TEST(Removing, WhatIsBeingMadeShowsThatItIsGone) {
+  std::atomic<int> running = 0;  // outlives the builds that count themselves
   World w;
-  std::atomic<int> running = 0;
   block_steps(w, running);
   const Deployment building = w.submit("shop", slow_build, slow_options).value();
   eventually([&] { return running == 1; });
@@ -263,8 +263,8 @@ TEST(Removing, WhatIsBeingMadeShowsThatItIsGone) {
 }
 
 TEST(Stopping, TheServerLeavesUnfinishedDeploymentsToBeTakenUpAgain) {
+  std::atomic<int> running = 0;  // outlives the builds that count themselves
   World w;
-  std::atomic<int> running = 0;
   block_steps(w, running);
   const Deployment building = w.submit("shop", slow_build, slow_options).value();
   eventually([&] { return running == 1; });
