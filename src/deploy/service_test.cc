@@ -374,7 +374,7 @@ TEST(Keys, AreNotShownByNameAndPublicCertificatesAre) {
 }
 
 // Fails, and prints what it was given, as tools do that cannot connect.
-void print_and_fail(World& w, std::string_view only) {
+void print_and_fail(World& w, const std::string& only) {
   w.engine.on_step([only](const SandboxSpec& spec, const StepRunner::OutputSink& output,
                           std::stop_token) -> Result<StepRunner::Outcome> {
     if (spec.argv.empty() || !spec.argv.back().contains(only))
