@@ -102,7 +102,7 @@ Result<Restriction> NarrowingOptions::restriction(Timestamp now) const {
     const auto time = parse_life(*ttl);
     if (!time || *time < std::chrono::seconds{1} || *time > std::chrono::days{3650})
       return fail(Errc::invalid_argument, "--ttl must be a time such as 30m, 24h or 7d");
-    out.expires_at = std::chrono::floor<std::chrono::seconds>(now + *time);
+    out.expires_at = std::chrono::ceil<std::chrono::seconds>(now + *time);
   }
   SLIPWAY_TRY([[maybe_unused]] const std::string text, to_text(out));
   return out;
