@@ -37,6 +37,11 @@ Status write_configuration(const fs::path& directory, ImageToolRun::Registries r
   return write_file_atomic(directory / "registries.conf", conf);
 }
 
+// On a busy machine the kernel may refuse to seal the copy of itself that buildah runs a step with
+// (EBUSY of F_ADD_SEALS, fcntl(2)); buildah gives up at once. Nothing of the step has run by then.
+constexpr std::string_view could_not_start = "sealing memfd copy: Device or resource busy";
+constexpr int max_tries = 3;
+
 }  // namespace
 
 Result<ImageToolOutcome> run_image_tool(const ImageTool& tool, const ImageToolRun& run,
@@ -103,18 +108,24 @@ Result<ImageToolOutcome> run_image_tool(const ImageTool& tool, const ImageToolRu
   spec.limits.pids = run.limits.pids;
   spec.limits.disk_bytes = run.limits.disk_bytes;
 
-  LogTail tail(256u << 10);
-  const auto sink = [&](std::string_view bytes) {
-    tail.append(bytes);
-    output(bytes);
-  };
-  SLIPWAY_TRY(out.step,
-              tool.runner.run(spec, run.limits.step_time, run.limits.output_bytes, sink, stop));
+  for (int tries = 1;; ++tries) {
+    LogTail tail(256u << 10);
+    const auto sink = [&](std::string_view bytes) {
+      tail.append(bytes);
+      output(bytes);
+    };
+    SLIPWAY_TRY(out.step,
+                tool.runner.run(spec, run.limits.step_time, run.limits.output_bytes, sink, stop));
+    out.log = tail.text();
+    if (tries == max_tries || out.step.exit.code == 0 || !out.log.contains(could_not_start)) break;
+    // What was done before is in the storage, so that this goes on where it ended.
+    output("buildah could not start a step: trying again\n");
+    spec.id = fmt::format("image-{}-{}", run.name, random_id());
+  }
   if (stop.stop_requested()) return fail(Errc::canceled, "the build was canceled");
   if (out.step.host_full && !out.step.timed_out && !out.step.disk_limit)
     return fail(Errc::disk_full, "the image had no room left on the server's disk",
                 "free some: `slipway gc` removes what nothing uses; then try again");
-  out.log = tail.text();
   return out;
 }
 

@@ -212,11 +212,13 @@ def test_a_process_bomb_stays_where_it_is(server):
     del server.urls["bomb"]
 
 
-@pytest.mark.long
-def test_a_preview_that_fills_its_disk_is_started_afresh(server):
-    filler = server.deploy(server.directory / "shop", "--alias", "filler")
-    http.get(filler["url"] + "/eval?js=" + urllib.parse.quote("require('fs').writeFileSync('big', Buffer.alloc(100e6)), 1"))
-    wait_until(lambda: "disk" in (server.inspect(filler["id"])["state_reason"] or ""), 60, "its limit to be noticed")
+def test_a_preview_that_fills_its_disk_fills_only_its_own(server):
+    server.urls["filler"] = server.deploy(server.directory / "shop", "--alias", "filler")["url"]
+    write = "require('fs').writeFileSync('big', Buffer.alloc(100e6)), 'written'"
+    assert js(server, "filler", write) in ("threw ENOSPC", "threw EDQUOT")
+    assert js(server, "production", "require('fs').writeFileSync('small', Buffer.alloc(1e6)), 'written'") == "written"
+    assert http.get(server.urls["filler"] + "/boot").status == 200
+    del server.urls["filler"]
 
 
 def test_cookies_stay_with_the_host_that_sets_them(server):
