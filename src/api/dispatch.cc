@@ -12,13 +12,18 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Whether `path` has the form of `pattern`; the segments that stood for {names} go to `values`.
+// Whether `path` has the form of `pattern`; the segments that stood for {names} go to `values`, and
+// all that are left to {path}.
 bool match(std::string_view pattern, std::string_view path,
            std::vector<std::pair<std::string_view, std::string>>& values) {
   const auto wanted = split(pattern, '/'), given = split(path, '/');
-  if (wanted.size() != given.size()) return false;
+  const bool open_end = wanted.back() == "{path}";
+  if (open_end ? wanted.size() > given.size() : wanted.size() != given.size()) return false;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (wanted[i].starts_with('{')) {
+    if (open_end && i + 1 == wanted.size()) {
+      values.emplace_back("path",
+                          fmt::format("{}", fmt::join(given.begin() + i, given.end(), "/")));
+    } else if (wanted[i].starts_with('{')) {
       if (given[i].empty()) return false;
       values.emplace_back(wanted[i].substr(1, wanted[i].size() - 2), given[i]);
     } else if (wanted[i] != given[i]) {
@@ -40,7 +45,7 @@ Found find_route(const ApiRequest& request) {
     Found found{.route = &route};
     if (!match(route.path, request.path, found.path_values)) continue;
     if (route.method == request.method) return found;
-    allowed.push_back(route.method);
+    if (std::ranges::find(allowed, route.method) == allowed.end()) allowed.push_back(route.method);
   }
   if (allowed.empty())
     return {.refusal = problem_response({.code = Errc::not_found,

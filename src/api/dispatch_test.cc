@@ -3,6 +3,7 @@
 #include <set>
 
 #include "api/testing/api_world.h"
+#include "audit/tile.h"
 
 namespace slipway {
 namespace {
@@ -35,10 +36,8 @@ TEST_F(ApiTest, EveryRouteButTheOpenOnesNeedsAToken) {
       ApiRequest request{.method = std::string(route.method), .path = std::string(route.path)};
       if (*header != '\0') request.headers.emplace_back("Authorization", header);
       const ApiResponse response = api(request);
-      if (route.permission == Permission::none)
-        EXPECT_EQ(response.status, 200) << route.path;
-      else
-        EXPECT_EQ(response.status, 401) << route.path << ' ' << header;
+      EXPECT_EQ(response.status == 401, route.permission != Permission::none)
+          << route.path << ' ' << header;
     }
   }
 }
@@ -86,6 +85,37 @@ TEST_F(ApiTest, SaysWhatIsWrongWithARequest) {
   EXPECT_EQ(code_of(call("POST", "/v1/deployments", R"({"upload":"upl_aaaaaaaaaa"})")),
             "not_found");
   EXPECT_EQ(code_of(call("GET", "/v1/deployments/nope")), "not_found");
+}
+
+TEST_F(ApiTest, ServesTheLogAsTilesWhoseEntriesTakeAToken) {
+  const auto open = [&](std::string path) {
+    ApiRequest request{.method = "GET", .path = "/v1/audit/tlog/" + std::move(path)};
+    return api(request);
+  };
+  ASSERT_TRUE(world.stores.audit->record({.event = "deployment.created"}));
+  ASSERT_TRUE(w.audit->sign());
+  const ApiResponse checkpoint = open("checkpoint");
+  EXPECT_EQ(find_header(checkpoint.headers, "Content-Type"), "text/plain; charset=utf-8");
+  EXPECT_EQ(find_header(checkpoint.headers, "Cache-Control"), "no-cache");
+  const auto signed_one = SignedCheckpoint::parse(std::get<std::string>(checkpoint.body)).value();
+  const tlog::TileNumber all{.index = 0,
+                             .width = static_cast<unsigned>(signed_one.checkpoint.size)};
+  const ApiResponse tile = open("tile/0/" + all.path());
+  EXPECT_EQ(tile.status, 200);
+  EXPECT_EQ(find_header(tile.headers, "Content-Type"), "application/octet-stream");
+  EXPECT_TRUE(find_header(tile.headers, "Cache-Control").value().contains("immutable"));
+  EXPECT_EQ(std::get<std::string>(tile.body).size(), 32u * all.width);
+  EXPECT_EQ(open("tile/entries/" + all.path()).status, 401);
+  const ApiResponse entries = call("GET", "/v1/audit/tlog/tile/entries/" + all.path());
+  EXPECT_EQ(entries.status, 200);
+  EXPECT_TRUE(find_header(entries.headers, "Cache-Control").value().starts_with("private"));
+  const ApiResponse packed =
+      call("GET", "/v1/audit/tlog/tile/entries/" + all.path(), "", {{"Accept-Encoding", "gzip"}});
+  EXPECT_EQ(find_header(packed.headers, "Content-Encoding"), "gzip");
+  EXPECT_EQ(open("tile/0/x001/000").status, 404);
+  EXPECT_EQ(open("tile/0/1").status, 400);
+  EXPECT_EQ(open("tile/64/000").status, 400);
+  EXPECT_EQ(open("tile/0").status, 404);
 }
 
 TEST_F(ApiTest, UnknownPathsAndMethodsAreToldApart) {

@@ -9,7 +9,7 @@ namespace {
 using enum Permission;
 using enum CallKind;
 
-// The whole API. Order matters nowhere: no two rows match one request.
+// The whole API. No two rows match one request, but that entries come before the other tiles.
 constexpr std::array table{
     ApiRoute{"GET", "/healthz", none, "healthz", "Whether the server answers", "", "Health",
              handlers::healthz, Touches::nothing},
@@ -237,6 +237,15 @@ constexpr std::array table{
     ApiRoute{"GET", "/v1/audit/export", audit_read, "exportAudit",
              "All of it, one JSON object a line, to be verified offline", "", "",
              handlers::export_audit, Touches::server},
+    ApiRoute{"GET", "/v1/audit/tlog/checkpoint", none, "tlogCheckpoint",
+             "The newest signed checkpoint (C2SP tlog-tiles)", "", "", handlers::tlog_checkpoint,
+             Touches::nothing},
+    ApiRoute{"GET", "/v1/audit/tlog/tile/entries/{path}", audit_read, "tlogEntries",
+             "Up to 256 records as an entry bundle (C2SP tlog-tiles)", "", "",
+             handlers::tlog_entries, Touches::server},
+    ApiRoute{"GET", "/v1/audit/tlog/tile/{level}/{path}", none, "tlogTile",
+             "Up to 256 hashes of the log's tree (C2SP tlog-tiles)", "", "", handlers::tlog_tile,
+             Touches::nothing},
     ApiRoute{"POST", "/v1/audit/key", team_manage, "rotateAuditKey",
              "Sign with a new key from now on", "", "AuditCheckpoint", handlers::rotate_audit_key,
              Touches::server},

@@ -44,7 +44,7 @@ inline constexpr std::uint64_t small_body = 1u << 20, manifest_body = 64u << 20;
 // One row of the API: what dispatches, what /v1/openapi.json says, what authorization checks.
 struct ApiRoute {
   std::string_view method;
-  std::string_view path;  // "/v1/deployments/{ref}"
+  std::string_view path;  // "/v1/deployments/{ref}"; a last {path} is one segment or more
   Permission permission;
   std::string_view operation;  // OpenAPI operationId
   std::string_view summary;
@@ -153,6 +153,10 @@ namespace handlers {
 [[nodiscard]] Result<ApiResponse> audit_consistency(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> export_audit(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> rotate_audit_key(const ApiContext&, ApiCall&);
+// handlers_tlog.cc
+[[nodiscard]] Result<ApiResponse> tlog_checkpoint(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> tlog_entries(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> tlog_tile(const ApiContext&, ApiCall&);
 }  // namespace handlers
 
 }  // namespace slipway

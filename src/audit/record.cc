@@ -7,12 +7,15 @@
 #include <cctype>
 
 #include "audit/canonical.h"
+#include "audit/tile.h"
 #include "base/text.h"
 
 namespace slipway {
 namespace {
 
-constexpr std::size_t longest_text = 1024, most_details = 64;
+constexpr std::size_t longest_text = 1024, most_details = 64, most_links = 64;
+// What is tried, one after the other, until a record fits into a bundle's entry.
+constexpr std::size_t text_limits[] = {longest_text, 256, 64};
 constexpr std::int64_t exact = std::int64_t{1} << 53;
 
 bool of_a_token(char c) {
@@ -31,21 +34,37 @@ void blot_secrets(std::string& text) {
     }
 }
 
+std::string fitted(std::string_view text, std::size_t longest) {
+  // Plain and short, as nearly all of it is.
+  const bool plain = text.size() <= longest &&
+                     std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
+  std::string out = plain ? std::string(text) : sanitize_line(text);
+  blot_secrets(out);
+  if (out.size() > longest) {
+    std::size_t end = longest - 3;
+    while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xc0u) == 0x80) --end;
+    out.resize(end);
+    out += "...";
+  }
+  return out;
+}
+
 class Writer {
  public:
-  explicit Writer(json::object& out) : out_(out) {}
+  Writer(json::object& out, std::size_t longest) : out_(out), longest_(longest) {}
   Writer& text(std::string_view name, std::string_view value) {
-    if (!value.empty()) out_[name] = audit_text(value);
+    if (!value.empty()) out_[name] = fitted(value, longest_);
     return *this;
   }
 
  private:
   json::object& out_;
+  std::size_t longest_;
 };
 
-json::object actor_json(const Actor& actor) {
+json::object actor_json(const Actor& actor, std::size_t longest) {
   json::object out;
-  Writer(out)
+  Writer(out, longest)
       .text("kind", actor.kind)
       .text("name", actor.name)
       .text("on_behalf_of", actor.on_behalf_of)
@@ -54,7 +73,10 @@ json::object actor_json(const Actor& actor) {
       .text("token", actor.token);
   if (!actor.chain.empty()) {
     json::array chain;
-    for (const std::string& link : actor.chain) chain.push_back(json::string(audit_text(link)));
+    for (const std::string& link : actor.chain) {
+      if (longest < longest_text && chain.size() == most_links) break;
+      chain.push_back(json::string(fitted(link, longest)));
+    }
     out["chain"] = std::move(chain);
   }
   return out;
@@ -128,20 +150,7 @@ Timestamp to_milliseconds(Timestamp time) {
 
 }  // namespace
 
-std::string audit_text(std::string_view text) {
-  // Plain and short, as nearly all of it is.
-  const bool plain = text.size() <= longest_text &&
-                     std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; });
-  std::string out = plain ? std::string(text) : sanitize_line(text);
-  blot_secrets(out);
-  if (out.size() > longest_text) {
-    std::size_t end = longest_text - 3;
-    while (end > 0 && (static_cast<unsigned char>(out[end]) & 0xc0u) == 0x80) --end;
-    out.resize(end);
-    out += "...";
-  }
-  return out;
-}
+std::string audit_text(std::string_view text) { return fitted(text, longest_text); }
 
 Digest diff_digest(const ManifestDiff& diff) {
   const auto object = [&](auto&& written) {
@@ -161,17 +170,17 @@ Digest diff_digest(const ManifestDiff& diff) {
       canonical_json(object([](const std::string& path) { return sanitize_line(path); })).value());
 }
 
-Result<std::string> canonical_record(const AuditRecord& record) {
+namespace {
+
+// With no text longer than `longest`.
+Result<std::string> canonical_within(const AuditRecord& record, std::size_t longest) {
   const AuditEvent& event = record.event;
-  if (record.seq == 0 || record.seq > static_cast<std::uint64_t>(exact) ||
-      event.cost_micros > exact || event.cost_micros < -exact)
-    return fail(Errc::invalid_argument, "a number is too large for an audit record");
   json::object out{{"v", 1},
                    {"seq", static_cast<std::int64_t>(record.seq)},
                    {"time", to_rfc3339(record.time)},
-                   {"actor", actor_json(event.by.actor)},
+                   {"actor", actor_json(event.by.actor, longest)},
                    {"previous", record.previous.str()}};
-  Writer(out)
+  Writer(out, longest)
       .text("event", event.event)
       .text("action", event.action)
       .text("resource", event.resource)
@@ -194,11 +203,25 @@ Result<std::string> canonical_record(const AuditRecord& record) {
     json::object detail;
     for (const auto& [name, value] : event.detail) {
       if (detail.size() == most_details) break;
-      detail[audit_text(name)] = audit_text(value);
+      detail[fitted(name, longest)] = fitted(value, longest);
     }
     out["detail"] = std::move(detail);
   }
   return canonical_json(out);
+}
+
+}  // namespace
+
+Result<std::string> canonical_record(const AuditRecord& record) {
+  const AuditEvent& event = record.event;
+  if (record.seq == 0 || record.seq > static_cast<std::uint64_t>(exact) ||
+      event.cost_micros > exact || event.cost_micros < -exact)
+    return fail(Errc::invalid_argument, "a number is too large for an audit record");
+  for (const std::size_t longest : text_limits) {
+    SLIPWAY_TRY(std::string out, canonical_within(record, longest));
+    if (out.size() <= tlog::largest_entry) return out;
+  }
+  return fail(Errc::internal, "an audit record is too large however its texts are cut");
 }
 
 Result<AuditRecord> parse_audit_record(std::string_view canonical) {

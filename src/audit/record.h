@@ -24,8 +24,9 @@ struct AuditRecord {
 // The record's canonical form (RFC 8785): the bytes that are stored, exported and hashed as a leaf
 // (merkle::leaf_hash). docs/audit.md names the members; empty ones are left out. Text is made fit
 // first: what is no UTF-8 or beyond 1,024 bytes is escaped or cut, and anything that looks like one
-// of Slipway's own bearer secrets is blotted out, whoever put it there.
-// Errors: invalid_argument for amounts beyond 2^53.
+// of Slipway's own bearer secrets is blotted out, whoever put it there. Never more than 65,535
+// bytes (tlog::largest_entry): what would be more has its texts cut shorter. Errors:
+// invalid_argument for amounts beyond 2^53.
 [[nodiscard]] Result<std::string> canonical_record(const AuditRecord& record);
 
 // Reads the canonical form back. Members that a newer version may have added are passed over; their

@@ -7,6 +7,7 @@
 #include "audit/canonical.h"
 #include "audit/merkle.h"
 #include "audit/siem.h"
+#include "audit/tile.h"
 
 namespace slipway {
 namespace {
@@ -90,6 +91,17 @@ TEST(Record, SecretsControlCharactersAndLongTextStayOut) {
   record.event.by.actor.name = secret;
   record.event.resource = "token/" + secret;
   EXPECT_FALSE(canonical_record(record).value().contains(secret));
+}
+
+TEST(Record, NoneIsTooLargeForABundleWhateverIsPutIntoIt) {
+  AuditRecord record = sample();
+  for (int i = 0; i < 100; ++i)
+    record.event.detail[fmt::format("{:04}{}", i, std::string(5000, '"'))] = std::string(5000, '"');
+  for (int i = 0; i < 1000; ++i) record.event.by.actor.chain.emplace_back(5000, '"');
+  record.event.resource = std::string(5000, '"');
+  const std::string text = canonical_record(record).value();
+  EXPECT_LE(text.size(), tlog::largest_entry);
+  EXPECT_TRUE(parse_audit_record(text));
 }
 
 TEST(Record, AmountsThatJsonCannotHoldAreRefused) {

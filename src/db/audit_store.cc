@@ -47,6 +47,12 @@ std::unexpected<Error> beyond(std::uint64_t size, std::uint64_t have) {
               fmt::format("the audit log has {} records, not {}", have, size));
 }
 
+std::unexpected<Error> no_tile(tlog::TileNumber number, std::uint64_t have) {
+  return fail(Errc::not_found,
+              fmt::format("there is no tile {}: the audit log has {} records", number.path(), have),
+              "a checkpoint's size says which tiles there are");
+}
+
 constexpr std::uint64_t rows_at_once = 2'000, rows_at_most = 50'000;
 
 }  // namespace
@@ -228,6 +234,40 @@ Result<merkle::CompactRange> AuditStore::range(std::uint64_t size) {
   SLIPWAY_TRY(const std::uint64_t have, count(session));
   if (size > have) return beyond(size, have);
   return merkle::range_of(nodes(session), size);
+}
+
+Result<std::vector<Digest>> AuditStore::tile(unsigned level, tlog::TileNumber wanted) {
+  auto session = database_.read();
+  SLIPWAY_TRY(const std::uint64_t have, count(session));
+  const unsigned shift = level * merkle::stride;
+  if (wanted.end() > (shift < 64 ? have >> shift : 0)) return no_tile(wanted, have);
+  SLIPWAY_TRY(std::vector<Digest> hashes, nodes(session)(shift, wanted.first(), wanted.width));
+  if (hashes.size() != wanted.width)
+    return fail(Errc::corrupt, "hashes of the audit log's tree are missing");
+  return hashes;
+}
+
+Result<std::vector<std::string>> AuditStore::entries(tlog::TileNumber wanted) {
+  auto session = database_.read();
+  SLIPWAY_TRY(const std::uint64_t have, count(session));
+  if (wanted.end() > have) return no_tile(wanted, have);
+  SLIPWAY_TRY(const std::uint64_t gone, cut_of(session));
+  if (wanted.first() < gone)
+    return fail(Errc::not_found, fmt::format("records up to {} are no longer kept", gone),
+                "their hashes are: tile/0/" + wanted.path());
+  SLIPWAY_TRY(Statement query,
+              session.prepare("SELECT record FROM audit_record WHERE seq>? AND seq<=?"
+                              " ORDER BY seq"));
+  query.bind(1, number(wanted.first())).bind(2, number(wanted.end()));
+  std::vector<std::string> out;
+  for (;;) {
+    SLIPWAY_TRY(const bool row, query.step());
+    if (!row) break;
+    out.push_back(query.text(0));
+  }
+  if (out.size() != wanted.width)
+    return fail(Errc::corrupt, "records of the audit log are missing");
+  return out;
 }
 
 void AuditStore::keep(const SignedCheckpoint& checkpoint) {

@@ -9,6 +9,7 @@
 #include "audit/checkpoint.h"
 #include "audit/merkle.h"
 #include "audit/record.h"
+#include "audit/tile.h"
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "base/mutex.h"
@@ -67,6 +68,11 @@ class AuditStore {
   [[nodiscard]] Result<merkle::Proof> inclusion(std::uint64_t seq, std::uint64_t size);
   [[nodiscard]] Result<merkle::Proof> consistency(std::uint64_t from, std::uint64_t to);
   [[nodiscard]] Result<merkle::CompactRange> range(std::uint64_t size);
+
+  // -- tiles (audit/tile.h): each costs one look at 256 rows at the most. Errors: not_found beyond
+  // the records there are, and for entries that retention has cut off.
+  [[nodiscard]] Result<std::vector<Digest>> tile(unsigned level, tlog::TileNumber wanted);
+  [[nodiscard]] Result<std::vector<std::string>> entries(tlog::TileNumber wanted);
 
   // -- checkpoints. Kept in memory until the next append writes it along, so that it costs no
   // commit of its own. Losing one loses nothing: the records are there, and are signed again.

@@ -71,6 +71,60 @@ TEST_F(AuditStoreTest, ANewStoreOverTheSameDatabaseGoesOnWhereTheOldOneWas) {
   EXPECT_EQ(audit.head().value().root, other.head().value().root);
 }
 
+// A client of tlog-tiles has nothing but tiles: every root and proof must come out of them alone.
+TEST_F(AuditStoreTest, TilesGiveTheSameProofsAsTheStoreItself) {
+  constexpr std::uint64_t size = 600;
+  add_many(size);
+  const auto by_tiles = [&](unsigned level, std::uint64_t first,
+                            std::uint64_t count) -> Result<std::vector<Digest>> {
+    const std::uint64_t index = first / tlog::tile_width, at = first % tlog::tile_width,
+                        there = (size >> level) - index * tlog::tile_width;
+    SLIPWAY_TRY(const std::vector<Digest> tile,
+                audit.tile(level / merkle::stride,
+                           {.index = index,
+                            .width = static_cast<unsigned>(std::min<std::uint64_t>(there, 256))}));
+    return std::vector<Digest>(tile.begin() + static_cast<std::ptrdiff_t>(at),
+                               tile.begin() + static_cast<std::ptrdiff_t>(at + count));
+  };
+  EXPECT_EQ(merkle::root_of(by_tiles, 0, size).value(), audit.head().value().root);
+  for (const std::uint64_t leaf : {0, 1, 255, 256, 511, 512, 599})
+    EXPECT_EQ(merkle::inclusion_proof(by_tiles, leaf, size).value(),
+              audit.inclusion(leaf + 1, size).value());
+  for (const std::uint64_t from : {1, 100, 256, 257, 512, 599})
+    EXPECT_EQ(merkle::consistency_proof(by_tiles, from, size).value(),
+              audit.consistency(from, size).value());
+}
+
+TEST_F(AuditStoreTest, EntriesHashToTheirTileAndNothingIsServedThatIsNotThere) {
+  add_many(300);
+  for (const tlog::TileNumber number : {tlog::TileNumber{.index = 0}, {.index = 1, .width = 44}}) {
+    std::vector<Digest> hashes;
+    for (const std::string& entry : audit.entries(number).value())
+      hashes.push_back(merkle::leaf_hash(entry));
+    EXPECT_EQ(hashes, audit.tile(0, number).value());
+  }
+  EXPECT_EQ(audit.tile(1, {.index = 0, .width = 1}).value().size(), 1u);
+  for (const tlog::TileNumber number :
+       {tlog::TileNumber{.index = 1}, {.index = 1, .width = 45}, {.index = 99'999'999'999}}) {
+    EXPECT_EQ(audit.tile(0, number).error().code, Errc::not_found);
+    EXPECT_EQ(audit.entries(number).error().code, Errc::not_found);
+  }
+  for (const unsigned level : {1u, 2u, 7u, 8u, 63u})
+    EXPECT_EQ(audit.tile(level, {.index = 0, .width = 2}).error().code, Errc::not_found);
+}
+
+TEST_F(AuditStoreTest, OfEntriesThatWereCutOffTheHashesStay) {
+  add_many(300);
+  const auto before = audit.tile(0, {.index = 0}).value();
+  clock.advance(1h);
+  ASSERT_TRUE(add("deployment.created"));
+  ASSERT_EQ(audit.truncate({}, clock.now(), 260).value(), 260u);
+  EXPECT_EQ(audit.tile(0, {.index = 0}).value(), before);
+  EXPECT_EQ(audit.tile(0, {.index = 1, .width = 44}).value().size(), 44u);
+  EXPECT_EQ(audit.entries({.index = 0}).error().code, Errc::not_found);
+  EXPECT_EQ(audit.entries({.index = 1, .width = 44}).error().code, Errc::not_found);
+}
+
 TEST_F(AuditStoreTest, RowsAreOnlyEverAdded) {
   add_many(300);
   audit.keep(SignedCheckpoint{.checkpoint = {.origin = "o", .size = 300}});
