@@ -333,6 +333,7 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
     }
     const auto recorded =
         parts_.repository.update(by_system("fleet"), id, [](Deployment& change) -> Status {
+          if (!is_live(change.state)) return {};
           change.state = DeploymentState::sleeping;
           change.state_reason = "its instance ended while Slipway was away";
           return {};

@@ -106,7 +106,11 @@ Status Housekeeping::expire_previews() {
 
 Status Housekeeping::expire(const DeploymentId& id, std::string_view reason) {
   SLIPWAY_TRY(const Deployment deployment, parts_.repository.get(id));
-  SLIPWAY_CHECK(parts_.service.expire(by_system("housekeeping"), deployment, reason));
+  if (Status expired = parts_.service.expire(by_system("housekeeping"), deployment, reason);
+      !expired) {
+    if (expired.error().code == Errc::conflict) return {};
+    return expired;
+  }
   log_info("preview expired", {{"deployment", id.str()}, {"reason", reason}});
   return {};
 }

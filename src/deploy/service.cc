@@ -159,6 +159,11 @@ Status DeployService::end(const AuditContext& by, const Deployment& deployment,
   const Urgent urgent;
   SLIPWAY_TRY(const Deployment ended,
               parts_.repository.update(by, deployment.id, [&](Deployment& change) -> Status {
+                // What was removed while this was on its way stays removed.
+                if (change.state == DeploymentState::deleted) {
+                  if (state == DeploymentState::deleted) return {};
+                  return fail(Errc::conflict, deployment.id.str() + " was removed meanwhile");
+                }
                 change.state = state;
                 change.state_reason = reason;
                 if (state == DeploymentState::deleted) change.deleted_at = parts_.clock.now();

@@ -313,6 +313,16 @@ TEST(Removing, IsForeverAfterTwoDays) {
   EXPECT_EQ(w.repository->get(deployment.id).error().code, Errc::not_found);
 }
 
+// Who expires it read it before it was removed.
+TEST(Removing, IsNotTakenBackByAnExpiryOnItsWay) {
+  World w;
+  const Deployment before = w.deploy("shop", site);
+  ASSERT_TRUE(w.service.remove({}, before));
+  EXPECT_EQ(w.service.expire({}, before, "its time to live passed").error().code, Errc::conflict);
+  EXPECT_EQ(w.repository->get(before.id)->state, DeploymentState::deleted);
+  EXPECT_EQ(w.shown(w.host(before)), "deleted");
+}
+
 TEST(Expiring, EndsAPreviewAtItsTime) {
   World w;
   const Deployment deployment = w.deploy("shop", site, {.ttl = 1h});

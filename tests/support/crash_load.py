@@ -138,7 +138,7 @@ class Client:
         if self.values == {None}:
             return
         listed = self.server.ok("env", "ls", "--project", self.name, "--json").json()
-        found = {row["value"] for row in listed["variables"] if row["name"] == "VALUE"} or {None}
+        found = {row["value"] for row in listed["vars"] if row["name"] == "VALUE"} or {None}
         assert found <= self.values, (self.name, found, self.values)
 
     def check_release(self, rows):
