@@ -3,6 +3,7 @@
 SLIPWAY_KILLS=1000 asks for more of them than ./test --all does."""
 import os
 import random
+import socket
 import threading
 
 import pytest
@@ -13,8 +14,14 @@ from support.slipway import Slipway
 SETTINGS = {"releases": {"bake": "1s", "drain": "1s", "canary_step": "1s", "keep": 5}}
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
 def rounds(tmp_path, count, seed):
-    server = Slipway(tmp_path / "server", SETTINGS).start()
+    # The same port after each restart: a command that follows something finds the server again.
+    server = Slipway(tmp_path / "server", {**SETTINGS, "server": {"listen": f"127.0.0.1:{free_port()}"}}).start()
     chance = random.Random(seed)
     load = Load([Client(server, tmp_path, f"team{number}", seed * 100 + number) for number in range(4)])
     try:
@@ -23,8 +30,8 @@ def rounds(tmp_path, count, seed):
             threading.Event().wait(chance.uniform(0.05, 1.5))  # the random instant is the point of the test
             load.hold()
             server.kill()
-            load.held()
             server.start()
+            load.held()
             for client in load.clients:
                 try:
                     client.check()
