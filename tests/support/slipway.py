@@ -77,6 +77,7 @@ class Slipway:
         self.log = self.directory / "server.log"
         self.process = None
         self.info = None
+        self.resolver = None
 
     # --- the server
 
@@ -97,14 +98,27 @@ class Slipway:
             environment.setdefault("RUSTUP_HOME", str(real_home / ".rustup"))
         return environment
 
-    def start(self, descriptors=None):
-        """`descriptors`: the soft and the hard limit of open files that it starts with."""
+    def start(self, descriptors=None, resolver=None, within=None):
+        """`descriptors`: the soft and the hard limit of open files that it starts with. `resolver`: the address of the name
+        server that the host seems to have. `within`: the name of a control group (v1) that is all the machine to it."""
         assert self.process is None
+        self.resolver = resolver or self.resolver
+        command = [BINARY, "serve", "--data", self.data, "--config", self.config]
+        before = []  # in a mount namespace of its own
+        if self.resolver:
+            told = self.directory / "resolv.conf"
+            told.write_text(f"nameserver {self.resolver}\n")
+            before.append(f'mount --bind "{told}" "$(readlink -f /etc/resolv.conf)"')
+        if within:
+            before += [f"echo $$ > /sys/fs/cgroup/memory/{within}/tasks",
+                       f"for all in /sys/fs/cgroup/*/{within}; do mount --bind $all $(dirname $all); done"]
+        if before:
+            command = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", " && ".join([*before, 'exec "$0" "$@"']), *command]
         limited = descriptors and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, descriptors))
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "serve", "--data", self.data, "--config", self.config], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env=self.environment(), start_new_session=True, preexec_fn=limited)
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment(), start_new_session=True,
+                preexec_fn=limited)
         wait_until(self.listening, 60, "the server to listen")
         return self
 

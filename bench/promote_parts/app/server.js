@@ -1,6 +1,7 @@
 // An app without dependencies that serves every kind of traffic that bench_load makes, and says with each answer which
 // release it is.
 const crypto = require('crypto');
+const dns = require('dns');
 const fs = require('fs');
 const http = require('http');
 const path = require('path');
@@ -29,8 +30,19 @@ function download(res, query) {
   res.on('close', () => clearInterval(timer));
 }
 
+// ?name=N: its address, or 500 when one question for it was not answered.
+function resolve(res, name) {
+  const resolver = new dns.Resolver({ timeout: 3000, tries: 1 });
+  resolver.resolve4(name, (error, addresses) => {
+    if (error) res.statusCode = 500;
+    res.setHeader('X-Release', release);
+    res.end(error ? error.code : addresses.join());
+  });
+}
+
 const server = http.createServer((req, res) => {
   const url = new URL(req.url, 'http://app');
+  if (url.pathname === '/resolve') return resolve(res, url.searchParams.get('name'));
   if (url.pathname === '/download') return download(res, url.searchParams);
   if (req.method !== 'POST') return answer(res, req.url);
   const parts = [];

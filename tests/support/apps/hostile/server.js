@@ -44,10 +44,10 @@ const harm = {
     const more = () => { if (process.stdout.write(line)) setImmediate(more); else process.stdout.once('drain', more); };
     for (let i = 0; i < 8; i++) more();
   },
-  // Names that nobody answers for: what is reserved for documentation as a top-level domain never exists.
+  // Names of a server that never answers (support/dns.py).
   '/dns': () => {
     let n = 0;
-    const more = () => dns.resolve4(`n${n++}.slow.example.`, () => setImmediate(more));
+    const more = () => dns.resolve4(`n${n++}.slow.test`, () => setImmediate(more));
     for (let i = 0; i < 600; i++) more();
   },
   '/spin': () => { const until = Date.now() + 60000; setImmediate(() => { while (Date.now() < until); }); },
