@@ -113,7 +113,7 @@ TEST_F(AuthorizationTest, ATeamsAdminMakesNobodyOfAnotherTeam) {
   EXPECT_EQ(w.call(maker, "POST", "/v1/tokens", R"({"member":"bob","team":"default"})").status,
             403);
   EXPECT_EQ(w.call(maker, "POST", "/v1/tokens", R"({"member":"eve"})").status, 201);
-  EXPECT_EQ(w.call(maker, "POST", "/v1/agents/ci/kill").status, 403);
+  EXPECT_EQ(w.call_at(maker, "POST", "/v1/agents/ci/kill", {{"team", "default"}}).status, 403);
 }
 
 TEST_F(AuthorizationTest, ANarrowTokenMakesNoWideOne) {

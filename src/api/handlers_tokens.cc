@@ -18,6 +18,20 @@ bool by_agent(const Actor& actor, std::string_view name) {
          (actor.kind == "agent" && actor.name == name);
 }
 
+// The agent that the call is about: one of the caller's team unless `team` says another.
+Result<std::string> agent_of(const ApiContext& context, const ApiCall& call) {
+  const std::string& bare = call.path_value("name");
+  const std::string own =
+      call.principal.team.empty() ? std::string(server_team) : call.principal.team;
+  const std::string team(call.request.query_value("team").value_or(own));
+  SLIPWAY_CHECK(reach_team(call.principal, team));
+  SLIPWAY_TRY(const std::vector<Team> teams, context.identity.teams());
+  if (std::ranges::find(teams, team, &Team::name) == teams.end())
+    return fail(Errc::not_found, fmt::format("no team is called '{}'", sanitize_line(team)),
+                "see `slipway agent ls`");
+  return person_name(team, bare);
+}
+
 Status permits_members_of(const ApiCall& call, std::string_view team) {
   SLIPWAY_CHECK(permits(call.principal, Permission::team_manage));
   if (call.principal.team.empty() || call.principal.team == team) return {};
@@ -107,25 +121,28 @@ Result<ApiResponse> revoke_token(const ApiContext& context, ApiCall& call) {
   return json_response(200, json::object{{"id", id}, {"revoked", true}, {"known", known}});
 }
 
-Result<ApiResponse> list_agents(const ApiContext& context, ApiCall&) {
+Result<ApiResponse> list_agents(const ApiContext& context, ApiCall& call) {
   json::array out;
   const auto time = [](const std::optional<Timestamp>& at) {
     return at ? json::value(to_rfc3339(*at)) : json::value(nullptr);
   };
-  for (const IdentityStore::Agent& agent : context.identity.agents())
+  for (const IdentityStore::Agent& agent : context.identity.agents()) {
+    if (!reach_team(call.principal, agent.team)) continue;
     out.push_back(json::object{{"name", agent.name},
+                               {"team", agent.team},
                                {"on_behalf_of", agent.on_behalf_of},
                                {"tokens", agent.tokens},
                                {"last_used_at", time(agent.last_used_at)},
                                {"killed_at", time(agent.killed_at)}});
+  }
   return json_response(200, json::object{{"agents", std::move(out)}});
 }
 
 // Tokens first, so that it starts nothing new meanwhile; then what it is making, then its previews.
 Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
-  const std::string& name = call.path_value("name");
+  SLIPWAY_TRY(const std::string name, agent_of(context, call));
   SLIPWAY_CHECK(context.identity.kill_agent(call.by, name));
-  json::array removed, kept, stuck;
+  json::array removed, waiting, kept, stuck;
   const auto failed = [&](const std::string& id, const Error& error) {
     stuck.push_back(json::object{{"id", id}, {"error", to_json(error)}});
     log_error("what a killed agent made was not ended", {{"id", id}, {"error", error.message}});
@@ -151,19 +168,23 @@ Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
       kept.push_back(id);
       continue;
     }
-    if (const auto gone = context.service.remove(call.by, deployment); gone)
+    const auto gone = context.service.remove(call.by, deployment);
+    if (gone && gone->state == DeploymentState::deleted)
       removed.push_back(id);
+    else if (gone)
+      waiting.push_back(id);
     else
       failed(deployment.id.str(), gone.error());
   }
   return json_response(200, json::object{{"agent", name},
                                          {"removed", std::move(removed)},
+                                         {"waiting", std::move(waiting)},
                                          {"kept_in_production", std::move(kept)},
                                          {"failed", std::move(stuck)}});
 }
 
 Result<ApiResponse> revive_agent(const ApiContext& context, ApiCall& call) {
-  const std::string& name = call.path_value("name");
+  SLIPWAY_TRY(const std::string name, agent_of(context, call));
   SLIPWAY_CHECK(context.identity.revive_agent(call.by, name));
   return json_response(200, json::object{{"agent", name}, {"revived", true}});
 }

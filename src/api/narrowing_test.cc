@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "api/server_start.h"
 #include "api/testing/api_world.h"
 
 namespace slipway {
@@ -329,6 +330,54 @@ TEST_F(NarrowingTest, ANameInAnotherTeamIsAnotherPerson) {
   EXPECT_EQ(w.call(other, "POST", path).status, 403);
   EXPECT_EQ(governance.approval(request.id)->state, "open");
   EXPECT_EQ(w.call(boss, "POST", path).status, 200);
+}
+
+TEST_F(NarrowingTest, AnAgentOfAnotherTeamIsAnotherAgent) {
+  ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
+  const std::string boss = w.token_of("boss", Role::admin),
+                    maker = w.token_of("eve", Role::admin, "makers");
+  const std::string ours = w.narrowed(boss, {.agent = "coder"}),
+                    theirs = w.narrowed(maker, {.agent = "coder"});
+  const auto lives = [&](const std::string& token) {
+    return w.call(token, "GET", "/v1/whoami").status == 200;
+  };
+  const json::value actor = json_of(w.call(theirs, "GET", "/v1/whoami")).at("actor");
+  EXPECT_EQ(actor.at("name"), "makers/coder");
+  EXPECT_EQ(actor.at("chain").at(1), "agent:makers/coder");
+  EXPECT_TRUE(lives(ours));
+  // What its team sees, and ends.
+  EXPECT_EQ(json_of(w.call(maker, "GET", "/v1/agents")).at("agents").as_array().size(), 1u);
+  EXPECT_EQ(json_of(w.call(boss, "GET", "/v1/agents")).at("agents").as_array().size(), 2u);
+  const auto kill = [&](const std::string& token, const std::string& team) {
+    return w.call_at(token, "POST", "/v1/agents/coder/kill", {{"team", team}});
+  };
+  EXPECT_TRUE(refused(kill(maker, "default")));
+  EXPECT_TRUE(refused(kill(w.narrowed(maker, {.projects = {{"x"}}}), "makers")));
+  EXPECT_EQ(kill(boss, "nobody").status, 404);
+  // What waits for people goes by the name, too.
+  const auto actor_of = [](const std::string& agent, const std::string& person) {
+    return Actor{.kind = "agent",
+                 .name = agent,
+                 .on_behalf_of = person,
+                 .chain = {"human:" + person, "agent:" + agent}};
+  };
+  const auto stands = [&](const Actor& who) {
+    return standing_of(*w.stores().identity, who, "makers", "admin").has_value();
+  };
+  EXPECT_EQ(w.call(maker, "POST", "/v1/agents/coder/kill").status, 200);
+  EXPECT_FALSE(lives(theirs));
+  EXPECT_FALSE(lives(w.narrowed(maker, {.agent = "coder"})));
+  EXPECT_FALSE(stands(actor_of("makers/coder", "makers/eve")));
+  EXPECT_TRUE(lives(ours));
+  EXPECT_TRUE(lives(w.narrowed(boss, {.agent = "coder"})));
+  EXPECT_TRUE(stands(actor_of("coder", "boss")));
+  EXPECT_EQ(w.call(maker, "POST", "/v1/agents/coder/revive").status, 200);
+  EXPECT_TRUE(lives(w.narrowed(maker, {.agent = "coder"})));
+  EXPECT_EQ(kill(boss, "makers").status, 200);
+  EXPECT_FALSE(lives(w.narrowed(maker, {.agent = "coder"})));
+  EXPECT_TRUE(lives(ours));
+  EXPECT_EQ(kill(boss, "default").status, 200);
+  EXPECT_FALSE(lives(ours));
 }
 
 TEST_F(NarrowingTest, ATokenForPreviewsDoesNotListNorRemoveProductionsWebhooks) {

@@ -249,6 +249,7 @@ json::object schemas() {
       {"AgentList", object_of({{"agents", list_of(anything)}})},
       {"KilledAgent", object_of({{"agent", text},
                                  {"removed", strings()},
+                                 {"waiting", strings()},
                                  {"kept_in_production", strings()},
                                  {"failed", list_of(anything)}})},
       {"RevivedAgent", object_of({{"agent", text}, {"revived", schema("boolean")}})},

@@ -32,6 +32,14 @@ Result<int> list(Context& context) {
   return 0;
 }
 
+// An agent of another team than the server's is called "team/name".
+std::string path_of(const std::string& name, std::string_view action) {
+  const auto slash = name.find('/');
+  if (slash == std::string::npos) return fmt::format("/v1/agents/{}/{}", url_encode(name), action);
+  return fmt::format("/v1/agents/{}/{}?team={}", url_encode(name.substr(slash + 1)), action,
+                     url_encode(name.substr(0, slash)));
+}
+
 Result<int> kill(Context& context, const std::string& name) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   if (context.env.in_tty && !context.common.yes &&
@@ -39,8 +47,7 @@ Result<int> kill(Context& context, const std::string& name) {
                                            "the agent {}?",
                                            sanitize_line(name))))
     return fail(Errc::canceled, "nothing was changed");
-  SLIPWAY_TRY(const json::object answer,
-              api->post(fmt::format("/v1/agents/{}/kill", url_encode(name)), {}));
+  SLIPWAY_TRY(const json::object answer, api->post(path_of(name, "kill"), {}));
   if (context.common.json) {
     context.console.out(printable_json(answer));
     return 0;
@@ -51,9 +58,13 @@ Result<int> kill(Context& context, const std::string& name) {
     const std::size_t kept = array_at(answer, "kept_in_production").size();
     context.console.err(fmt::format(
         "{} is killed: its tokens are refused, {} removed (slipway undo ID brings one back){}\n",
-        sanitize_line(name), count_of(array_at(answer, "removed").size(), "deployment"),
+        sanitize_line(text_at(answer, "agent")),
+        count_of(array_at(answer, "removed").size(), "deployment"),
         kept > 0 ? fmt::format("; {} in production left up", count_of(kept, "deployment")) : ""));
   }
+  if (const std::size_t waiting = array_at(answer, "waiting").size(); waiting > 0)
+    context.console.err(fmt::format("the removal of {} waits for people: slipway approvals\n",
+                                    count_of(waiting, "deployment")));
   const json::array& failed = array_at(answer, "failed");
   if (failed.empty()) return 0;
   return fail(Errc::unavailable,
@@ -71,8 +82,7 @@ Result<int> agent(Context& context, const std::string& action,
   if (!name) return fail(Errc::invalid_argument, "which agent?", "see `slipway agent ls`");
   if (action == "kill") return kill(context, *name);
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
-  SLIPWAY_TRY(const json::object answer,
-              api->post(fmt::format("/v1/agents/{}/revive", url_encode(*name)), {}));
+  SLIPWAY_TRY(const json::object answer, api->post(path_of(*name, "revive"), {}));
   context.console.out(context.common.json ? printable_json(answer) : sanitize_line(*name) + "\n");
   return 0;
 }

@@ -155,8 +155,10 @@ std::vector<IdentityStore::Agent> IdentityStore::agents() {
   const MutexLock lock(mutex_);
   std::map<std::string, Agent> out;
   const auto count = [&](const TokenRecord& record) SLIPWAY_REQUIRES(mutex_) {
-    Agent& agent = out[record.restriction.agent];
-    agent.name = record.restriction.agent;
+    std::string name = person_name(record.team, record.restriction.agent);
+    Agent& agent = out[name];
+    agent.name = std::move(name);
+    agent.team = record.team;
     agent.on_behalf_of = person_name(record.team, record.member);
     if (record.last_used_at && (!agent.last_used_at || *agent.last_used_at < *record.last_used_at))
       agent.last_used_at = record.last_used_at;
@@ -169,6 +171,7 @@ std::vector<IdentityStore::Agent> IdentityStore::agents() {
       count(record_of(id, {.restriction = root.restriction}));
   for (const auto& [name, at] : killed_) {
     out[name].name = name;
+    out[name].team = std::string(team_of_name(name));
     out[name].killed_at = at;
   }
   std::vector<Agent> list;

@@ -167,7 +167,9 @@ Result<bool> IdentityStore::revoke(const AuditContext& by, const Principal& prin
 
 Status IdentityStore::kill_agent(const AuditContext& by, std::string_view name) {
   const Urgent urgent;
-  if (!is_agent_name(name))
+  const std::string_view team = team_of_name(name),
+                         bare = team == server_team ? name : name.substr(team.size() + 1);
+  if (!is_agent_name(bare))
     return fail(Errc::invalid_argument,
                 fmt::format("'{}' cannot name an agent", sanitize_line(name)),
                 "use 1 to 40 letters, digits, '.', '_' or '-'");
@@ -176,12 +178,16 @@ Status IdentityStore::kill_agent(const AuditContext& by, std::string_view name) 
   std::vector<Revocation> revocations;
   {
     const MutexLock lock(mutex_);
+    const auto in_team = [&](std::string_view path) SLIPWAY_REQUIRES(mutex_) {
+      const auto root = roots_.find(std::string(path.substr(0, path.find('/'))));
+      return (root == roots_.end() ? server_team : std::string_view(root->second.team)) == team;
+    };
     for (const auto& [path, use] : uses_)
-      if (use.restriction.agent == name &&
+      if (use.restriction.agent == bare && in_team(path) &&
           (revocations.empty() || !is_within(path, revocations.back().within)))
         revocations.push_back({path, std::string(last_id(path)), path});
     for (const auto& [id, root] : roots_)
-      if (root.restriction.agent == name && !uses_.contains(id))
+      if (root.restriction.agent == bare && root.team == team && !uses_.contains(id))
         revocations.push_back({id, id, id});
     if (by.actor.kind == "agent" &&
         (revocations.empty() ||

@@ -128,13 +128,13 @@ class IdentityStore {
   [[nodiscard]] Result<bool> revoke(const AuditContext& by, const Principal& principal,
                                     std::string_view id);
 
-  // -- agents
+  // -- agents, by the names that person_name() makes: those of two teams have nothing in common
   // Revokes every token that this agent holds and refuses its name until it is revived. People are
   // never refused; an agent is for names that nobody has seen.
   [[nodiscard]] Status kill_agent(const AuditContext& by, std::string_view name);
   [[nodiscard]] Status revive_agent(const AuditContext& by, std::string_view name);
   struct Agent {
-    std::string name, on_behalf_of;
+    std::string name, team, on_behalf_of;
     std::optional<Timestamp> last_used_at, killed_at;
     std::size_t tokens = 0;  // that work
   };

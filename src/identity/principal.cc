@@ -45,6 +45,11 @@ std::string person_name(std::string_view team, std::string_view member) {
   return team == server_team ? std::string(member) : fmt::format("{}/{}", team, member);
 }
 
+std::string_view team_of_name(std::string_view name) {
+  const auto slash = name.find('/');
+  return slash == std::string_view::npos ? server_team : name.substr(0, slash);
+}
+
 PermissionSet Principal::permissions() const {
   PermissionSet out = role_permissions(role);
   for (const Restriction& restriction : restrictions)
@@ -67,8 +72,9 @@ void apply_narrowing(Principal& principal, const Restriction& restriction) {
   if (!restriction.agent.empty()) {
     if (actor.kind == "human") actor.on_behalf_of = actor.name;
     actor.kind = "agent";
-    actor.name = restriction.agent;
-    actor.chain.push_back("agent:" + restriction.agent);
+    actor.name =
+        person_name(principal.team.empty() ? server_team : principal.team, restriction.agent);
+    actor.chain.push_back("agent:" + actor.name);
   }
   if (!restriction.session.empty()) actor.session = restriction.session;
   if (!restriction.task.empty()) actor.task = restriction.task;
@@ -82,6 +88,19 @@ Status reach_server(const Principal& principal) {
   return refuse("this is about the whole server, and the token reaches a part of it",
                 "use a token that is narrowed to no project and no environment, of a member of the "
                 "team `default`");
+}
+
+Status reach_team(const Principal& principal, std::string_view team) {
+  if (principal.team.empty()) return reach_server(principal);
+  if (principal.team != team)
+    return refuse(fmt::format("this is about the team {}, and {} belongs to {}",
+                              sanitize_line(team), who(principal), principal.team),
+                  "ask somebody of that team, or of the team `default`");
+  for (const Restriction& restriction : principal.restrictions)
+    if (restriction.projects || restriction.environments)
+      return refuse("this is about the whole team, and the token reaches a part of it",
+                    "use a token that is narrowed to no project and no environment");
+  return {};
 }
 
 Status permits(const Principal& principal, Permission permission, std::string_view project,

@@ -15,10 +15,13 @@ namespace slipway {
 // The team that owns the server: its members reach the projects of every team.
 inline constexpr std::string_view server_team = "default";
 
-// What a member is called wherever people are told apart (actors and their chains, facts of
-// policies, votes, speed limits, the audit log): "ann" for one of the server's own team,
-// "makers/ann" for one of another. A member's own name has no "/", so no two people share one.
+// What a member, or an agent of members, is called wherever they are told apart (actors and their
+// chains, facts of policies, votes, speed limits, the kill switch, the audit log): "ann" for one of
+// the server's own team, "makers/ann" for one of another. Their own names have no "/", so no two
+// share one.
 [[nodiscard]] std::string person_name(std::string_view team, std::string_view member);
+// The team in such a name.
+[[nodiscard]] std::string_view team_of_name(std::string_view name);
 
 // Whom a request comes from and what they may do: made from the token by authentication, never from
 // what a request says of itself. A plain value.
@@ -40,7 +43,8 @@ struct Principal {
 };
 
 // Follows the narrowings of a token: an "agent" makes the holder that agent on behalf of the human
-// at the root, and never a human again; sessions, tasks and labels name what it does.
+// at the root, and never a human again (its name is in that human's team); sessions, tasks and
+// labels name what it does.
 void apply_narrowing(Principal& principal, const Restriction& restriction);
 
 // For an environment: each there is and will be, as with a waiver.
@@ -56,5 +60,7 @@ inline constexpr std::string_view every_environment = "*";
 // What is about no one project is about the whole server: it takes a member of the server's own
 // team and a token that is narrowed to no project and no environment. Errors: as permits().
 [[nodiscard]] Status reach_server(const Principal& principal);
+// The same for one team; whoever reaches the server reaches every team.
+[[nodiscard]] Status reach_team(const Principal& principal, std::string_view team);
 
 }  // namespace slipway

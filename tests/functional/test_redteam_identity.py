@@ -142,6 +142,18 @@ def test_inventing_ids_and_narrowings_uses_up_no_brake(slipway, people):
     assert slipway.api("GET", "/v1/whoami", token=ann).status == 200
 
 
+def test_the_switch_ends_the_agent_of_one_team_and_no_namesake(slipway, people):
+    ours = narrowed(slipway, people("twin", "deployer"), "--agent", "rt-twin")
+    theirs = narrowed(slipway, people("twin", "deployer", "rt-makers"), "--agent", "rt-twin")
+    chief = people("head", "admin", "rt-makers")
+    assert whoami(slipway, theirs)["actor"]["name"] == "rt-makers/rt-twin"
+    assert whoami(slipway, ours)["actor"]["name"] == "rt-twin"
+    assert slipway.api("POST", "/v1/agents/rt-twin/kill?team=default", token=chief).status == 403
+    slipway.ok("agent", "kill", "rt-makers/rt-twin", "-y")
+    assert slipway.api("GET", "/v1/whoami", token=theirs).status == 401
+    assert slipway.api("GET", "/v1/whoami", token=ours).status == 200
+
+
 # --- nothing surprising
 
 def test_two_folders_of_one_name_do_not_share_a_project_unnoticed(slipway, project, tmp_path):

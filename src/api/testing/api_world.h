@@ -25,6 +25,8 @@ inline std::string id_of(const std::string& token) {
 
 class ApiWorld {
  public:
+  // `policy`: as World's.
+  explicit ApiWorld(const std::string& policy = {}) : world(policy) {}
   // `token` empty: without one.
   ApiResponse call(const std::string& token, std::string method, std::string path,
                    std::string body = {}, HttpHeaders headers = {}) {
@@ -33,6 +35,14 @@ class ApiWorld {
     if (!token.empty()) request.headers.emplace_back("Authorization", "Bearer " + token);
     request.body_bytes = body.size();
     request.body = std::move(body);
+    return api(request);
+  }
+  ApiResponse call_at(const std::string& token, std::string method, std::string path,
+                      std::vector<std::pair<std::string, std::string>> query) {
+    ApiRequest request{.method = std::move(method),
+                       .path = std::move(path),
+                       .query = std::move(query),
+                       .headers = {{"Authorization", "Bearer " + token}}};
     return api(request);
   }
   // Of a new member, or of one with a new role.

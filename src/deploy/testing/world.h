@@ -4,6 +4,7 @@
 // manual clock and an in-memory database.
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -105,6 +106,9 @@ class World {
   }
 
   Policy policy;
+  // What whoever asked is by now; without it they stay what they were.
+  std::function<Result<std::string>(const Actor&, const std::string& team, const std::string& then)>
+      standing;
   std::unique_ptr<GovernanceService> open_governance() {
     if (!policy.text.empty())
       stores.governance
@@ -112,13 +116,18 @@ class World {
               {},
               {.version = 1, .name = "test", .text = policy.text, .digest = sha256(policy.text)})
           .value();
-    return GovernanceService::open({.settings = settings,
-                                    .clock = clock,
-                                    .store = *stores.governance,
-                                    .repository = *repository,
-                                    .names = names,
-                                    .evaluator = make_sql_rule_evaluator(),
-                                    .blobs = &blobs})
+    return GovernanceService::open(
+               {.settings = settings,
+                .clock = clock,
+                .store = *stores.governance,
+                .repository = *repository,
+                .names = names,
+                .evaluator = make_sql_rule_evaluator(),
+                .blobs = &blobs,
+                .standing =
+                    [this](const Actor& actor, const std::string& team, const std::string& then) {
+                      return standing ? standing(actor, team, then) : Result<std::string>(then);
+                    }})
         .value();
   }
 
