@@ -1,11 +1,10 @@
 """The HTTP API, and uploads that are not what they say."""
 import hashlib
 import json
-import struct
 
 import pytest
 
-from support import http
+from support import http, packs
 from support.slipway import wait_until
 
 
@@ -17,18 +16,8 @@ def manifest_of(files):
     return "".join(f"f {sha(data)} {len(data)} {path}\n" for path, data in sorted(files.items()))
 
 
-def zstd(data):
-    """A zstd frame of raw blocks; decoders do not care that nothing was compressed."""
-    frame = bytes.fromhex("28b52ffd") + b"\xa0" + struct.pack("<I", len(data))
-    blocks = [data[at:at + 65536] for at in range(0, len(data), 65536)] or [b""]
-    for number, block in enumerate(blocks):
-        last = number == len(blocks) - 1
-        frame += struct.pack("<I", int(last) | len(block) << 3)[:3] + block
-    return frame
-
-
 def pack_of(*records):
-    return zstd(b"".join(f"{digest} {len(data)}\n".encode() + data for digest, data in records))
+    return packs.pack(records)
 
 
 def upload(slipway, files, project="uploads"):
@@ -113,7 +102,7 @@ def test_an_upload_that_is_cut_off(slipway):
 
 def test_things_that_are_no_pack(slipway):
     up = upload(slipway, {"index.html": b"no pack test"})
-    for junk in [b"", b"junk", zstd(b"junk"), zstd(b"0" * 64 + b" 99999999999999\n"), zstd(b"z" * 64 + b" 1\nx")]:
+    for junk in [b"", b"junk", packs.zstd(b"junk"), packs.zstd(b"0" * 64 + b" 99999999999999\n"), packs.zstd(b"z" * 64 + b" 1\nx")]:
         assert put_pack(slipway, up["id"], junk).status in (400, 413, 422), junk
     unasked = b"nobody asked for this"
     assert put_pack(slipway, up["id"], pack_of((sha(unasked), unasked))).status in (400, 409, 413, 422)
