@@ -46,6 +46,9 @@ class Id {
 struct DeploymentTag {
   static constexpr std::string_view prefix = "dpl";
 };
+struct ApprovalTag {
+  static constexpr std::string_view prefix = "apr";
+};
 struct UploadTag {
   static constexpr std::string_view prefix = "upl";
 };
@@ -60,6 +63,7 @@ struct RolloutTag {
 };
 
 using DeploymentId = Id<DeploymentTag>;
+using ApprovalId = Id<ApprovalTag>;
 using UploadId = Id<UploadTag>;
 using InstanceId = Id<InstanceTag>;
 using TokenId = Id<TokenTag>;

@@ -161,15 +161,15 @@ std::optional<Error> deployment_error(const json::object& deployment) {
   const std::optional<DeploymentState> known = parse_deployment_state(state);
   if (known && is_live(*known)) return std::nullopt;
   if (known && !is_settled(*known)) {
-    constexpr std::string_view waits = "waiting for approval ";
-    const std::string reason = text_at(deployment, "state_reason");
-    if (!reason.starts_with(waits)) return std::nullopt;
+    if (text_at(deployment, "waits_for") != "approval") return std::nullopt;
+    const std::string approval = text_at(deployment, "approval");
     Error error{.code = Errc::failed_precondition,
-                .message = fmt::format("{} is {}", text_at(deployment, "id"), reason),
+                .message = fmt::format("{} is waiting for approval {}", text_at(deployment, "id"),
+                                       approval),
                 .hint = "it goes on by itself once enough people agreed"};
     add_ways_out(deployment, error);
     if (error.next.empty())
-      error.next.push_back({"slipway approve " + reason.substr(waits.size()), "by somebody else"});
+      error.next.push_back({"slipway approve " + approval, "by somebody else"});
     error.next.push_back({"slipway why " + text_at(deployment, "id"), "for what it takes"});
     return error;
   }

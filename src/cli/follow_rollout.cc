@@ -53,7 +53,8 @@ class Shown {
     const RolloutState state = state_of(rollout);
     if (state == RolloutState::waiting) progress_.wait_for(reason);
     // A canary without traffic holds for as long as it takes: said once for each share.
-    if (state == RolloutState::canary && reason.contains("held") && held_at_ != steps.size()) {
+    if (state == RolloutState::canary && !text_at(rollout, "waits_for").empty() &&
+        held_at_ != steps.size()) {
       held_at_ = steps.size();
       progress_.note(reason);
     }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/follow.h"
 #include "cli/testing/world.h"
 
 namespace slipway::cli {
@@ -77,6 +78,20 @@ TEST(Rm, TakesAYesAndNeverMeansAProjectByItself) {
   w.server.on_json("GET /v1/deployments", 200,
                    R"({"deployments":[)" + World::deployment("ready") + R"(],"next_cursor":null})");
   EXPECT_EQ(w.run({"rm", "shop", "--all", "-y"}).code, 0);
+}
+
+TEST(DeploymentError, SaysWhatItWaitsForByItsFieldsAndNotByItsReason) {
+  json::object queued{{"id", "dpl_aaaaaaaaaa"}, {"state", "queued"}};
+  queued["state_reason"] = "waiting for approval apr_bbbbbbbbbb";
+  EXPECT_FALSE(deployment_error(queued)) << "a reason is for people";
+  queued["state_reason"] = "somebody must look at it";
+  queued["waits_for"] = "approval";
+  queued["approval"] = "apr_aaaaaaaaaa";
+  const auto error = deployment_error(queued);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code, Errc::failed_precondition);
+  EXPECT_THAT(error->message, HasSubstr("apr_aaaaaaaaaa"));
+  EXPECT_EQ(error->next.at(0).command, "slipway approve apr_aaaaaaaaaa");
 }
 
 TEST(Rm, SaysThatWhatWaitsIsNotRemoved) {

@@ -117,6 +117,18 @@ TEST_F(PromoteTest, SaysHowToApproveWhatWaits) {
     EXPECT_THAT(run.err, HasSubstr(part));
 }
 
+TEST_F(PromoteTest, SaysWhatHoldsACanaryByItsFieldWhateverTheReasonIsCalled) {
+  json::object held = rollout("canary", "r2"), goes_on = rollout("canary", "r3");
+  held["steps"] = goes_on["steps"] = json::array{step("canary", "running", "5 %")};
+  held["reason"] = "nobody came yet";
+  held["waits_for"] = "traffic";
+  goes_on["reason"] = "the doors are held open";
+  becomes({goes_on, held, rollout("done", "r4")});
+  const CliRun run = w.run({"promote", "dpl_aaaaaaaaaa"});
+  EXPECT_THAT(run.err, HasSubstr("nobody came yet"));
+  EXPECT_THAT(run.err, Not(HasSubstr("held open")));
+}
+
 TEST_F(PromoteTest, AFailureSaysThatTheOldReleaseServes) {
   json::object failed = rollout("failed", "r2");
   failed["error"] =

@@ -12,8 +12,6 @@ namespace slipway {
 
 struct StoredDecision;  // db/governance_records.h
 struct ApprovalRequest;
-struct ApprovalTag;
-using ApprovalId = Id<ApprovalTag>;
 
 // What belongs to the same transaction as a change: the decision that it rests on, and the approval
 // that it waits for. Values, so that nothing but the stores' own statements runs in a transaction.

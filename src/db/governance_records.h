@@ -21,9 +21,6 @@ namespace slipway {
 struct DecisionTag {
   static constexpr std::string_view prefix = "dec";
 };
-struct ApprovalTag {
-  static constexpr std::string_view prefix = "apr";
-};
 struct WaiverTag {
   static constexpr std::string_view prefix = "wvr";
 };
@@ -31,7 +28,6 @@ struct BreakGlassTag {
   static constexpr std::string_view prefix = "brk";
 };
 using DecisionId = Id<DecisionTag>;
-using ApprovalId = Id<ApprovalTag>;
 using WaiverId = Id<WaiverTag>;
 using BreakGlassId = Id<BreakGlassTag>;
 

@@ -345,6 +345,7 @@ Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId
     const std::string before = public_digest(deployment);
     const bool was_deleted = deployment.state == DeploymentState::deleted;
     SLIPWAY_CHECK(change(deployment));
+    if (deployment.state != DeploymentState::queued) deployment.approval = {};  // waits no more
     SLIPWAY_TRY(const std::string record, record_text(deployment));
     AuditEvent event =
         event_about(by, fmt::format("deployment.{}", to_string(deployment.state)), deployment);

@@ -170,8 +170,7 @@ class GovernanceService {
   Mutex changing_;  // one change of the policy at a time
 };
 
-// The state_reason of what is queued until people agree; nothing takes it up before that.
+// What is said of that which waits for this approval.
 [[nodiscard]] std::string waiting_reason(const ApprovalId& id);
-[[nodiscard]] bool waits_for_approval(const Deployment& deployment);
 
 }  // namespace slipway

@@ -11,7 +11,6 @@ using namespace std::chrono_literals;
 constexpr Duration longest_waiver = std::chrono::days{30};
 constexpr Duration emergency_life = 60min;
 constexpr std::size_t longest_reason = 1024;
-constexpr std::string_view waits_for = "waiting for approval ";
 
 // Separation of duty: whatever a token may do, these are people's decisions.
 Status only_people(const AuditContext& by, std::string_view what) {
@@ -74,12 +73,7 @@ std::vector<NextStep> ways_out(const ApprovalRequest& request, const std::string
 
 }  // namespace
 
-std::string waiting_reason(const ApprovalId& id) { return std::string(waits_for) + id.str(); }
-
-bool waits_for_approval(const Deployment& deployment) {
-  return deployment.state == DeploymentState::queued &&
-         deployment.state_reason.starts_with(waits_for);
-}
+std::string waiting_reason(const ApprovalId& id) { return "waiting for approval " + id.str(); }
 
 ApprovalRequest GovernanceService::request_approval(Ruling& ruling, std::string_view action) const {
   const StoredDecision& stored = ruling.stored;

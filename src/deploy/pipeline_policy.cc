@@ -31,6 +31,7 @@ void Pipeline::hold(const Deployment& deployment, Journey& journey, Ruling& ruli
         if (is_settled(change.state)) return fail(Errc::conflict, "it was ended meanwhile");
         change.state = DeploymentState::queued;
         change.state_reason = waiting_reason(request.id);
+        change.approval = request.id;
         change.steps = journey.steps();
         return {};
       },

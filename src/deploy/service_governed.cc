@@ -93,6 +93,7 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
       Deployment waiting = deployment;
       const ApprovalRequest request = parts_.governance.request_approval(ruling, "deploy");
       waiting.state_reason = waiting_reason(request.id);
+      waiting.approval = request.id;
       return parts_.repository.add(ruling.by, waiting, idempotency_key,
                                    GovernanceService::keep(ruling).with(by, request));
     }
@@ -152,12 +153,14 @@ Result<Deployment> DeployService::remove(const AuditContext& by, const Deploymen
     Deployment waiting = deployment;
     if (open != known.end()) {
       waiting.state_reason = "removal is " + waiting_reason(open->id);
+      waiting.approval = open->id;
       return waiting;
     }
     const ApprovalRequest request = parts_.governance.request_approval(ruling, "remove");
     SLIPWAY_CHECK(
         parts_.governance.store().keep(GovernanceService::keep(ruling).with(by, request)));
     waiting.state_reason = "removal is " + waiting_reason(request.id);
+    waiting.approval = request.id;
     return waiting;
   }
   if (!ruling.allows()) return fail(parts_.governance.refuse(ruling));
@@ -190,8 +193,7 @@ Status DeployService::go_on_deploying(const ApprovalRequest& request) {
   if (!id) return fail(Errc::corrupt, "an approval of no deployment");
   const MutexLock one_at_a_time(recording_);
   const Result<Deployment> found = parts_.repository.get(*id);
-  const bool waits = found && found->state == DeploymentState::queued &&
-                     found->state_reason == waiting_reason(request.id);
+  const bool waits = found && waits_for_approval(*found) && found->approval == request.id;
   if (!waits) {
     // Removed or superseded meanwhile; or it went on just before the server died.
     if (request.state != "open") return {};
@@ -240,6 +242,7 @@ Status DeployService::go_on_deploying(const ApprovalRequest& request) {
                                            ruling.by, *id,
                                            [&](Deployment& change) -> Status {
                                              change.state_reason = "approved: " + request.id.str();
+                                             change.approval = {};
                                              return {};
                                            },
                                            GovernanceService::keep(ruling)));

@@ -171,7 +171,7 @@ Status ClientSocket::check(const Address& address) {
 
 Result<ClientSocket> ClientSocket::connect(const Address& address, Duration timeout) {
   SLIPWAY_TRY(const std::vector<AddressList> lists, resolve(address.host, address.port));
-  Error last{.code = Errc::unavailable, .message = "no address"};
+  std::optional<Error> first;
   std::optional<Duration> until;
   if (address.life) until = SystemClock().monotonic() + *address.life;
   for (const AddressList& list : lists)
@@ -185,7 +185,7 @@ Result<ClientSocket> ClientSocket::connect(const Address& address, Duration time
       }
       if (auto status = connect_one(fd.get(), *one, timeout); !status) {
         // With two families for localhost the first failure tells more.
-        if (last.message == "no address") last = status.error();
+        if (!first) first = status.error();
         continue;
       }
       set_blocking_with_timeout(fd.get(), timeout);
@@ -194,6 +194,7 @@ Result<ClientSocket> ClientSocket::connect(const Address& address, Duration time
       SLIPWAY_TRY(std::unique_ptr<Tls> tls, handshake(fd.get(), address.host, until));
       return ClientSocket(std::move(fd), std::move(tls), until);
     }
+  Error last = first.value_or(Error{.code = Errc::unavailable, .message = "no address"});
   if (last.code != Errc::deadline_exceeded) last.code = Errc::unavailable;
   last.message = fmt::format("cannot reach {}:{}: {}", address.host, address.port, last.message);
   return fail(std::move(last));

@@ -112,6 +112,8 @@ json::object common_json(const Deployment& d) {
           {"alias", d.alias},
           {"state", to_string(d.state)},
           {"state_reason", or_null(d.state_reason)},
+          {"waits_for", d.approval.empty() ? json::value(nullptr) : json::value("approval")},
+          {"approval", or_null(d.approval.str())},
           {"message", or_null(d.message)},
           {"config_version", d.config_version},
           {"actor", to_json(d.actor)},
@@ -327,7 +329,7 @@ json::object to_record(const Deployment& deployment) {
 
 Result<Deployment> deployment_from_record(const json::value& value) {
   Deployment out;
-  std::string id, state, source, base, rollout;
+  std::string id, state, source, base, rollout, approval;
   JsonReader reader(value, "deployment");
   reader.require("id").require("state").require("project").require("source");
   reader.read("id", id)
@@ -339,6 +341,7 @@ Result<Deployment> deployment_from_record(const json::value& value) {
   reader.read("expires_at", out.expires_at).read("deleted_at", out.deleted_at);
   reader.read("timings_ms", out.timings_ms).read_each("steps", out.steps, step_from_json);
   reader.read("config_version", out.config_version).read("rollout", rollout);
+  reader.read("approval", approval);
   reader.read("first", out.first)
       .read_each("companions", out.companions, companion_from_json)
       .read_each("findings", out.findings, finding_from_json);
@@ -385,6 +388,7 @@ Result<Deployment> deployment_from_record(const json::value& value) {
     reader.wrong("id", "a deployment id");
   if (auto parsed = DeploymentId::parse(base)) out.base = *parsed;
   if (auto parsed = RolloutId::parse(rollout)) out.rollout = *parsed;
+  if (auto parsed = ApprovalId::parse(approval)) out.approval = *parsed;
   reader.read("promote_to", out.options.promote_to);
   if (auto parsed = parse_deployment_state(state))
     out.state = *parsed;

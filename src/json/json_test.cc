@@ -15,6 +15,7 @@ Deployment sample() {
   d.alias = "preview";
   d.state = DeploymentState::failed;
   d.state_reason = "build failed";
+  d.approval = *ApprovalId::parse("apr_aaaaaaaaaa");
   d.message = "second try";
   d.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ada"};
   d.created_at = Timestamp{std::chrono::milliseconds{1'800'000'000'123}};

@@ -164,6 +164,10 @@ json::object to_json(const Rollout& rollout) {
        to_array(rollout.verdicts, [](const CanaryVerdict& each) { return to_json(each); })},
       {"snapshot", or_null(rollout.snapshot)},
       {"decision", or_null(rollout.decision)},
+      {"waits_for",
+       rollout.state == RolloutState::waiting || rollout.state == RolloutState::canary
+           ? or_null(std::string(to_string(rollout.waits_for)))
+           : json::value(nullptr)},
       {"approval", or_null(rollout.approval)},
       {"artifact", rollout.artifact.str()},
       {"error", rollout.error ? json::value(to_json(*rollout.error)) : json::value(nullptr)}};
@@ -220,7 +224,7 @@ Result<Release> release_from_json(const json::value& value) {
 
 Result<Rollout> rollout_from_json(const json::value& value) {
   Rollout out;
-  std::string kind, state;
+  std::string kind, state, waits_for;
   std::optional<std::int64_t> canary_step_ms;
   JsonReader reader(value, "rollout");
   reader.require("id").require("kind").require("project").require("environment");
@@ -242,6 +246,7 @@ Result<Rollout> rollout_from_json(const json::value& value) {
       .read("switch_micros", out.switch_micros)
       .read("snapshot", out.snapshot)
       .read("decision", out.decision)
+      .read("waits_for", waits_for)
       .read("approval", out.approval);
   reader.read_each("canary", out.canary, percent_from_json)
       .read_each("smoke", out.smoke, smoke_request_from_json)
@@ -257,6 +262,7 @@ Result<Rollout> rollout_from_json(const json::value& value) {
     SLIPWAY_TRY(out.error, error_from_json(*error));
   }
   if (canary_step_ms) out.canary_step = milliseconds(*canary_step_ms);
+  if (const auto parsed = parse_rollout_wait(waits_for)) out.waits_for = *parsed;
   if (const auto parsed = parse_rollout_kind(kind))
     out.kind = *parsed;
   else

@@ -62,6 +62,10 @@ std::optional<Unit> find_unit(const Deployment& deployment, std::string_view lab
   return std::nullopt;
 }
 
+bool waits_for_approval(const Deployment& deployment) {
+  return deployment.state == DeploymentState::queued && !deployment.approval.empty();
+}
+
 bool has_instances(const Deployment& deployment) {
   return std::ranges::any_of(units_of(deployment), &Unit::has_instance);
 }

@@ -114,7 +114,10 @@ struct Deployment {
   std::string team = "default";
   std::string alias;  // never empty
   DeploymentState state = DeploymentState::queued;
-  std::string state_reason;  // "superseded by dpl_…", "idle", "evicted", ...
+  std::string state_reason;  // for people: "superseded by dpl_…", "idle", "evicted", ...
+  // What people must agree to first: to it while it is queued (nothing takes it up before that), else
+  // to its removal. Empty: nothing.
+  ApprovalId approval;
   std::string message;
   Actor actor;
   Timestamp created_at{};
@@ -166,6 +169,8 @@ struct Unit {
 // The first service first.
 [[nodiscard]] std::vector<Unit> units_of(const Deployment& deployment);
 [[nodiscard]] std::optional<Unit> find_unit(const Deployment& deployment, std::string_view label);
+// Queued until people agree; nothing takes it up before that.
+[[nodiscard]] bool waits_for_approval(const Deployment& deployment);
 // Whether any unit has an instance: what has none neither starts nor sleeps.
 [[nodiscard]] bool has_instances(const Deployment& deployment);
 // Whether anything of it answers requests by an instance, so that it may sleep and be woken.

@@ -7,6 +7,7 @@ namespace slipway {
 namespace {
 
 constexpr std::array<std::string_view, 3> kinds = {"promotion", "rollback", "configuration"};
+constexpr std::array<std::string_view, 4> waits = {"", "approval", "traffic", "policies"};
 constexpr std::array<std::string_view, 9> states = {"waiting",     "running",  "canary",
                                                     "watching",    "done",     "failed",
                                                     "rolled_back", "canceled", "denied"};
@@ -33,6 +34,12 @@ std::optional<RolloutKind> parse_rollout_kind(std::string_view text) {
 std::string_view to_string(RolloutState state) { return states[static_cast<std::size_t>(state)]; }
 std::optional<RolloutState> parse_rollout_state(std::string_view text) {
   return parse<RolloutState>(states, text);
+}
+std::string_view to_string(RolloutWait waits_for) {
+  return waits[static_cast<std::size_t>(waits_for)];
+}
+std::optional<RolloutWait> parse_rollout_wait(std::string_view text) {
+  return parse<RolloutWait>(waits, text);
 }
 bool is_over(RolloutState state) { return state >= RolloutState::done; }
 

@@ -83,6 +83,7 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
       [&](Rollout& change) -> Status {
         change.state = RolloutState::running;
         change.reason.clear();
+        change.waits_for = RolloutWait::nothing;
         change.decision = ruling.stored.id.str();
         if (!change.steps.empty() && change.steps.back().state == "running") {
           Step& step = change.steps.back();

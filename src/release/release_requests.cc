@@ -128,6 +128,7 @@ Result<Rollout> Releases::State::begin(const AuditContext& by, Draft draft, Next
     const ApprovalRequest request = parts.governance.request_approval(ruling, asked.action);
     rollout.state = RolloutState::waiting;
     rollout.approval = request.id.str();
+    rollout.waits_for = RolloutWait::approval;
     rollout.reason = waiting_reason(request.id);
     rollout.steps.push_back({.name = "wait", .state = "running", .detail = request.id.str()});
     SLIPWAY_TRY(begun, parts.store.begin(ruling.by, rollout, made,

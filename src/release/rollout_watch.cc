@@ -77,6 +77,7 @@ Status RolloutDriver::canary() {
           SLIPWAY_CHECK(record([&](Rollout& change) -> Status {
             change.verdicts.push_back(held->verdict);
             change.reason.clear();
+            change.waits_for = RolloutWait::nothing;
             return {};
           }));
           held.reset();
@@ -93,6 +94,7 @@ Status RolloutDriver::canary() {
       if (outcome.reason != rollout_.reason)
         SLIPWAY_CHECK(record([&](Rollout& change) -> Status {
           change.reason = outcome.reason;
+          change.waits_for = outcome.waits_for;
           return {};
         }));
     }
@@ -128,6 +130,7 @@ Status RolloutDriver::may_advance(const CanaryVerdict& verdict, int percent, int
   if (rollout_.reason != why)
     SLIPWAY_CHECK(record([&](Rollout& change) -> Status {
       change.reason = why;
+      change.waits_for = RolloutWait::policies;
       return {};
     }));
   return fail(Errc::denied_by_policy, why);

@@ -70,7 +70,7 @@ struct ReleaseWatch::State {
   }
   // What to do when nothing is worse.
   Does go_on(Duration now, const ReleaseSample& candidate, ReleaseJudge::Look::Says says,
-             std::string& reason);
+             Outcome& outcome);
 };
 
 ReleaseWatch::ReleaseWatch(Settings settings, Sources sources)
@@ -101,7 +101,8 @@ int ReleaseWatch::percent() const { return state_->percent(); }
 void ReleaseWatch::switched(Duration now) { state_->begin_watch(now); }
 
 ReleaseWatch::Does ReleaseWatch::State::go_on(Duration now, const ReleaseSample& candidate,
-                                              ReleaseJudge::Look::Says says, std::string& reason) {
+                                              ReleaseJudge::Look::Says says, Outcome& outcome) {
+  std::string& reason = outcome.reason;
   const std::string where = place();
   if (phase == Phase::between) {
     reason = where;
@@ -123,6 +124,7 @@ ReleaseWatch::Does ReleaseWatch::State::go_on(Duration now, const ReleaseSample&
   const std::uint64_t least = settings.judge.least_requests;
   if (says == ReleaseJudge::Look::Says::no_data || requests < least) {
     // No data never means go on.
+    outcome.waits_for = RolloutWait::traffic;
     reason = requests == 0
                  ? fmt::format("{}: no requests yet, held", where)
                  : fmt::format("{}: too few requests to judge ({} are wanted), held", where, least);
@@ -153,7 +155,7 @@ ReleaseWatch::Outcome ReleaseWatch::look(Duration now, Timestamp wall) {
     outcome.does = Does::done;
     outcome.reason = "the watch is over";
   } else {
-    outcome.does = s.go_on(now, candidate, look.says, outcome.reason);
+    outcome.does = s.go_on(now, candidate, look.says, outcome);
   }
   outcome.verdict.says = outcome.does == Does::hold        ? "hold"
                          : outcome.does == Does::roll_back ? "roll_back"

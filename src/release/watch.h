@@ -73,6 +73,7 @@ class ReleaseWatch {
     // One line for the rollout's reason, the same from look to look while nothing changes: "canary
     // at 5 %: no requests yet, held", "canary at 5 %: errors: 3.1 % of 412 requests failed, ...".
     std::string reason;
+    RolloutWait waits_for = RolloutWait::nothing;  // traffic, when too little of it holds a canary
   };
   // `now`: Clock::monotonic(); `wall`: for the verdict. After advance of the last step (percent()
   // is 100) look() holds until switched(); after roll_back and done it repeats itself.

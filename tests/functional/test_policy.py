@@ -175,8 +175,8 @@ def test_what_needs_approval_waits_survives_kill_and_goes_on_by_itself(policed, 
     assert waiting.code == 4, str(waiting)
     deployment = waiting.json()
     assert deployment["state"] == "queued"
-    assert deployment["state_reason"].startswith("waiting for approval apr_")
-    approval = deployment["state_reason"].split()[-1]
+    approval = deployment["approval"]
+    assert deployment["waits_for"] == "approval" and deployment["state_reason"] == f"waiting for approval {approval}"
     [row] = policed.ok("approvals", "--json").json()["approvals"]
     assert row["id"] == approval and row["needs"][0]["rule"] == "big-needs-approval"
     assert policed.ok("why", deployment["id"], "--json").json()["verdict"] == "pending"
@@ -188,12 +188,13 @@ def test_what_needs_approval_waits_survives_kill_and_goes_on_by_itself(policed, 
     assert policed.state(deployment["id"]) == "queued"
     voted = policed.ok("approve", approval, "--reason", "fine", "--json", environment=ann).json()
     assert voted["state"] == "approved"
-    policed.wait_state(deployment["id"], "ready")
+    ready = policed.wait_state(deployment["id"], "ready") and policed.inspect(deployment["id"])
+    assert ready["waits_for"] is None and ready["approval"] is None
     assert policed.cli("approve", approval, environment=ann).code == 4
     # An agent's own deployment is not approved by the human it acts for.
     mine = policed.cli("deploy", big, "--json", "--alias", "bots", environment=bot).json()
-    assert policed.cli("approve", mine["state_reason"].split()[-1]).code == 77
-    policed.ok("reject", mine["state_reason"].split()[-1], "--reason", "no", environment=ann)
+    assert policed.cli("approve", mine["approval"]).code == 77
+    policed.ok("reject", mine["approval"], "--reason", "no", environment=ann)
     assert policed.wait_state(mine["id"], "canceled")
     assert "ann" in policed.inspect(mine["id"])["state_reason"]
 
@@ -205,8 +206,8 @@ def test_a_removal_waits_too(policed, tmp_path):
     waiting = policed.api("DELETE", f"/v1/deployments/{deployment['id']}").json()
     assert waiting["state"] == "ready" and waiting["state_reason"].startswith("removal is waiting for approval apr_")
     again = policed.api("DELETE", f"/v1/deployments/{deployment['id']}").json()
-    assert again["state_reason"] == waiting["state_reason"]
-    policed.ok("approve", waiting["state_reason"].split()[-1], environment=ann)
+    assert again["state_reason"] == waiting["state_reason"] and again["waits_for"] == "approval"
+    policed.ok("approve", waiting["approval"], environment=ann)
     assert policed.state(deployment["id"]) == "deleted"
 
 
