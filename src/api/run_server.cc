@@ -13,6 +13,7 @@
 #include "engine/reserves.h"
 #include "sys/files.h"
 #include "sys/limits.h"
+#include "sys/scheduling.h"
 
 namespace slipway {
 namespace {
@@ -58,9 +59,17 @@ void reload(ServerConfiguration& running, const ReadConfiguration& read_again) {
 
 // When the machine runs out of memory the kernel ends a sandbox, not the one process that all
 // depend on; and what a burst needed is given back instead of being kept by each thread's arena.
-void spare_memory() {
-  if (const auto score = open_file("/proc/self/oom_score_adj", O_WRONLY))
-    std::ignore = write_all(score->get(), std::to_string(server_oom_score));
+// Before there is any other thread.
+void place_process() {
+  // A request needs a core for a moment: it must not wait until a build had its turn.
+  if (const Status brief = take_turns(Turns::brief); !brief)
+    log_debug("the server's turns on a core are ordinary ones", {{"error", brief.error().message}});
+  const auto score = open_file("/proc/self/oom_score_adj", O_WRONLY);
+  const Status scored = score ? write_all(score->get(), std::to_string(server_oom_score))
+                              : Status(fail(score.error()));
+  if (!scored)  // in a container without CAP_SYS_RESOURCE; sandboxes still go first
+    log_info("the server is as likely as others to be ended when memory runs out",
+             {{"error", scored.error().message}});
   constexpr int arenas = 4;
   ::mallopt(M_ARENA_MAX, arenas);
 }
@@ -76,9 +85,9 @@ int run_server(const ServerConfiguration& configuration, ServerEnvironment envir
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  spare_memory();
   ServerConfiguration running = configuration;
   configure_log(running.settings.log.level, running.settings.log.format);
+  place_process();
   if (const auto raised = raise_descriptor_limit(); !raised)
     log_warn("the limit of open files was not raised", {{"error", raised.error().message}});
 

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/disk_image.h"
+#include "engine/reserves.h"
 #include "engine/shim_job.h"
 #include "engine/shim_log.h"
 #include "engine/shim_network.h"
@@ -29,6 +30,7 @@
 #include "sys/files.h"
 #include "sys/mounts.h"
 #include "sys/process.h"
+#include "sys/scheduling.h"
 
 namespace slipway {
 namespace fs = std::filesystem;
@@ -530,6 +532,8 @@ int shim_main(int argc, char** argv) {
   const ShimJob::Kind kind = job->kind;
   if (kind == ShimJob::Kind::instance) ::close(shim_output_fd);
   if (job->blank_image != blank_image) ready.image.reset();
+  // What is production's keeps the server's brief turns.
+  if (class_of_group(job->cgroup) != WorkClass::production) std::ignore = take_turns(Turns::ordinary);
   Shim shim(std::move(*job), *cgroups, std::move(ready));
   if (Status started = shim.start(); !started) {
     shim.finish();

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +21,7 @@
 #include "sys/mounts.h"
 #include "sys/netns.h"
 #include "sys/process.h"
+#include "sys/scheduling.h"
 
 namespace slipway {
 namespace {
@@ -180,12 +183,45 @@ TEST_F(Sys, FilePowersAreAllThatIsLeft) {
     if (!read_file(file) || ::chown(file.c_str(), 4712, 4712) != 0) ::_exit(2);
     if (::chroot("/") == 0 || ::unshare(CLONE_NEWNS) == 0) ::_exit(3);
     if (enter_private_mount_namespace()) ::_exit(4);
+    if (::kill(::getppid(), 0) == 0 || ::socket(AF_INET, SOCK_STREAM, 0) >= 0) ::_exit(5);
+    if (::fork() >= 0 || ::execl("/bin/true", "true", nullptr) == 0) ::_exit(6);
+    errno = 0;  // that a capability is missing says EPERM, too: what it is asked for is nonsense
+    if (::syscall(SYS_open_by_handle_at, -1, nullptr, 0) >= 0 || errno != EPERM) ::_exit(7);
     ::_exit(0);
   }
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(Sys, ThreadsAndProcessesTakeTheTurnsOfWhoMadeThem) {
+  struct Attributes {  // of sched_getattr(2); the length of a turn is in `runtime`
+    std::uint32_t size, policy;
+    std::uint64_t flags;
+    std::int32_t nice;
+    std::uint32_t priority;
+    std::uint64_t runtime, deadline, period;
+  };
+  const auto turn = [] {
+    Attributes out{};
+    return ::syscall(SYS_sched_getattr, 0, &out, sizeof out, 0) == 0 ? out.runtime : 0;
+  };
+  std::uint64_t before = 0, brief = 0, inherited = 0, after = 0;
+  std::thread([&] {
+    before = turn();
+    ASSERT_TRUE(take_turns(Turns::brief));
+    brief = turn();
+    std::thread([&] {
+      inherited = turn();
+      ASSERT_TRUE(take_turns(Turns::ordinary));
+      after = turn();
+    }).join();
+  }).join();
+  if (before == 0) GTEST_SKIP() << "turns have one length here";
+  EXPECT_LT(brief, before);
+  EXPECT_EQ(inherited, brief);
+  EXPECT_EQ(after, before);
 }
 
 // A sandbox's end and a server's start may meet in the same directory.
