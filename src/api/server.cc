@@ -143,6 +143,7 @@ Status Server::Parts::open() {
               SandboxEngine::open({.state_dir = settings.data / "engine",
                                    .self_exe = environment.self_exe,
                                    .usual_disk_bytes = settings.instances.limits.disk_bytes,
+                                   .keep_free = settings.gc.min_free_disk / 2,
                                    .registry_hosts = registry_hosts(registries),
                                    .memory = {.production = settings.releases.memory_percent}},
                                   clock));
@@ -242,6 +243,7 @@ void Server::Parts::make_releases() {
 
 Status Server::Parts::recover() const {
   SLIPWAY_CHECK(remove_left_overs(settings.data, *engine));
+  SLIPWAY_CHECK(hold_running_uid_slots(*stores.database, *engine));
   SLIPWAY_TRY(const std::vector<Deployment> live,
               stores.repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
   SLIPWAY_CHECK(fleet->adopt(live));

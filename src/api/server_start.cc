@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <memory>
 #include <set>
 #include <thread>
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/task_group.h"
 #include "base/text.h"
+#include "db/uid_slots.h"
 #include "sys/directory.h"
 #include "sys/files.h"
 
@@ -148,6 +150,19 @@ Status remove_left_overs(const fs::path& data, Engine& engine) {
   SLIPWAY_CHECK(remove_entries(data / "instances", ids));
   // Builds do not outlive their server; what they had for themselves, and bodies half received, do.
   return remove_entries(data / "scratch", {});
+}
+
+Status hold_running_uid_slots(Database& database, Engine& engine) {
+  SLIPWAY_TRY(const std::vector<SandboxInfo> known, engine.list());
+  std::vector<std::uint32_t> in_use;
+  for (const SandboxInfo& info : known)
+    for (const auto& [name, value] : info.labels) {
+      std::uint32_t slot = 0;
+      if (!info.running || name != "uid_slot") continue;
+      std::from_chars(value.data(), value.data() + value.size(), slot);
+      if (slot > 0) in_use.push_back(slot);
+    }
+  return hold_uid_slots(database, in_use);
 }
 
 void end_apps(Engine& engine, Duration grace) {

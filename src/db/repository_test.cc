@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <filesystem>
+
+#include "db/schema.h"
 #include "db/stores.h"
+#include "db/uid_slots.h"
 
 namespace slipway {
 namespace {
@@ -190,6 +195,53 @@ TEST_F(RepositoryTest, EachEnvironmentHasAUidSlotOfItsOwnForEver) {
   ASSERT_TRUE(repository->give_back_uid_slots().has_value());
   EXPECT_EQ(repository->uid_slot("blog/preview").value(), std::min(a, b));
   EXPECT_EQ(repository->uid_slot("env:shop/production").value(), of_environment);
+}
+
+TEST_F(RepositoryTest, AUidSlotThatASandboxRunsWithIsGivenToNobodyElse) {
+  const auto own = repository->uid_slot("shop/preview").value();
+  // The records are older than what runs: they know nothing of the next one.
+  ASSERT_TRUE(hold_uid_slots(*stores.database, std::array{own, own + 1}));
+  EXPECT_EQ(repository->uid_slot("shop/preview").value(), own);
+  const auto next = repository->uid_slot("env:blog/production").value();
+  EXPECT_NE(next, own + 1);
+  ASSERT_TRUE(repository->give_back_uid_slots());
+  EXPECT_NE(repository->uid_slot("env:api/production").value(), own + 1) << "it still runs";
+  ASSERT_TRUE(hold_uid_slots(*stores.database, {}));
+  EXPECT_EQ(repository->uid_slot("env:last/production").value(), own + 1);
+}
+
+TEST(WaitsSchema, WhatWaitedForPeopleWhenAnOlderServerEndedStillDoes) {
+  const auto directory = std::filesystem::temp_directory_path() / ("slipway-waits-" + random_id());
+  std::filesystem::create_directory(directory);
+  const auto file = directory / "slipway.db";
+  {
+    const auto older = Database::open(file, std::span(schema_migrations).first(10)).value();
+    ASSERT_TRUE(older->transaction([](Database::Transaction& session) -> Status {
+      for (
+          const char* sql :
+          {"INSERT INTO project(name,team,created_at) VALUES('shop','default',0)",
+           R"(INSERT INTO deployment(id,project,alias,state,created_at,record) VALUES('dpl_a','shop','preview','queued',0,)"
+           R"('{"state_reason":"waiting for approval apr_aaaaaaaaaa"}'))",
+           R"(INSERT INTO deployment(id,project,alias,state,created_at,record) VALUES('dpl_b','shop','preview','queued',0,)"
+           R"('{"state_reason":"taken up again after a restart"}'))"}) {
+        SLIPWAY_TRY(Statement insert, session.prepare(sql));
+        SLIPWAY_CHECK(insert.run());
+      }
+      return {};
+    }));
+  }
+  const auto database = Database::open(file, schema_migrations).value();
+  auto session = database->read();
+  auto query = session
+                   .prepare(
+                       "SELECT coalesce(json_extract(record,'$.approval'),'none') FROM "
+                       "deployment ORDER BY seq")
+                   .value();
+  ASSERT_TRUE(query.step().value());
+  EXPECT_EQ(query.text(0), "apr_aaaaaaaaaa");
+  ASSERT_TRUE(query.step().value());
+  EXPECT_EQ(query.text(0), "none");
+  std::filesystem::remove_all(directory);
 }
 
 TEST_F(RepositoryTest, FindsByTheStartOfAnIdAndNotByPatterns) {

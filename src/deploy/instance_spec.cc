@@ -125,12 +125,12 @@ Result<SandboxSpec> instance_spec(const InstanceParts& parts, const Deployment& 
                                      ? fmt::format("{}/{}", deployment.project, deployment.alias)
                                      : placement.uid_owner));
   spec.limits = parts.settings.instances.limits;
-  // Of its own, so that the kernel keeps a preview within its limit; production's stay where its
-  // room is not shared with them.
-  if (placement.cgroup == "previews") spec.root.upper_kind = SandboxRoot::Upper::image;
+  // A disk of its own: the kernel keeps it within its limit.
+  spec.root.upper_kind = SandboxRoot::Upper::image;
   spec.egress = Egress::internet;
   spec.hostname = deployment.project;
   spec.labels = {{"deployment", deployment.id.str()}, {"project", deployment.project}};
+  spec.labels.emplace_back("uid_slot", std::to_string(spec.uid_slot));
   if (!unit.label.empty()) spec.labels.emplace_back("service", unit.label);
   spec.labels.insert(spec.labels.end(), placement.labels.begin(), placement.labels.end());
   if (parts.previews != nullptr && placement.environment == preview_environment) {

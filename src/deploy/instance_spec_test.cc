@@ -76,6 +76,7 @@ TEST_F(InstanceSpecTest, AReleaseHasItsEnvironmentsValuesNamesAndUidsAndNoOption
       .labels = {{"release", "7"}}};
   const SandboxSpec made = spec(placement).value();
   EXPECT_EQ(made.cgroup, "production");
+  EXPECT_EQ(made.root.upper_kind, SandboxRoot::Upper::image) << "the kernel keeps its limit";
   EXPECT_EQ(made.env.at("SLIPWAY_ENVIRONMENT"), "production");
   EXPECT_EQ(made.env.at("SLIPWAY_RELEASE"), "7");
   EXPECT_EQ(made.env.at("SLIPWAY_URL"), "http://shop.localhost:7070");

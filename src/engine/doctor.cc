@@ -241,9 +241,10 @@ std::vector<HostCheck> check_host(const SandboxSettings& settings) {
   attempt("network devices", try_veth, "modprobe veth");
   const Status own_disk = layers ? try_apart(try_own_disk, scratch->path()) : layers;
   out.push_back(own_disk
-                    ? good("disk limits", "kept by the kernel for each preview")
+                    ? good("disk limits",
+                           "instances: kept by the kernel; builds: watched; volumes: counted")
                     : bad("disk limits", State::warn,
-                          fmt::format("what previews write is counted every 10 s, not limited as "
+                          fmt::format("what instances write is counted every 10 s, not limited as "
                                       "they write: {}",
                                       sanitize_line(own_disk.error().message)),
                           "apt-get install e2fsprogs; modprobe loop; a container needs "

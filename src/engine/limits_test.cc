@@ -108,6 +108,28 @@ TEST_F(Limits, AStepReservesNoSpaceWithoutWritingToIt) {
   EXPECT_NE(output().find("not supported"), std::string::npos) << output();
 }
 
+TEST_F(Limits, AStepEndsWhileOthersStillHaveRoomAndProductionsGoesOn) {
+  bench().close();
+  SandboxSettings settings = EngineBench::settings(bench().path());
+  settings.keep_free = std::uint64_t{1} << 60;  // more than there is
+  const SystemClock clock;
+  const auto engine = SandboxEngine::open(settings, clock);
+  ASSERT_TRUE(engine) << engine.error().message;
+  const auto run_in = [&](std::string_view kind, std::string script) {
+    SandboxSpec spec = bench().shell(std::move(script));
+    spec.cgroup = kind;
+    return (*engine)->run(spec, 1min, 1 << 20, [](std::string_view) {}, {});
+  };
+  const auto build = run_in("builds", "exec sleep 50");
+  ASSERT_TRUE(build) << build.error().message;
+  EXPECT_TRUE(build->host_full);
+  EXPECT_FALSE(build->timed_out);
+  const auto migration = run_in("production", "exec sleep 0.5");
+  ASSERT_TRUE(migration) << migration.error().message;
+  EXPECT_FALSE(migration->host_full);
+  EXPECT_EQ(migration->exit, SandboxExit{});
+}
+
 // A disk of its own: the kernel says no at the write that would pass the limit.
 class OwnDisk : public Limits {
  protected:

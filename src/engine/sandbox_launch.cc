@@ -133,7 +133,7 @@ std::string SandboxEngine::State::blank_image(std::uint64_t disk_bytes) {
   if (Status made = make_blank_image(blank, disk_limit(disk_bytes)); made) {
     at->second = blank;
   } else {
-    log_warn("what previews write is counted now and then, not limited as they write",
+    log_warn("what instances write is counted now and then, not limited as they write",
              {{"error", made.error().message}});
   }
   return at->second;

@@ -94,9 +94,16 @@ Result<StepRunner::Outcome> SandboxEngine::State::run(const SandboxSpec& spec, D
   OutputPump pump(std::move(read_end), output_limit_bytes, output);
   const Deadline deadline = Deadline::after(clock_, time_limit);
   DiskWatch disk({spec.root.upper}, spec.root.measured, disk_limit(spec.limits.disk_bytes), clock_);
-  while (!was_canceled && !outcome.timed_out && !outcome.output_limit && !outcome.disk_limit) {
+  const std::uint64_t keep_free =
+      class_of_group(meta.cgroup) == WorkClass::production ? 0 : settings_.keep_free;
+  const auto too_little_left = [&] {
+    const auto left = keep_free > 0 ? disk_space_free(spec.root.upper) : fail(Errc::internal, "");
+    return left && left->bytes < keep_free;
+  };
+  while (!was_canceled && !outcome.timed_out && !outcome.output_limit && !outcome.disk_limit &&
+         !outcome.host_full) {
     Duration wait = std::min<Duration>(deadline.left(clock_), 1h);
-    if (spec.limits.disk_bytes > 0) wait = std::min(wait, DiskWatch::interval);
+    if (spec.limits.disk_bytes > 0 || keep_free > 0) wait = std::min(wait, DiskWatch::interval);
     std::array<pollfd, 3> polls{pollfd{launched->shim.fd(), POLLIN, 0},
                                 pollfd{stop_event.get(), POLLIN, 0}, pollfd{pump.fd(), POLLIN, 0}};
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
@@ -107,6 +114,7 @@ Result<StepRunner::Outcome> SandboxEngine::State::run(const SandboxSpec& spec, D
     outcome.output_limit = pump.over_limit();
     outcome.timed_out = deadline.passed(clock_);
     if (spec.limits.disk_bytes > 0) outcome.disk_limit = disk.over();
+    if (!outcome.disk_limit) outcome.host_full = too_little_left();
   }
   launched->control.reset();  // what ends the sandbox, should it still run
   SLIPWAY_CHECK(finish_off(launched->shim, meta, kill_patience));
@@ -116,7 +124,7 @@ Result<StepRunner::Outcome> SandboxEngine::State::run(const SandboxSpec& spec, D
   // One that ended between two looks.
   if (spec.limits.disk_bytes > 0 && !was_canceled && !outcome.disk_limit)
     outcome.disk_limit = disk.over_at_last();
-  if (const auto left = disk_space_free(spec.root.upper); left && !was_canceled)
+  if (const auto left = disk_space_free(spec.root.upper); left && !was_canceled && !outcome.host_full)
     outcome.host_full = no_room.exceeds(*left) && (!record || record->exit != SandboxExit{});
   SLIPWAY_CHECK(dispose(meta));
   if (was_canceled) return fail(canceled);
