@@ -33,8 +33,8 @@ namespace slipway {
 // starting the sandbox, or they ended while it was away) and what builds and uploads of a killed
 // server had for themselves. Call it before anything is started.
 [[nodiscard]] Status remove_left_overs(const std::filesystem::path& data, Engine& engine);
-// The uid ranges of what runs are nobody else's, also where the records do not know it. Call it before
-// anything is started.
+// The uid ranges of what runs are nobody else's, also where the records do not know it. Call it
+// before anything is started.
 [[nodiscard]] Status hold_running_uid_slots(Database& database, Engine& engine);
 // Ends every instance that runs, some at a time; each has `grace`. For when nobody starts any more.
 void end_apps(Engine& engine, Duration grace);

@@ -129,7 +129,8 @@ Status Repository::give_back_uid_slots() {
   return database_->transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_TRY(
         Statement drop,
-        session.prepare("DELETE FROM uid_slot WHERE environment NOT LIKE 'env:%' AND environment NOT LIKE 'live:%'"
+        session.prepare("DELETE FROM uid_slot WHERE environment NOT LIKE 'env:%' AND environment "
+                        "NOT LIKE 'live:%'"
                         " AND NOT EXISTS (SELECT 1 FROM deployment WHERE"
                         " project=substr(environment,1,instr(environment,'/')-1) AND"
                         " (project||'/'||alias=environment OR project||'/build'=environment))"));

@@ -34,9 +34,8 @@ CREATE TABLE upload (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, manifest TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-)", audit_schema,    identity_schema, governance_schema,
-    configuration_schema,      release_schema,  domain_schema,   alert_schema,
-    revision_schema,           top_agent_schema,
-    waits_schema};
+)", audit_schema,     identity_schema, governance_schema,
+    configuration_schema,      release_schema,   domain_schema,   alert_schema,
+    revision_schema,           top_agent_schema, waits_schema};
 
 }  // namespace slipway

@@ -240,15 +240,15 @@ std::vector<HostCheck> check_host(const SandboxSettings& settings) {
           "keep --data on ext4, xfs or btrfs, Linux 5.19 or newer");
   attempt("network devices", try_veth, "modprobe veth");
   const Status own_disk = layers ? try_apart(try_own_disk, scratch->path()) : layers;
-  out.push_back(own_disk
-                    ? good("disk limits",
-                           "instances: kept by the kernel; builds: watched; volumes: counted")
-                    : bad("disk limits", State::warn,
-                          fmt::format("what instances write is counted every 10 s, not limited as "
-                                      "they write: {}",
-                                      sanitize_line(own_disk.error().message)),
-                          "apt-get install e2fsprogs; modprobe loop; a container needs "
-                          "/dev/loop-control and loop devices"));
+  out.push_back(
+      own_disk
+          ? good("disk limits", "instances: kept by the kernel; builds: watched; volumes: counted")
+          : bad("disk limits", State::warn,
+                fmt::format("what instances write is counted every 10 s, not limited as "
+                            "they write: {}",
+                            sanitize_line(own_disk.error().message)),
+                "apt-get install e2fsprogs; modprobe loop; a container needs "
+                "/dev/loop-control and loop devices"));
   return out;
 }
 

@@ -18,8 +18,8 @@ struct SandboxSettings {
   std::string runtime;              // OCI runtime; "" finds crun, else runc
   // SandboxLimits::disk_bytes of the instance that is likely to be started next; 0: not known.
   std::uint64_t usual_disk_bytes = 0;
-  // What steps leave of the disk, in bytes: with less than that free every step ends (host_full) but
-  // those of production.
+  // What steps leave of the disk, in bytes: with less than that free every step ends (host_full)
+  // but those of production.
   std::uint64_t keep_free = 0;
   // Name servers of the host that sandboxes' questions are passed on to; empty: those of
   // /etc/resolv.conf.

@@ -124,7 +124,8 @@ Result<StepRunner::Outcome> SandboxEngine::State::run(const SandboxSpec& spec, D
   // One that ended between two looks.
   if (spec.limits.disk_bytes > 0 && !was_canceled && !outcome.disk_limit)
     outcome.disk_limit = disk.over_at_last();
-  if (const auto left = disk_space_free(spec.root.upper); left && !was_canceled && !outcome.host_full)
+  if (const auto left = disk_space_free(spec.root.upper);
+      left && !was_canceled && !outcome.host_full)
     outcome.host_full = no_room.exceeds(*left) && (!record || record->exit != SandboxExit{});
   SLIPWAY_CHECK(dispose(meta));
   if (was_canceled) return fail(canceled);

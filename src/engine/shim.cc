@@ -533,7 +533,8 @@ int shim_main(int argc, char** argv) {
   if (kind == ShimJob::Kind::instance) ::close(shim_output_fd);
   if (job->blank_image != blank_image) ready.image.reset();
   // What is production's keeps the server's brief turns.
-  if (class_of_group(job->cgroup) != WorkClass::production) std::ignore = take_turns(Turns::ordinary);
+  if (class_of_group(job->cgroup) != WorkClass::production)
+    std::ignore = take_turns(Turns::ordinary);
   Shim shim(std::move(*job), *cgroups, std::move(ready));
   if (Status started = shim.start(); !started) {
     shim.finish();

@@ -164,10 +164,9 @@ json::object to_json(const Rollout& rollout) {
        to_array(rollout.verdicts, [](const CanaryVerdict& each) { return to_json(each); })},
       {"snapshot", or_null(rollout.snapshot)},
       {"decision", or_null(rollout.decision)},
-      {"waits_for",
-       rollout.state == RolloutState::waiting || rollout.state == RolloutState::canary
-           ? or_null(std::string(to_string(rollout.waits_for)))
-           : json::value(nullptr)},
+      {"waits_for", rollout.state == RolloutState::waiting || rollout.state == RolloutState::canary
+                        ? or_null(std::string(to_string(rollout.waits_for)))
+                        : json::value(nullptr)},
       {"approval", or_null(rollout.approval)},
       {"artifact", rollout.artifact.str()},
       {"error", rollout.error ? json::value(to_json(*rollout.error)) : json::value(nullptr)}};

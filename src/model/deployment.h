@@ -115,8 +115,8 @@ struct Deployment {
   std::string alias;  // never empty
   DeploymentState state = DeploymentState::queued;
   std::string state_reason;  // for people: "superseded by dpl_…", "idle", "evicted", ...
-  // What people must agree to first: to it while it is queued (nothing takes it up before that), else
-  // to its removal. Empty: nothing.
+  // What people must agree to first: to it while it is queued (nothing takes it up before that),
+  // else to its removal. Empty: nothing.
   ApprovalId approval;
   std::string message;
   Actor actor;

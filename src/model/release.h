@@ -101,8 +101,8 @@ struct SmokeRequest {
   bool operator==(const SmokeRequest&) const = default;
 };
 
-// What a rollout waits for: people (`waiting`), or, as a canary, requests to judge it by or what the
-// policies ask for.
+// What a rollout waits for: people (`waiting`), or, as a canary, requests to judge it by or what
+// the policies ask for.
 enum class RolloutWait { nothing, approval, traffic, policies };
 [[nodiscard]] std::string_view to_string(RolloutWait waits_for);  // "" for nothing
 [[nodiscard]] std::optional<RolloutWait> parse_rollout_wait(std::string_view text);
@@ -117,8 +117,8 @@ struct Rollout {
   DeploymentId deployment;  // of `to`
   RolloutState state = RolloutState::running;
   RolloutWait waits_for = RolloutWait::nothing;  // while it is `waiting` or `canary`
-  std::string reason;      // of its end, or what it waits for, for people
-  bool automatic = false;  // by Slipway itself
+  std::string reason;                            // of its end, or what it waits for, for people
+  bool automatic = false;                        // by Slipway itself
   Actor actor;
   std::string message;
   std::vector<int> canary;              // percent, rising; empty: all at once
