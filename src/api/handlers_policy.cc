@@ -4,8 +4,10 @@
 #include "api/routes.h"
 #include "api/touches.h"
 #include "base/text.h"
+#include "db/policy_sql.h"
 #include "json/convert.h"
 #include "json/reader.h"
+#include "policy/analysis.h"
 
 namespace slipway::handlers {
 namespace {
@@ -168,7 +170,14 @@ Result<ApiResponse> list_policies(const ApiContext& context, ApiCall&) {
 Result<ApiResponse> check_policy(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const GovernanceService::NewPolicy wanted, new_policy(call));
   SLIPWAY_TRY(const GovernanceService::PolicyTrial trial, context.governance.try_policy(wanted));
-  return json_response(200, trial_json(trial));
+  json::object out = trial_json(trial);
+  json::array analysis;
+  if (trial.check.set)
+    for (const RuleFinding& finding : analyse(*trial.check.set, *make_sql_rule_evaluator()))
+      analysis.push_back(json::object{
+          {"what", to_string(finding.what)}, {"rule", finding.rule}, {"detail", finding.detail}});
+  out["analysis"] = std::move(analysis);
+  return json_response(200, out);
 }
 
 Result<ApiResponse> set_policy(const ApiContext& context, ApiCall& call) {

@@ -34,10 +34,20 @@ Split split_command(const std::vector<std::string>& words) {
   return out;
 }
 
+// What the rules let pass once people agree is not denied: it waits.
+int exit_code_of(const Error& error) {
+  if (error.code == Errc::denied_by_policy && !error.decision.empty())
+    if (const auto decision = parse_json(error.decision);
+        decision && decision->is_object() &&
+        text_at(decision->get_object(), "verdict") == "pending")
+      return info(Errc::failed_precondition).exit_code;
+  return info(error.code).exit_code;
+}
+
 int report(Console& console, const CommonOptions& common, const Error& error) {
   if (common.json) console.out(printable_json(json::object{{"error", to_json(error)}}));
   console.err(render_error(error, console.err_style()));
-  return info(error.code).exit_code;
+  return exit_code_of(error);
 }
 
 int unknown_command(Console& console, const std::string& name) {

@@ -66,7 +66,8 @@ Result<int> kill(Context& context, const std::string& name) {
     context.console.err(fmt::format("the removal of {} waits for people: slipway approvals\n",
                                     count_of(waiting, "deployment")));
   const json::array& failed = array_at(answer, "failed");
-  if (failed.empty()) return 0;
+  if (failed.empty())
+    return array_at(answer, "waiting").empty() ? 0 : info(Errc::failed_precondition).exit_code;
   return fail(Errc::unavailable,
               fmt::format("{} of its deployments could not be removed", failed.size()),
               "run it again");

@@ -166,7 +166,9 @@ Result<int> test(Context& context, const PolicyArguments& arguments) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_TRY(const json::object decision, api->post("/v1/policy/test", body));
   print(context, decision, render_decision(decision, context.console.out_style()));
-  return text_at(decision, "verdict") == "allow" ? 0 : info(Errc::denied_by_policy).exit_code;
+  const std::string verdict = text_at(decision, "verdict");
+  if (verdict == "allow") return 0;
+  return info(verdict == "pending" ? Errc::failed_precondition : Errc::denied_by_policy).exit_code;
 }
 
 struct Verb {

@@ -115,6 +115,17 @@ TEST(Errors, CarryTheirExitCodesAndComeAsJsonWhenAsked) {
   }
 }
 
+TEST(Errors, OfWhatWaitsForPeopleAreNoDenials) {
+  World w;
+  for (const auto& [verdict, code] : {std::pair("pending", 4), {"deny", 6}}) {
+    w.server.on_json("GET /v1/deployments/x", 403,
+                     fmt::format(R"({{"code":"denied_by_policy","message":"because","decision":)"
+                                 R"({{"verdict":"{}"}}}})",
+                                 verdict));
+    EXPECT_EQ(w.run({"inspect", "x"}).code, code) << verdict;
+  }
+}
+
 TEST(Errors, OfSomethingThatIsNoSlipwayServerAreClear) {
   World w;
   w.server.on_json("GET /v1/deployments/x", 502, "<html>Bad Gateway</html>");

@@ -62,6 +62,25 @@ def test_what_a_build_writes_to_its_home_counts(make_slipway, project):
     assert failed["error"]["phase"] == "build"
 
 
+def test_what_a_build_writes_to_its_caches_counts(make_slipway, project):
+    slipway = make_slipway({"builds": {"disk": "32MiB"}})
+    folder = project({"package.json": '{"name":"x","scripts":{"build":"sh b.sh","start":"node s.js"}}', "s.js": "0",
+                      "b.sh": "head -c 100000000 /dev/zero > $npm_config_cache/big; sleep 600\n"})
+    failed = slipway.deploy_failing(folder)
+    assert failed["error"]["cause"] == "disk_full", failed["error"]
+
+
+def test_files_of_nothing_count_in_a_build(make_slipway, project):
+    slipway = make_slipway({"builds": {"disk": "32MiB"}})
+    folder = project({"package.json": '{"name":"x","scripts":{"build":"node b.js","start":"node s.js"}}', "s.js": "0", "b.js": """
+        const fs = require("fs"), home = process.env.HOME + "/many";
+        fs.mkdirSync(home);
+        for (let i = 0; i < 300000; i++) fs.closeSync(fs.openSync(home + "/" + i, "w"));
+        setTimeout(() => 0, 600000);"""})
+    failed = slipway.deploy_failing(folder)
+    assert failed["error"]["cause"] == "disk_full", failed["error"]
+
+
 def test_a_build_on_a_full_disk_may_be_tried_again(make_slipway, project, small_disk):
     slipway = make_slipway({"gc": {"min_free_disk": "1MB"}}, data=small_disk)
     folder = project({"package.json": '{"name":"x","scripts":{"build":"sh b.sh","start":"node s.js"}}',

@@ -244,6 +244,34 @@ def test_an_agent_puts_no_code_into_production_by_a_variable(server):
     assert denied.status == 403 and "code-variable-approved" in denied.text
 
 
+def test_what_waits_for_people_is_exit_code_4_and_what_is_denied_6(server):
+    bot = as_(server.ok("token", "create", "--agent", "waiter", "--ttl", "1h", "-q").out.strip())
+    plain = ("env", "set", "LOG_LEVEL=debug", "--project", "code", "--env", "production")
+    assert server.cli(*plain, environment=bot).code == 4
+    assert server.cli(*plain, "--secret", environment=bot).code == 6
+
+
+def test_the_server_says_of_rules_what_the_command_line_says(server):
+    rules = """name = "x"
+[[rule]]
+id = "never"
+on = ["config"]
+enforce = "soft"
+message = "m"
+violations = "SELECT path AS subject FROM file WHERE path LIKE '%.pem'"
+[[rule.test]]
+expect = "deny"
+file = [{ path = "a.pem", change = "added" }]
+[[rule.test]]
+expect = "pass"
+"""
+    file = server.directory / "never.toml"
+    file.write_text(rules)
+    there = server.api("POST", "/v1/policy/check", {"text": rules, "replay": 0}).json()["analysis"]
+    assert [(row["what"], row["rule"]) for row in there] == [("never_fires", "never")]
+    assert server.cli("policy", "check", file, "--json").json()["analysis"] == there
+
+
 def test_a_value_given_to_a_deployment_is_nowhere_to_be_read(server, tmp_path):
     folder = write_app(tmp_path / "leak", {"serve": "#!/bin/sh\nsleep 60\n"})
     failed = server.cli("deploy", folder, "--json", "--start", "sh serve", "--release",
@@ -351,7 +379,7 @@ def _set(server, text):
     file.write_text(text)
     first, second = as_(_second(server)), as_(server.admins[1])
     asked = server.cli("policy", "set", file, "--reason", "a test", environment=first)
-    if asked.code == 6:
+    if asked.code == 4:
         [request] = [row for row in server.api("GET", "/v1/approvals").json()["approvals"]
                      if row["action"] == "policy" and row["state"] == "open"]
         server.ok("approve", request["id"], environment=second)
