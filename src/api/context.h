@@ -10,6 +10,7 @@
 #include "deploy/audit_log.h"
 #include "deploy/domains.h"
 #include "deploy/service.h"
+#include "deploy/witnesses.h"
 #include "http/message.h"
 #include "identity/speed_gate.h"
 #include "json/json.h"
@@ -35,6 +36,7 @@ struct ApiContext {
   VolumeStore& volume_store;
   Domains& domains;
   Alerts& alerts;
+  Witnesses& witnesses;
   const Clock& clock;
   const Names& names;
   std::string server_url;

@@ -6,6 +6,7 @@
 #include "audit/canonical.h"
 #include "audit/export.h"
 #include "audit/siem.h"
+#include "audit/tlog_proof.h"
 #include "base/text.h"
 #include "deploy/audit_log.h"
 
@@ -89,6 +90,23 @@ Result<ExportFormat> export_format(const ApiCall& call) {
   if (name == "cloudevents") return ExportFormat::cloudevents;
   if (name == "ocsf") return ExportFormat::ocsf;
   return fail(Errc::invalid_argument, "format must be jsonl, cloudevents or ocsf");
+}
+
+Result<ApiResponse> tlog_proof_of(const ApiContext& context, std::uint64_t seq) {
+  TlogProof proof{.index = seq - 1};
+  SLIPWAY_TRY(proof.extra, context.audit.store().get(seq));
+  // One that is cosigned says more, when the record is under it.
+  SLIPWAY_TRY(const auto cosigned, context.witnesses.cosigned());
+  if (cosigned && cosigned->checkpoint.checkpoint.size >= seq) {
+    proof.checkpoint = cosigned->checkpoint;
+    proof.note = cosigned->note;
+  } else {
+    SLIPWAY_TRY(proof.checkpoint, context.audit.sign());
+    proof.note = proof.checkpoint.note.str();
+  }
+  SLIPWAY_TRY(proof.path, context.audit.store().inclusion(seq, proof.checkpoint.checkpoint.size));
+  return ApiResponse{.headers = {{"Content-Type", "text/plain; charset=utf-8"}},
+                     .body = proof.str()};
 }
 
 // Everything up to `header.size`, in pages, so that the database is never held for long.
@@ -184,6 +202,9 @@ Result<ApiResponse> audit_consistency(const ApiContext& context, ApiCall& call) 
 
 Result<ApiResponse> prove_audit_record(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const std::uint64_t seq, number_of("the record", call.path_value("seq"), 1));
+  const std::string_view format = call.request.query_value("format").value_or("");
+  if (format == "tlog") return tlog_proof_of(context, seq);
+  if (!format.empty()) return fail(Errc::invalid_argument, "format must be tlog, or left out");
   RecordProof proof{.seq = seq};
   SLIPWAY_TRY(proof.record, context.audit.store().get(seq));
   SLIPWAY_TRY(proof.checkpoint, context.audit.sign());

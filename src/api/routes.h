@@ -154,6 +154,9 @@ namespace handlers {
 [[nodiscard]] Result<ApiResponse> export_audit(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> rotate_audit_key(const ApiContext&, ApiCall&);
 // handlers_tlog.cc
+[[nodiscard]] Result<ApiResponse> list_witnesses(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> add_witness(const ApiContext&, ApiCall&);
+[[nodiscard]] Result<ApiResponse> remove_witness(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> tlog_checkpoint(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> tlog_entries(const ApiContext&, ApiCall&);
 [[nodiscard]] Result<ApiResponse> tlog_tile(const ApiContext&, ApiCall&);

@@ -69,6 +69,7 @@ struct Server::Parts {
   std::function<Status(std::string_view project, std::string_view environment)> publish_environment;
   std::unique_ptr<Domains> domains;
   std::unique_ptr<Alerts> alerts;
+  std::unique_ptr<Witnesses> witnesses;
   std::unique_ptr<Fleet> fleet;
   std::unique_ptr<Schedules> schedules;
   std::unique_ptr<Pipeline> pipeline;
@@ -191,6 +192,8 @@ void Server::Parts::make_releases() {
                                                   .store = *stores.alerts,
                                                   .box = *secrets,
                                                   .server_url = url});
+  witnesses = std::make_unique<Witnesses>(Witnesses::Parts{
+      .settings = settings, .clock = clock, .store = *stores.witnesses, .audit = *audit});
   crews = std::make_unique<Crews>(
       Crews::Parts{.settings = settings,
                    .clock = clock,
@@ -453,6 +456,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
                  .volume_store = *p.stores.volumes,
                  .domains = *p.domains,
                  .alerts = *p.alerts,
+                 .witnesses = *p.witnesses,
                  .clock = p.clock,
                  .names = *p.names,
                  .server_url = p.url,
@@ -471,6 +475,7 @@ Result<std::unique_ptr<Server>> Server::start(Settings settings, ServerEnvironme
   SLIPWAY_CHECK(p.housekeeping->start());
   SLIPWAY_CHECK(p.schedules->start());
   SLIPWAY_CHECK(p.alerts->start());
+  SLIPWAY_CHECK(p.witnesses->start());
   SLIPWAY_CHECK(p.domains->start());
   SLIPWAY_CHECK(p.announce());
   if (Status started = p.preparation.start([&p](const std::stop_token&) { p.builder->prepare(); });
@@ -492,6 +497,7 @@ void Server::stop() {
   if (p.housekeeping) p.housekeeping->stop();
   if (p.schedules) p.schedules->stop();
   if (p.alerts) p.alerts->stop();
+  if (p.witnesses) p.witnesses->stop();
   if (p.domains) p.domains->stop();
   if (p.pipeline) p.pipeline->shut_down();
   p.work.stop();

@@ -6,8 +6,11 @@
 #include <memory>
 
 #include "audit/export.h"
+#include "audit/tlog_proof.h"
 #include "base/text.h"
+#include "cli/audit_tlog.h"
 #include "cli/audit_watch.h"
+#include "cli/audit_witness.h"
 #include "cli/server.h"
 #include "cli/view.h"
 #include "sys/files.h"
@@ -18,8 +21,9 @@ namespace {
 using namespace std::chrono_literals;
 
 struct AuditArguments {
-  std::optional<std::string> verb, what;
+  std::optional<std::string> verb, what, name, witness_key, url;
   std::optional<std::string> project, actor, action, since, until, limit, format, key;
+  std::vector<std::string> witnesses;
 };
 
 constexpr int page = 200, default_limit = 20;
@@ -150,9 +154,11 @@ Result<note::VerifierKey> given_key(const Context& context, const std::string& w
   return text ? note::VerifierKey::parse(trim(*text)) : key;
 }
 
-int report(Context& context, const ExportSummary& summary, std::string_view trusted) {
+int report(Context& context, const ExportSummary& summary, std::string_view trusted,
+           const Cosigned& cosigned) {
   if (context.common.json) {
-    json::array keys;
+    json::array keys, witnesses;
+    for (const std::string& name : cosigned.by) witnesses.push_back(json::string(name));
     for (const note::VerifierKey& key : summary.keys) keys.push_back(json::string(key.str()));
     context.console.out(printable_json(json::object{{"verified", true},
                                                     {"origin", summary.origin},
@@ -161,12 +167,18 @@ int report(Context& context, const ExportSummary& summary, std::string_view trus
                                                     {"checkpoints", summary.checkpoints},
                                                     {"root", summary.root.hex()},
                                                     {"trusted", trusted},
+                                                    {"cosigned", cosigned.size},
+                                                    {"witnesses", std::move(witnesses)},
                                                     {"keys", std::move(keys)}}));
     return 0;
   }
   context.console.out(fmt::format("verified: records {} to {} of {}, {} checkpoints, root {}\n",
                                   summary.first, summary.size, summary.origin, summary.checkpoints,
                                   summary.root.hex()));
+  if (!cosigned.by.empty())
+    context.console.out(sanitize_line(fmt::format("cosigned: records 1 to {} by {}", cosigned.size,
+                                                  join(cosigned.by, ", "))) +
+                        "\n");
   if (trusted == "itself")
     context.console.err(
         "the key was taken from the export itself, which shows that it is in one piece, not whose "
@@ -225,6 +237,12 @@ class Checker {
       : context_(context), arguments_(arguments) {}
   Status line(std::string_view text) {
     if (proof_) return fail(Errc::corrupt, "a proof is one line");
+    if (tlog_ || (!verifier_ && TlogProof::looks_like_one(text))) {
+      if (!tlog_) tlog_.emplace();
+      if (tlog_->size() > (1u << 20)) return fail(Errc::corrupt, "a proof is not that long");
+      tlog_->append(text).append("\n");
+      return {};
+    }
     if (verifier_) return verifier_->line(text);
     if (text.contains(R"("slipway_audit_proof":)")) {
       SLIPWAY_TRY(proof_, RecordProof::parse(text));
@@ -237,7 +255,11 @@ class Checker {
     verifier_.emplace(trusted_.trust);
     return verifier_->line(text);
   }
-  Result<int> finish() {
+  // `api`: of the server whose log it is; nothing for a file.
+  Result<int> finish(ApiClient* api) {
+    if (tlog_) return finish_tlog();
+    if (!arguments_.witnesses.empty())
+      return fail(Errc::invalid_argument, "--witness goes with a tlog-proof file");
     if (proof_) {
       const Checkpoint& of = proof_->checkpoint.checkpoint;
       context_.console.out(context_.common.json
@@ -252,22 +274,39 @@ class Checker {
     }
     if (!verifier_) return fail(Errc::corrupt, "the file is empty");
     SLIPWAY_TRY(const ExportSummary summary, verifier_->finish());
-    return report(context_, summary, trusted_.source);
+    Cosigned cosigned;
+    if (api != nullptr) {
+      SLIPWAY_TRY(cosigned, check_cosigned(*api, summary));
+    }
+    return report(context_, summary, trusted_.source, cosigned);
   }
 
  private:
+  Result<int> finish_tlog() {
+    SLIPWAY_TRY(const TlogProof proof, TlogProof::parse(*tlog_));
+    SLIPWAY_TRY(trusted_, trusted_for(context_, arguments_, proof.checkpoint.checkpoint.origin));
+    SLIPWAY_TRY(json::object verified,
+                verify_tlog_proof(context_, proof, trusted_.trust.keys, arguments_.witnesses));
+    verified["trusted"] = trusted_.source;
+    context_.console.out(context_.common.json ? printable_json(verified)
+                                              : describe_tlog_proof(verified));
+    return 0;
+  }
+
   Context& context_;
   const AuditArguments& arguments_;
   Trusted trusted_;
   std::optional<ExportVerifier> verifier_;
   std::optional<RecordProof> proof_;
+  std::optional<std::string> tlog_;  // the text of a tlog-proof
 };
 
 Result<int> verify(Context& context, const AuditArguments& arguments) {
   Checker checker(context, arguments);
   Lines lines([&](std::string_view line) { return checker.line(line); });
+  std::unique_ptr<ApiClient> api;
   if (!arguments.what) {
-    SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
+    SLIPWAY_TRY(api, connect_server(context));
     SLIPWAY_CHECK(api->check_history());
     SLIPWAY_CHECK(api->stream("/v1/audit/export", 60s,
                               [&](std::string_view piece) { return lines.add(piece); }));
@@ -284,13 +323,35 @@ Result<int> verify(Context& context, const AuditArguments& arguments) {
       SLIPWAY_CHECK(lines.add({buffer.data(), static_cast<std::size_t>(in.gcount())}));
   }
   SLIPWAY_CHECK(lines.finish());
-  return checker.finish();
+  return checker.finish(api.get());
+}
+
+// A c2sp.org/tlog-proof file on stdout.
+Result<int> prove_to_others(Context& context, const AuditArguments& arguments,
+                            const std::string& seq, ApiClient& api) {
+  std::string text;
+  SLIPWAY_CHECK(api.stream(
+      fmt::format("/v1/audit/records/{}/proof?format={}", seq, url_encode(*arguments.format)), 60s,
+      [&](std::string_view piece) -> Status {
+        text += piece;
+        return {};
+      }));
+  SLIPWAY_TRY(const TlogProof proof, TlogProof::parse(text));
+  SLIPWAY_TRY(const Trusted trusted,
+              trusted_for(context, arguments, proof.checkpoint.checkpoint.origin));
+  SLIPWAY_CHECK(proof.verify(proof.extra, trusted.trust.keys));
+  SLIPWAY_TRY(const AuditRecord record, parse_audit_record(proof.extra));
+  if (std::to_string(record.seq) != seq || proof.index + 1 != record.seq)
+    return fail(Errc::corrupt, "the server proved another record than the one asked for");
+  context.console.out(text);
+  return 0;
 }
 
 Result<int> prove(Context& context, const AuditArguments& arguments) {
   SLIPWAY_TRY(const std::string seq, wanted_record(arguments));
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_CHECK(api->check_history());
+  if (arguments.format) return prove_to_others(context, arguments, seq, *api);
   std::string line;
   SLIPWAY_CHECK(api->stream(fmt::format("/v1/audit/records/{}/proof", seq), 60s,
                             [&](std::string_view piece) -> Status {
@@ -340,30 +401,50 @@ Result<int> rotate_key(Context& context, const AuditArguments&) {
   return 0;
 }
 
+Result<int> witness(Context& context, const AuditArguments& arguments) {
+  return audit_witness(context, {.action = arguments.what,
+                                 .name = arguments.name,
+                                 .key = arguments.witness_key,
+                                 .url = arguments.url});
+}
+
 struct Verb {
   std::string_view name;
   Result<int> (*run)(Context&, const AuditArguments&);
 };
 constexpr Verb verbs[] = {
-    {"ls", ls},       {"show", show}, {"export", export_log},    {"verify", verify},
-    {"prove", prove}, {"keys", keys}, {"rotate-key", rotate_key}};
+    {"ls", ls},       {"show", show}, {"export", export_log},     {"verify", verify},
+    {"prove", prove}, {"keys", keys}, {"rotate-key", rotate_key}, {"witness", witness}};
 
 Result<int> audit(Context& context, const AuditArguments& arguments) {
+  if ((arguments.name || arguments.url) && arguments.verb != "witness")
+    return fail(Errc::invalid_argument,
+                fmt::format("audit {} takes no more than one word",
+                            sanitize_line(arguments.verb.value_or(""))),
+                "see `slipway audit --help`");
   for (const Verb& verb : verbs)
     if (arguments.verb == verb.name) return verb.run(context, arguments);
   return fail(Errc::invalid_argument,
               fmt::format("audit does not know '{}'", sanitize_line(arguments.verb.value_or(""))),
-              "one of: ls show export verify prove keys rotate-key");
+              "one of: ls show export verify prove keys rotate-key witness");
 }
 
 }  // namespace
 
 Action define_audit(Arguments& arguments, CommonOptions& common) {
   auto own = std::make_shared<AuditArguments>();
-  arguments.positional("VERB", own->verb, "ls, show, export, verify, prove, keys or rotate-key",
+  arguments.positional("VERB", own->verb,
+                       "ls, show, export, verify, prove, keys, rotate-key or witness",
                        ValueKind::text, Presence::required);
-  arguments.positional("WHAT", own->what, "a record's number, or for verify a file (- for stdin)",
-                       ValueKind::file, Presence::optional);
+  arguments.positional(
+      "WHAT", own->what,
+      "a record's number; for verify a file (- for stdin); for witness ls, add, rm",
+      ValueKind::file, Presence::optional);
+  arguments.positional("NAME", own->name, "witness add, rm: what it is called here",
+                       ValueKind::text, Presence::optional);
+  arguments.positional("KEY", own->witness_key, "witness add: its public key, name+id+base64",
+                       ValueKind::text, Presence::optional);
+  arguments.option("--url", "URL", own->url, "witness add: where checkpoints are submitted to");
   arguments.option("--project", "NAME", own->project, "ls: of this project", ValueKind::project);
   arguments.option("--actor", "NAME", own->actor, "ls: by this actor, or on their behalf");
   arguments.option("--action", "NAME", own->action,
@@ -372,9 +453,13 @@ Action define_audit(Arguments& arguments, CommonOptions& common) {
   arguments.option("--until", "TIME", own->until, "ls: before then");
   arguments.option("-n, --limit", "N", own->limit,
                    fmt::format("ls: at most N ({})", default_limit));
-  arguments.option("--format", "NAME", own->format, "export: jsonl, cloudevents or ocsf");
+  arguments.option("--format", "NAME", own->format,
+                   "export: jsonl, cloudevents or ocsf; prove: tlog, a C2SP tlog-proof file");
   arguments.option("--key", "KEY", own->key,
                    "verify, prove: the log's public key, or a file with it", ValueKind::file);
+  arguments.list("--witness", "KEY", own->witnesses,
+                 "verify: of a tlog-proof, a witness that must have cosigned; or a file with keys",
+                 ValueKind::file);
   arguments.flag("--json", common.json, "print JSON");
   return [own](Context& context) { return audit(context, *own); };
 }

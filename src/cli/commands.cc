@@ -165,11 +165,13 @@ constexpr Command rows[] = {
      "tree (docs/audit.md).\n\n"
      "verify checks an export offline, with the key given by --key or remembered from the server; "
      "without a file it checks the server's log. prove shows that a record is in the log that was "
-     "signed. keys prints the log's public keys, and rotate-key makes a new one. Exit code 70: "
-     "history was altered.",
+     "signed; with --format tlog as a C2SP tlog-proof file. keys prints the log's public keys, and "
+     "rotate-key makes a new one. witness names C2SP witnesses, to whom every checkpoint is "
+     "submitted. Exit code 70: history was altered.",
      "slipway audit ls --project shop --since 24h\nslipway audit show 42\n"
      "slipway audit export > audit.jsonl\nslipway audit verify audit.jsonl\n"
-     "slipway audit prove 42 --json > proof.json",
+     "slipway audit prove 42 --json > proof.json\n"
+     "slipway audit prove 42 --format tlog > 42.tlog-proof",
      define_audit,
      {Permission::audit_read, Permission::read, Permission::team_manage}},
     {"rm",

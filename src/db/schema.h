@@ -12,11 +12,12 @@
 #include "db/schema_release.h"
 #include "db/schema_revision.h"
 #include "db/schema_waits.h"
+#include "db/schema_witness.h"
 
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released.
-inline constexpr std::array<std::string_view, 11> schema_migrations{
+inline constexpr std::array<std::string_view, 12> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -36,6 +37,6 @@ CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQU
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 )", audit_schema,     identity_schema, governance_schema,
     configuration_schema,      release_schema,   domain_schema,   alert_schema,
-    revision_schema,           top_agent_schema, waits_schema};
+    revision_schema,           top_agent_schema, waits_schema,    witness_schema};
 
 }  // namespace slipway

@@ -15,6 +15,7 @@ Result<Stores> Stores::open(const std::filesystem::path& file, const Clock& cloc
   stores.releases = std::make_unique<ReleaseStore>(*stores.database, *stores.audit);
   stores.alerts = std::make_unique<AlertStore>(*stores.database, *stores.audit);
   stores.volumes = std::make_unique<VolumeStore>(*stores.database, *stores.audit);
+  stores.witnesses = std::make_unique<WitnessStore>(*stores.database, *stores.audit);
   stores.domains = std::make_unique<DomainStore>(*stores.database, *stores.audit);
   if (!secrets)
     secrets =

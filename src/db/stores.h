@@ -13,6 +13,7 @@
 #include "db/release_store.h"
 #include "db/repository.h"
 #include "db/volume_store.h"
+#include "db/witness_store.h"
 
 namespace slipway {
 
@@ -28,6 +29,7 @@ struct Stores {
   std::unique_ptr<AlertStore> alerts;
   std::unique_ptr<DomainStore> domains;
   std::unique_ptr<VolumeStore> volumes;
+  std::unique_ptr<WitnessStore> witnesses;
 
   // ":memory:" for tests. Without secrets they are random: no token of before works.
   [[nodiscard]] static Result<Stores> open(const std::filesystem::path& file, const Clock& clock,

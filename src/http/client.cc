@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -47,6 +48,7 @@ struct HttpClient::State {
   std::string prefix;  // path of the base URL, without a trailing slash
   HttpHeaders headers;
   Duration timeout = std::chrono::seconds{30};
+  std::size_t answer_limit = max_answer;
   std::optional<ClientSocket> socket;
   beast::flat_buffer buffer{256u << 10};
   bool answer_started = false;  // bytes of the current answer came
@@ -122,6 +124,10 @@ void HttpClient::set_address_check(AddressCheck check) {
 }
 
 Status HttpClient::check_addresses() const { return ClientSocket::check(state_->address); }
+
+void HttpClient::set_answer_limit(std::size_t bytes) {
+  state_->answer_limit = std::min(bytes, max_answer);
+}
 
 void HttpClient::set_life(Duration life) {
   state_->address.life = life;
@@ -204,8 +210,10 @@ Result<ClientResponse> HttpClient::State::read_answer(std::string_view method,
     if (!got.empty()) {
       if (give) {
         SLIPWAY_CHECK((*consume)(got));
-      } else if (response.body.size() + got.size() > max_answer) {
-        return fail(Errc::too_large, "the server's answer is larger than 64 MiB");
+      } else if (response.body.size() + got.size() > answer_limit) {
+        disconnect();
+        return fail(Errc::too_large,
+                    fmt::format("the server's answer is larger than {} bytes", answer_limit));
       } else {
         response.body += got;
       }

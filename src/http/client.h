@@ -41,9 +41,11 @@ class HttpClient {
   [[nodiscard]] Status check_addresses() const;
   // A connection's whole life, however busy it is. No limit unless set.
   void set_life(Duration life);
+  // Of an answer's body that is kept whole; 64 MiB unless set, which is the most.
+  void set_answer_limit(std::size_t bytes);
 
-  // Errors: unavailable (cannot connect), deadline_exceeded, too_large (answer above 64 MiB). A
-  // status of 4xx or 5xx is a response, not an error.
+  // Errors: unavailable (cannot connect), deadline_exceeded, too_large (an answer above the limit).
+  // A status of 4xx or 5xx is a response, not an error.
   [[nodiscard]] Result<ClientResponse> request(std::string_view method, std::string_view target,
                                                std::string_view body = {},
                                                std::string_view content_type = "application/json");

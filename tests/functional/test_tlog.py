@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from support.slipway import Slipway
+from support.slipway import Slipway, wait_until
 
 SOURCE = pathlib.Path(__file__).parents[1] / "support" / "tlog"
 
@@ -159,3 +159,96 @@ def test_tiles_are_served_as_the_specification_wants_them(tlog_of_300):
     for path, status in [("tile/0/002", 404), ("tile/0/001", 404), ("tile/2/000.p/1", 404), ("tile/0/0", 400),
                          ("tile/00/000", 400), ("tile/0/x000/001", 400), ("tile/0/000.p/256", 400)]:
         assert get(path, token="").status == status, path
+
+
+def test_a_proof_file_is_checked_offline_by_us_and_by_a_foreign_client(tlog_of_300, client, tmp_path):
+    slipway, key = tlog_of_300
+    proof, entry = tmp_path / "7.tlog-proof", tmp_path / "entry"
+    text = slipway.ok("audit", "prove", 7, "--format", "tlog").out
+    assert text.startswith("c2sp.org/tlog-proof@v1\nextra ") and "\nindex 6\n" in text
+    proof.write_text(text)
+    entry.write_text(slipway.ok("audit", "show", 7, "--json").json()["canonical"])
+    nobody = {"XDG_CONFIG_HOME": str(tmp_path / "nobody"), "SLIPWAY_SERVER": "http://127.0.0.1:1"}
+    ran = slipway.cli("audit", "verify", proof, "--key", key, "--json", environment=nobody)
+    assert ran.code == 0 and ran.json()["seq"] == 7 and ran.json()["record"] == entry.read_text(), ran
+    foreign = client("proof", key, entry, proof)
+    assert foreign.returncode == 0 and json.loads(foreign.stdout)["index"] == 6, foreign
+
+    assert slipway.cli("audit", "verify", proof, environment=nobody).code == 2, "a key must be known"
+    other = slipway.ok("audit", "show", 8, "--json").json()["canonical"]
+    for at in range(text.index("extra "), len(text), 29):
+        harmed = text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1:]
+        proof.write_text(harmed)
+        assert slipway.cli("audit", "verify", proof, "--key", key, environment=nobody).code == 70, harmed
+    proof.write_text(text)
+    entry.write_text(other)
+    assert client("proof", key, entry, proof).returncode == 1
+    assert slipway.cli("audit", "prove", 7, "--format", "xml").code == 2
+    assert slipway.cli("audit", "prove", 100000, "--format", "tlog").code == 3
+
+
+@contextlib.contextmanager
+def foreign_witness(client, log_key, name):
+    """One that is not ours; gives its URL and key."""
+    process = subprocess.Popen([client.program, "witness", log_key, name], stdout=subprocess.PIPE, text=True)
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.long  # a witness is asked every five seconds at the most
+def test_a_foreign_witness_cosigns_and_is_counted(make_slipway, client, tmp_path):
+    slipway = make_slipway({"alerts": {"allow_private": True}})
+    key = slipway.ok("audit", "keys").out.strip()
+    with foreign_witness(client, key, "witness.example/one") as one, \
+            foreign_witness(client, key, "witness.example/two") as two:
+        for name, it in (("one", one), ("two", two)):
+            slipway.ok("audit", "witness", "add", name, it["vkey"], "--url", it["url"])
+
+        def cosigned():
+            rows = slipway.ok("audit", "witness", "ls", "--json").json()["witnesses"]
+            return len(rows) == 2 and all(row["result"] == "cosigned" for row in rows) and rows[0]["size"] == rows[1]["size"]
+
+        wait_until(cosigned, 30, "both witnesses to cosign one checkpoint", every=0.2)
+        assert "witness.example/one" in slipway.api("GET", "/v1/audit/tlog/checkpoint", token="").text
+        said = slipway.ok("audit", "verify", "--json").json()
+        assert said["witnesses"] == ["witness.example/one", "witness.example/two"] and said["cosigned"] >= 1
+        assert "cosigned: records 1 to " in slipway.ok("audit", "verify").out
+
+        proof, entry = tmp_path / "1.tlog-proof", tmp_path / "entry"
+        proof.write_text(slipway.ok("audit", "prove", 1, "--format", "tlog").out)
+        entry.write_text(slipway.ok("audit", "show", 1, "--json").json()["canonical"])
+        foreign = client("proof", key, entry, proof, one["vkey"], two["vkey"])
+        assert foreign.returncode == 0, foreign
+        ran = slipway.cli("audit", "verify", proof, "--key", key, "--witness", one["vkey"], "--witness", two["vkey"])
+        assert ran.code == 0 and "cosigned by witness.example/one, witness.example/two" in ran.out, ran
+        lines = proof.read_text().splitlines(keepends=True)
+        proof.write_text("".join(lines[:-1]))
+        assert slipway.cli("audit", "verify", proof, "--key", key, "--witness", two["vkey"]).code == 70
+        assert client("proof", key, entry, proof, two["vkey"]).returncode == 1
+
+        # It grows, and what is shown to the witness is that it only grew.
+        size = slipway.ok("audit", "witness", "ls", "--json").json()["witnesses"][0]["size"]
+        fill(slipway, 3)
+        wait_until(lambda: slipway.ok("audit", "witness", "ls", "--json").json()["witnesses"][0]["size"] > size, 30,
+                   "a witness to cosign the longer log", every=0.2)
+        assert slipway.ok("audit", "verify", "--json").json()["witnesses"]
+        slipway.ok("audit", "witness", "rm", "two")
+        assert [row["name"] for row in slipway.ok("audit", "witness", "ls", "--json").json()["witnesses"]] == ["one"]
+    events = [json.loads(line)["event"] for line in slipway.ok("audit", "export").out.splitlines() if '"seq":' in line]
+    assert events.count("witness.added") == 2 and events.count("witness.removed") == 1
+
+
+def test_who_may_name_witnesses_and_where_they_may_be(slipway, client):
+    key = slipway.ok("audit", "keys").out.strip()
+    with foreign_witness(client, key, "witness.example/x") as it:
+        refused = slipway.cli("audit", "witness", "add", "x", it["vkey"], "--url", it["url"])
+        assert refused.code == 77, "this machine's own addresses are not asked"
+        wanted = {"name": "x", "key": it["vkey"], "url": "https://witness.example/"}
+        agent = slipway.ok("token", "create", "--agent", "ci", "--json").json()["token"]
+        assert slipway.api("POST", "/v1/audit/witnesses", wanted, token=agent).status == 403
+    assert slipway.cli("audit", "witness", "add", "x", key, "--url", "https://witness.example/").code == 2, "a log's key"
+    assert slipway.cli("audit", "witness", "add", "x").code == 2
+    assert slipway.cli("audit", "witness", "rm", "nobody").code == 3

@@ -67,6 +67,10 @@ class ApiWorld {
                  .store = *world.stores.alerts,
                  .box = world.secret_box,
                  .server_url = "http://localhost:7070"}};
+  Witnesses witnesses{{.settings = world.settings,
+                       .clock = world.clock,
+                       .store = *world.stores.witnesses,
+                       .audit = *audit}};
   Domains domains{{.settings = world.settings,
                    .clock = world.clock,
                    .store = *world.stores.domains,
@@ -90,6 +94,7 @@ class ApiWorld {
                      .volume_store = *world.stores.volumes,
                      .domains = domains,
                      .alerts = alerts,
+                     .witnesses = witnesses,
                      .clock = world.clock,
                      .names = world.names,
                      .server_url = "http://localhost:7070",

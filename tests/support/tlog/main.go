@@ -3,17 +3,23 @@
 //
 //	tlogclient verify PREFIX KEY TOKEN [CHECKPOINT-OF-BEFORE]
 //	tlogclient proof KEY ENTRY PROOF [WITNESS-KEY...]
-//	tlogclient witness LOG-KEY NAME SEED-HEX
+//	tlogclient witness LOG-KEY NAME
 //
 // Files but for the keys. What is not as it should be is on stderr, and the exit code is 1.
 package main
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 
 	fmtlog "github.com/transparency-dev/formats/log"
@@ -178,6 +184,76 @@ func indexPath(n int64) string {
 	return out
 }
 
+// A witness' Ed25519 cosignature (c2sp.org/tlog-cosignature), which this version of formats lacks.
+type witness struct {
+	name string
+	id   uint32
+	key  ed25519.PublicKey
+}
+
+func newWitness(vkey string) (witness, error) {
+	parts := strings.SplitN(vkey, "+", 3)
+	if len(parts) != 3 {
+		return witness{}, fmt.Errorf("not a key: %q", vkey)
+	}
+	raw, err := base64.StdEncoding.DecodeString(parts[2])
+	if err != nil || len(raw) != 33 || raw[0] != 4 {
+		return witness{}, fmt.Errorf("not a witness' key: %q", vkey)
+	}
+	sum := sha256.Sum256(append([]byte(parts[0]+"\n"), raw...))
+	out := witness{parts[0], binary.BigEndian.Uint32(sum[:]), raw[1:]}
+	if parts[1] != fmt.Sprintf("%08x", out.id) {
+		return witness{}, fmt.Errorf("the key's id is not %08x", out.id)
+	}
+	return out, nil
+}
+
+func (w witness) Name() string    { return w.name }
+func (w witness) KeyHash() uint32 { return w.id }
+func (w witness) Verify(text, signature []byte) bool {
+	if len(signature) != 8+ed25519.SignatureSize {
+		return false
+	}
+	signed := fmt.Sprintf("cosignature/v1\ntime %d\n%s", binary.BigEndian.Uint64(signature), text)
+	return ed25519.Verify(w.key, []byte(signed), signature[8:])
+}
+
+// A c2sp.org/tlog-proof of `entry`, cosigned by every one of `witnesses`.
+func verifyProof(key string, entry, text []byte, witnesses []string) {
+	parts := bytes.SplitN(text, []byte("\n\n"), 2)
+	if len(parts) != 2 {
+		check(fmt.Errorf("no checkpoint"), "proof")
+	}
+	lines := strings.Split(string(parts[0]), "\n")
+	if lines[0] != "c2sp.org/tlog-proof@v1" {
+		check(fmt.Errorf("%q", lines[0]), "proof")
+	}
+	lines = lines[1:]
+	if strings.HasPrefix(lines[0], "extra ") {
+		lines = lines[1:]
+	}
+	index, err := strconv.ParseUint(strings.TrimPrefix(lines[0], "index "), 10, 64)
+	check(err, "index")
+	var path [][]byte
+	for _, line := range lines[1:] {
+		hash, err := base64.StdEncoding.DecodeString(line)
+		check(err, "hash")
+		path = append(path, hash)
+	}
+	checkpoint := opened(key, parts[1])
+	check(proof.VerifyInclusion(rfc6962.DefaultHasher, index, checkpoint.Size,
+		rfc6962.DefaultHasher.HashLeaf(entry), path, checkpoint.Hash), "inclusion")
+	for _, vkey := range witnesses {
+		verifier, err := newWitness(vkey)
+		check(err, "witness")
+		_, err = note.Open(parts[1], note.VerifierList(verifier))
+		check(err, "cosignature")
+	}
+	out, _ := json.Marshal(map[string]interface{}{"index": index, "size": checkpoint.Size,
+		"witnesses": len(witnesses)})
+	fmt.Println(string(out))
+}
+
 func main() {
 	arguments := os.Args[1:]
 	switch {
@@ -187,6 +263,10 @@ func main() {
 			before = read(arguments[4])
 		}
 		verify(strings.TrimSuffix(arguments[1], "/"), arguments[2], arguments[3], before)
+	case len(arguments) == 3 && arguments[0] == "witness":
+		serve(arguments[1], arguments[2])
+	case len(arguments) >= 4 && arguments[0] == "proof":
+		verifyProof(arguments[1], read(arguments[2]), read(arguments[3]), arguments[4:])
 	default:
 		check(fmt.Errorf("%v", arguments), "usage")
 	}
