@@ -214,18 +214,18 @@ def test_paths_do_not_leave_a_site(world):
 
 # --- who may call what
 
-OPEN = {"/healthz", "/metrics", "/v1/openapi.json"}
+OPEN = {"/healthz", "/metrics", "/v1/openapi.json", "/v1/audit/tlog/checkpoint", "/v1/audit/tlog/tile/{level}/{path}"}
 
 
 def routes(world):
     fill = {"{project}": "site", "{environment}": "production", "{ref}": world.site["id"], "{team}": "default", "{name}": "somebody",
-            "{id}": "tok_aaaaaaaaaa", "{seq}": "1"}
+            "{id}": "tok_aaaaaaaaaa", "{seq}": "1", "{path}": "000"}
     for path, methods in world.api("GET", "/v1/openapi.json").json()["paths"].items():
         for method in methods:
             target = path
             for name, value in fill.items():
                 target = target.replace(name, value)
-            if target not in OPEN:
+            if path not in OPEN:
                 yield method.upper(), target, path
 
 
