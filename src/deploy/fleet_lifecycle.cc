@@ -331,14 +331,7 @@ Status Fleet::adopt(const std::vector<Deployment>& live) {
       post(entry, [this, entry] { wake_now(entry); });
       continue;
     }
-    const auto recorded =
-        parts_.repository.update(by_system("fleet"), id, [](Deployment& change) -> Status {
-          if (!is_live(change.state)) return {};
-          change.state = DeploymentState::sleeping;
-          change.state_reason = "its instance ended while Slipway was away";
-          return {};
-        });
-    if (!recorded) return fail(recorded.error());
+    SLIPWAY_CHECK(record_end_while_away(id));
   }
   return {};
 }
@@ -365,8 +358,28 @@ void Fleet::adopt_instance(const EntryPtr& entry, const MemberPtr& member,
            {{"sandbox", sandbox}, {"error", endpoint.error().message}});
   stop_instance(*member);
   member->backend->set_asleep();
-  // No request would wake a worker.
-  if (!unit->is_routed()) post(entry, [this, entry] { wake_now(entry); });
+  const auto all = members(*entry);
+  const bool any_runs = [&] {
+    const MutexLock lock(mutex_);
+    return std::ranges::any_of(all, [](const auto& each) { return !each->sandbox.empty(); });
+  }();
+  // A part runs, or it is a worker that no request would wake.
+  if (any_runs || !can_sleep(deployment))
+    post(entry, [this, entry] { wake_now(entry); });
+  else if (Status recorded = record_end_while_away(deployment.id); !recorded)
+    log_warn("an end was not recorded", {{"error", recorded.error().message}});
+}
+
+Status Fleet::record_end_while_away(const DeploymentId& id) {
+  const auto recorded =
+      parts_.repository.update(by_system("fleet"), id, [](Deployment& change) -> Status {
+        if (change.state != DeploymentState::ready) return {};
+        change.state = DeploymentState::sleeping;
+        change.state_reason = "its instance ended while Slipway was away";
+        return {};
+      });
+  if (!recorded) return fail(recorded.error());
+  return {};
 }
 
 Status Fleet::end_unheard() {

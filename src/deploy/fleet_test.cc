@@ -173,5 +173,20 @@ TEST_F(FleetTest, ARestartGoesOnWithWhatRunsAndStopsWhatNobodyKnows) {
   EXPECT_EQ(repository->get(ended.id).value().state, DeploymentState::sleeping);
 }
 
+// It was being put to sleep when the server died.
+TEST_F(FleetTest, WhatEndsWhileItIsTakenUpAgainSleeps) {
+  const Deployment deployment = add("going");
+  engine.map_port(8080, 0);
+  SandboxSpec spec;
+  spec.argv = {"true"};
+  spec.id = "going-1";
+  spec.labels = {{"deployment", deployment.id.str()}};
+  ASSERT_TRUE(engine.start(spec, directory.path(), 0));
+  ASSERT_TRUE(fleet.adopt({deployment}));
+  engine.exit("going-1", {.code = 143, .signal = 15});
+  eventually(
+      [&] { return repository->get(deployment.id).value().state == DeploymentState::sleeping; });
+}
+
 }  // namespace
 }  // namespace slipway
