@@ -19,15 +19,12 @@ target_compile_options(slipway_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
   -Wold-style-cast -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-designated-field-initializers
   -Wno-missing-field-initializers
+  -Wthread-safety -Wthread-safety-beta
   -pthread -fno-omit-frame-pointer -fstack-protector-strong)
 target_link_options(slipway_flags INTERFACE -pthread)
 target_compile_definitions(slipway_flags INTERFACE
   SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE
   SLIPWAY_VERSION="${PROJECT_VERSION}")
-# The compiler checks locks (base/mutex.h) in the debug and sanitizer presets, which ./test builds too.
-if(CMAKE_BUILD_TYPE STREQUAL "Debug" OR SLIPWAY_SANITIZE)
-  target_compile_options(slipway_flags INTERFACE -Wthread-safety -Wthread-safety-beta)
-endif()
 if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug" AND NOT SLIPWAY_SANITIZE)
   target_compile_definitions(slipway_flags INTERFACE _FORTIFY_SOURCE=2)
 endif()

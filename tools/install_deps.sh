@@ -30,6 +30,8 @@ bench_packages=(wrk nginx-light haproxy docker.io chromium)
 
 # Toolchains: command, then the package that brings it when the command is not on PATH.
 run_tools=(node:nodejs npm:npm)
+# The log is verified by a client that is not ours.
+test_tools=(go:golang)
 example_tools=(node:nodejs npm:npm python3:python3 go:golang cargo:cargo-web java:default-jdk-headless
   mvn:maven cc:gcc cmake:cmake make:make gradle:gradle ruby:ruby bundle:ruby-bundler php:php-cli
   composer:composer hugo:hugo)
@@ -50,7 +52,7 @@ for group in "${groups[@]}"; do
   case "$group" in
     build) packages+=("${build_packages[@]}") ;;
     run) packages+=("${run_packages[@]}"); add_tools "${run_tools[@]}" ;;
-    test) packages+=("${test_packages[@]}"); add_tools "${run_tools[@]}" ;;
+    test) packages+=("${test_packages[@]}"); add_tools "${run_tools[@]}" "${test_tools[@]}" ;;
     examples)
       packages+=(python3-venv libc6-dev)
       add_tools "${example_tools[@]}"
