@@ -9,6 +9,7 @@
 #include "db/schema_domain.h"
 #include "db/schema_governance.h"
 #include "db/schema_identity.h"
+#include "db/schema_place.h"
 #include "db/schema_release.h"
 #include "db/schema_revision.h"
 #include "db/schema_waits.h"
@@ -17,7 +18,7 @@
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released.
-inline constexpr std::array<std::string_view, 12> schema_migrations{
+inline constexpr std::array<std::string_view, 13> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -35,8 +36,18 @@ CREATE TABLE upload (
   id TEXT PRIMARY KEY, project TEXT NOT NULL, manifest TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;
 CREATE TABLE uid_slot (environment TEXT PRIMARY KEY, slot INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-)", audit_schema,     identity_schema, governance_schema,
-    configuration_schema,      release_schema,   domain_schema,   alert_schema,
-    revision_schema,           top_agent_schema, waits_schema,    witness_schema};
+)",
+    audit_schema,
+    identity_schema,
+    governance_schema,
+    configuration_schema,
+    release_schema,
+    domain_schema,
+    alert_schema,
+    revision_schema,
+    top_agent_schema,
+    waits_schema,
+    witness_schema,
+    place_schema};
 
 }  // namespace slipway

@@ -65,7 +65,9 @@ std::optional<std::pair<std::uint32_t, std::string>> parse_numbered(std::string_
 }  // namespace
 
 SecretBox::SecretBox(SecretBox&& other) noexcept
-    : file_(std::move(other.file_)), keys_(std::move(other.keys_)) {}
+    : file_(std::move(other.file_)),
+      keys_(std::move(other.keys_)),
+      retired_(std::move(other.retired_)) {}
 
 Result<SecretBox> SecretBox::open(std::filesystem::path key_file) {
   SecretBox box(std::move(key_file));
@@ -124,7 +126,8 @@ Status SecretBox::forget_old_keys() {
   const MutexLock lock(mutex_);
   std::vector<Key> keys{keys_.back()};
   SLIPWAY_CHECK(write(keys));
-  keys_ = std::move(keys);
+  keys_.pop_back();
+  retired_ = std::exchange(keys_, std::move(keys));
   return {};
 }
 
@@ -184,8 +187,9 @@ Result<std::string> SecretBox::unseal(std::string_view sealed, std::string_view 
   Key key;
   {
     const MutexLock lock(mutex_);
-    for (const Key& each : keys_)
-      if (each.number == parsed->first) key = each;
+    for (const auto* kept : {&retired_, &keys_})
+      for (const Key& each : *kept)
+        if (each.number == parsed->first) key = each;
   }
   if (key.number == 0)
     return fail(Errc::corrupt, fmt::format("key {} of the secrets is gone", parsed->first),

@@ -58,6 +58,8 @@ class SecretBox {
   mutable SharedMutex in_use_;
   mutable Mutex mutex_;
   std::vector<Key> keys_ SLIPWAY_GUARDED_BY(mutex_);  // oldest first, never empty
+  // Of the last rotation, in memory alone: who read a value before it was sealed anew opens it yet.
+  std::vector<Key> retired_ SLIPWAY_GUARDED_BY(mutex_);
 };
 
 }  // namespace slipway
