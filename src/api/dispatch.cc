@@ -1,6 +1,7 @@
 #include "api/dispatch.h"
 
 #include <algorithm>
+#include <span>
 
 #include "api/routes.h"
 #include "api/touches.h"
@@ -21,8 +22,7 @@ bool match(std::string_view pattern, std::string_view path,
   if (open_end ? wanted.size() > given.size() : wanted.size() != given.size()) return false;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (open_end && i + 1 == wanted.size()) {
-      values.emplace_back("path",
-                          fmt::format("{}", fmt::join(given.begin() + i, given.end(), "/")));
+      values.emplace_back("path", fmt::format("{}", fmt::join(std::span(given).subspan(i), "/")));
     } else if (wanted[i].starts_with('{')) {
       if (given[i].empty()) return false;
       values.emplace_back(wanted[i].substr(1, wanted[i].size() - 2), given[i]);
