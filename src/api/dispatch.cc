@@ -154,7 +154,10 @@ Result<ApiResponse> ApiDispatcher::handle(const ApiRoute& route, ApiCall& call) 
   if (route.method != "POST" || !given || given->empty()) return handle();
   if (given->size() > 255)
     return fail(Errc::invalid_argument, "the Idempotency-Key is longer than 255 characters");
-  const Digest fingerprint = Sha256{}.field(call.request.path).field(call.request.body).finish();
+  Sha256 asked;
+  asked.field(call.request.path).field(call.request.body);
+  for (const auto& [name, value] : call.request.query) asked.field(name).field(value);
+  const Digest fingerprint = asked.finish();
   // What a sub-agent does counts for who stands behind it.
   const std::vector<std::string>& chain = call.principal.actor.chain;
   return replies_.reply(chain.empty() ? "" : chain.front(), call.idempotency_key(), fingerprint,

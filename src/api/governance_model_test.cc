@@ -455,6 +455,7 @@ class Play {
   void revive(const ModelToken& token, const Step& step) {
     const Person agent{step.a % 2 ? "makers" : "default", step.b % 3 ? "coder" : "helper"};
     Said wanted = no_brake(token, agent).value_or(Said::ok);
+    if (wanted == Said::ok && token.is_agent()) wanted = Said::refused;
     if (wanted == Said::ok && !m.killed.contains(agent.called())) wanted = Said::impossible;
     expect(agent_call(token, "revive", agent), wanted, "revive");
     if (wanted != Said::ok) return;
@@ -1008,7 +1009,8 @@ class Play {
   void roll_back(const ModelToken& token, const Step& step) {
     const std::string project = project_of(step.a);
     const std::vector<Released>& known = releases[project];
-    const std::int64_t to = known.empty() ? 1 : 1 + step.b % known.size();
+    const std::int64_t to =
+        known.empty() ? 1 : 1 + static_cast<std::int64_t>(step.b % known.size());
     Said wanted = stopped(token, Permission::rollback, project, "production").value_or(Said::ok);
     if (wanted == Said::ok && (!current.contains(project) || current[project] == to ||
                                !known[static_cast<std::size_t>(to) - 1].live))

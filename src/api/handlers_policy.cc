@@ -169,13 +169,12 @@ Result<ApiResponse> list_policies(const ApiContext& context, ApiCall&) {
 
 Result<ApiResponse> check_policy(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const GovernanceService::NewPolicy wanted, new_policy(call));
-  SLIPWAY_TRY(const GovernanceService::PolicyTrial trial, context.governance.try_policy(wanted));
+  SLIPWAY_TRY(const GovernanceService::PolicyTrial trial, context.governance.check_policy(wanted));
   json::object out = trial_json(trial);
   json::array analysis;
-  if (trial.check.set)
-    for (const RuleFinding& finding : analyse(*trial.check.set, *make_sql_rule_evaluator()))
-      analysis.push_back(json::object{
-          {"what", to_string(finding.what)}, {"rule", finding.rule}, {"detail", finding.detail}});
+  for (const RuleFinding& finding : trial.analysis)
+    analysis.push_back(json::object{
+        {"what", to_string(finding.what)}, {"rule", finding.rule}, {"detail", finding.detail}});
   out["analysis"] = std::move(analysis);
   return json_response(200, out);
 }

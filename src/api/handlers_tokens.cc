@@ -151,6 +151,8 @@ Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const std::vector<Rollout> open, context.release_store.open_rollouts());
   for (const Rollout& rollout : open) {
     if (!by_agent(rollout.actor, name) || rollout.state == RolloutState::watching) continue;
+    SLIPWAY_TRY(const std::string team, context.repository.team_of(rollout.project));
+    if (!reach_team(call.principal, team)) continue;
     const auto ended = context.releases.cancel(call.by, rollout.id, "its agent was killed");
     if (!ended && ended.error().code != Errc::failed_precondition)
       failed(rollout.id.str(), ended.error());
@@ -161,6 +163,8 @@ Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
                                             DeploymentState::sleeping}));
   for (const Deployment& deployment : found) {
     if (!by_agent(deployment.actor, name)) continue;
+    // Its project may have gone to another team since.
+    if (!reach_team(call.principal, deployment.team)) continue;
     const json::value id(deployment.id.str());
     // Law 4: what serves stays, whoever put it there.
     SLIPWAY_TRY(const std::vector<Release> serving, context.release_store.serving(deployment.id));
@@ -185,6 +189,8 @@ Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> revive_agent(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const std::string name, agent_of(context, call));
+  if (call.by.actor.kind != "human")
+    return fail(Errc::permission_denied, "only people revive an agent", "ask one");
   SLIPWAY_CHECK(context.identity.revive_agent(call.by, name));
   return json_response(200, json::object{{"agent", name}, {"revived", true}});
 }

@@ -158,12 +158,12 @@ Result<Item> change_item(Database& database, AuditStore& audit, const AuditConte
 
 template <class Item>
 Result<std::vector<Item>> list_items(Database& database, std::string_view where,
-                                     std::string_view first, std::string_view second) {
+                                     std::string_view first, std::string_view second,
+                                     int most = 1000) {
   auto session = database.read();
-  SLIPWAY_TRY(Statement query,
-              session.prepare(fmt::format(
-                  "SELECT record FROM {} WHERE {} ORDER BY created_at DESC, id LIMIT 1000",
-                  table_of(Item{}).table, where)));
+  SLIPWAY_TRY(Statement query, session.prepare(fmt::format("SELECT record FROM {} WHERE {} ORDER BY"
+                                                           " created_at DESC, id LIMIT {}",
+                                                           table_of(Item{}).table, where, most)));
   query.bind(1, first).bind(2, second);
   std::vector<Item> out;
   for (;;) {
@@ -471,7 +471,11 @@ Result<std::vector<BreakGlass>> GovernanceStore::emergencies(std::string_view st
   return list_items<BreakGlass>(database_, by_state, state, project);
 }
 Result<std::vector<ApprovalRequest>> GovernanceStore::approvals_of(std::string_view resource) {
-  return list_items<ApprovalRequest>(database_, "resource=?1 AND ?2=''", resource, "");
+  // All of them: an approval that was given counts however many others were asked for since.
+  return list_items<ApprovalRequest>(database_,
+                                     "resource=?1 AND ?2='' AND state IN ('open','approved')"
+                                     " AND json_extract(record,'$.used_at') IS NULL",
+                                     resource, "", -1);
 }
 
 }  // namespace slipway

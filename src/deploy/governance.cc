@@ -9,6 +9,7 @@ namespace slipway {
 namespace {
 
 constexpr std::size_t rows_in_error = 10;
+constexpr std::ptrdiff_t most_open_requests = 50;  // of the agents of one person, in one project
 
 std::string_view who_may(const Remedy& remedy) {
   return remedy.actor_may ? std::string_view("you may do this") : std::string_view(remedy.who);
@@ -162,13 +163,32 @@ Error GovernanceService::refuse(const Ruling& ruling) {
   return denial(ruling.stored);
 }
 
+// What agents of one person wait for, so that it hides nobody else's requests.
+Status GovernanceService::check_open_requests(const Asked& asked) const {
+  const Actor& actor = asked.by.actor;
+  if (actor.kind != "agent") return {};
+  SLIPWAY_TRY(const auto open, parts_.store.approvals("open", asked.project));
+  const auto alike = std::ranges::count_if(open, [&](const ApprovalRequest& request) {
+    return request.requester.kind == "agent" &&
+           request.requester.on_behalf_of == actor.on_behalf_of;
+  });
+  if (alike < most_open_requests) return {};
+  return fail(
+      Errc::over_budget,
+      fmt::format("{} requests of agents of {} wait for people already", alike, actor.on_behalf_of),
+      "have some of them approved or rejected first: slipway approvals");
+}
+
 Result<std::optional<ApprovalRequest>> GovernanceService::new_request(const Asked& asked,
                                                                       Ruling& ruling) {
   if (asked.resource.empty()) return std::nullopt;
   // The same request passes once it is approved, so one open request for it is enough.
   SLIPWAY_TRY(const auto known, approvals_for(asked, parts_.store));
   const auto open = std::ranges::find(known, "open", &ApprovalRequest::state);
-  if (open == known.end()) return request_approval(ruling, asked.action);
+  if (open == known.end()) {
+    SLIPWAY_CHECK(check_open_requests(asked));
+    return request_approval(ruling, asked.action);
+  }
   name_approval(ruling.stored.decision, open->id.str());
   return std::nullopt;
 }

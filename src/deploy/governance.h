@@ -16,6 +16,7 @@
 #include "deploy/governance_facts.h"
 #include "deploy/governance_key.h"
 #include "deploy/settings.h"
+#include "policy/analysis.h"
 #include "policy/second_opinion.h"
 
 namespace slipway {
@@ -102,10 +103,14 @@ class GovernanceService {
     std::vector<std::string> advisory;  // new rules that only advise at first
     std::vector<Flip> flips;
     std::size_t replayed = 0;
+    std::vector<RuleFinding> analysis;  // of check_policy()
     [[nodiscard]] bool usable() const { return check.set.has_value(); }
   };
-  // Parses, lints, runs the rules' own tests, replays the past. Changes nothing.
+  // Parses, lints, runs the rules' own tests, replays the past. Changes nothing. Errors: too_large
+  // when that takes more than a few seconds of a processor.
   [[nodiscard]] Result<PolicyTrial> try_policy(const NewPolicy& wanted);
+  // The same, and what can be said of the rules beforehand. One set at a time: rate_limited.
+  [[nodiscard]] Result<PolicyTrial> check_policy(const NewPolicy& wanted);
   // The same, then makes it the next version, when it is usable and the policies allow the change.
   // Errors: invalid_argument (what is wrong with it, line by line), denied_by_policy, conflict.
   struct PolicyChanged {
@@ -156,6 +161,8 @@ class GovernanceService {
   explicit GovernanceService(Parts parts) : parts_(std::move(parts)) {}
   [[nodiscard]] Decision judge(const PolicySet& set, const Facts& facts);
   [[nodiscard]] Ruling ruling_of(const Asked& asked, Decision decision, std::string facts) const;
+  // That agents do not fill the list of what waits for people. Errors: over_budget.
+  [[nodiscard]] Status check_open_requests(const Asked& asked) const;
   // An open request for the same change, or a new one that is not stored yet; in the ruling's
   // words.
   [[nodiscard]] Result<std::optional<ApprovalRequest>> new_request(const Asked& asked,
@@ -168,6 +175,7 @@ class GovernanceService {
   mutable Mutex mutex_ SLIPWAY_ACQUIRED_AFTER(changing_);
   std::shared_ptr<const PolicySet> active_ SLIPWAY_GUARDED_BY(mutex_);
   Mutex changing_;  // one change of the policy at a time
+  Mutex trying_;    // one check of a set at a time
 };
 
 // What is said of that which waits for this approval.

@@ -2,9 +2,13 @@
 #include "base/mutex.h"
 #include "base/text.h"
 #include "deploy/governance.h"
+#include "policy/bounded_evaluator.h"
 
 namespace slipway {
 namespace {
+
+// Of a processor, for all that is tried with a set: its tests and the past, or its analysis.
+constexpr std::chrono::seconds trial_time{5};
 
 Error unusable(const PolicyCheck& check) {
   Error error{.code = Errc::invalid_argument,
@@ -44,7 +48,9 @@ std::vector<std::string> newcomers(const PolicySetDiff& diff, const PolicySet& s
 
 Result<GovernanceService::PolicyTrial> GovernanceService::try_policy(const NewPolicy& wanted) {
   PolicyTrial trial;
-  trial.check = check_policy_set(wanted.text, *parts_.evaluator);
+  const BoundedEvaluator evaluator(*parts_.evaluator, trial_time);
+  trial.check = check_policy_set(wanted.text, evaluator);
+  SLIPWAY_CHECK(evaluator.spent());
   if (!trial.check.set) return trial;
   const std::shared_ptr<const PolicySet> now = active();
   trial.diff = compare(*now, *trial.check.set);
@@ -56,7 +62,20 @@ Result<GovernanceService::PolicyTrial> GovernanceService::try_policy(const NewPo
   }
   SLIPWAY_TRY(const std::vector<PastDecision> past, parts_.store.past(wanted.replay));
   trial.replayed = past.size();
-  trial.flips = replay(set, past, *parts_.evaluator, parts_.clock);
+  trial.flips = replay(set, past, evaluator, parts_.clock);
+  SLIPWAY_CHECK(evaluator.spent());
+  return trial;
+}
+
+Result<GovernanceService::PolicyTrial> GovernanceService::check_policy(const NewPolicy& wanted) {
+  if (!trying_.try_lock())
+    return fail(Errc::rate_limited, "another set of rules is being tried", "try again in a moment");
+  const MutexLock one_at_a_time(trying_, std::adopt_lock);
+  SLIPWAY_TRY(PolicyTrial trial, try_policy(wanted));
+  if (!trial.check.set) return trial;
+  const BoundedEvaluator evaluator(*parts_.evaluator, trial_time);
+  trial.analysis = analyse(*trial.check.set, evaluator);
+  SLIPWAY_CHECK(evaluator.spent());
   return trial;
 }
 
@@ -72,7 +91,9 @@ Result<GovernanceService::PolicyChanged> GovernanceService::set_policy(const Aud
   // Asked of the rules as they are: the new ones have no say in their own coming.
   const std::string digest = trial.check.set->digest.str();
   ChangeDigest change(by.actor, "policy");
-  change.add("digest", digest).add("advisory", join(trial.advisory, ","));
+  change.add("digest", digest)
+      .add("advisory", join(trial.advisory, ","))
+      .add("base", active()->digest.str());  // an approval is of this step, not of any later one
   SLIPWAY_TRY(const AuditContext allowed,
               require({.point = DecisionPoint::policy,
                        .by = by,

@@ -32,6 +32,9 @@ void Pipeline::hold(const Deployment& deployment, Journey& journey, Ruling& ruli
         change.state = DeploymentState::queued;
         change.state_reason = waiting_reason(request.id);
         change.approval = request.id;
+        // What was decided on is what is decided on again once people agreed.
+        change.plan = deployment.plan;
+        change.findings = deployment.findings;
         change.steps = journey.steps();
         return {};
       },

@@ -125,11 +125,11 @@ std::string Witnesses::newest() {
 
 Status Witnesses::start() {
   return worker_.start([this](const std::stop_token& stop) -> std::optional<Duration> {
-    return stop.stop_requested() ? std::nullopt : ask_due();
+    return stop.stop_requested() ? std::nullopt : ask_due(stop);
   });
 }
 
-std::optional<Duration> Witnesses::ask_due() {
+std::optional<Duration> Witnesses::ask_due(const std::stop_token& stop) {
   const auto all = parts_.store.list();
   if (!all) {
     log_error("witnesses cannot be read", {{"error", all.error().message}});
@@ -139,6 +139,7 @@ std::optional<Duration> Witnesses::ask_due() {
   // The same for all, so that their cosignatures stand behind one checkpoint.
   const auto latest = parts_.audit.latest();
   for (const Witness& witness : *all) {
+    if (stop.stop_requested()) return std::nullopt;
     const std::string key = witness.key.str();
     const Duration now = parts_.clock.monotonic();
     if (latest->checkpoint.checkpoint.size <= witness.size) continue;

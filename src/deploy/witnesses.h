@@ -61,7 +61,8 @@ class Witnesses {
   [[nodiscard]] Status start();
   void stop() { worker_.stop(); }
   // Asks every witness whose time it is, once. How long to rest then; nothing: until one is added.
-  [[nodiscard]] std::optional<Duration> ask_due();
+  // A stop is heeded between two of them.
+  [[nodiscard]] std::optional<Duration> ask_due(const std::stop_token& stop = {});
 
   // How long after its `failures`-th failure in a row a witness is asked again.
   [[nodiscard]] static Duration retry_delay(std::size_t failures);

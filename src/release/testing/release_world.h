@@ -27,7 +27,7 @@ class FakeApp {
   FakeApp() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
     socklen_t length = sizeof address;
-    ::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), length);
+    std::ignore = ::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), length);
     ::listen(socket_.get(), 16);
     ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &length);
     port_ = ntohs(address.sin_port);
