@@ -211,6 +211,20 @@ def test_a_removal_waits_too(policed, tmp_path):
     assert policed.state(deployment["id"]) == "deleted"
 
 
+def test_a_preview_that_waits_beside_rules_on_its_plan_goes_on_once_approved(policed, tmp_path):
+    """The default set reads the plan, which was made before it waited."""
+    add_rules(policed, ASKING.replace('on = ["build"]', 'on = ["preview"]'))
+    ann = person(policed, "ann", "approver")
+    big = folder(tmp_path, "planned", index__html="x", a__txt="a", b__txt="b", c__txt="c")
+    waiting = policed.cli("deploy", big, "--json")
+    assert waiting.code == 4, str(waiting)
+    again = policed.cli("deploy", big, "--json")
+    assert again.code == 4 and again.json()["id"] == waiting.json()["id"], str(again)
+    voted = policed.ok("approve", waiting.json()["approval"], "--json", environment=ann).json()
+    assert voted["state"] == "approved"
+    policed.wait_state(waiting.json()["id"], "ready")
+
+
 def test_what_nobody_approves_in_time_is_over(tmp_path):
     server = Slipway(tmp_path, {"policy": {"approval_timeout": "2s"}}).start()
     add_rules(server, ASKING)
