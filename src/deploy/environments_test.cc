@@ -225,10 +225,7 @@ TEST_F(EnvironmentsTest, AValueMovedToAnotherPlaceDoesNotOpen) {
   std::string changed = sealed;
   changed.back() = changed.back() == '0' ? '1' : '0';
   EXPECT_EQ(box.unseal(changed, "shop/production/KEY").error().code, Errc::corrupt);
-  for (const char* text : {"", "1:", "1:zz",
-                           "9:"
-                           "00",
-                           "x"})
+  for (const char* text : {"", "1:", "1:zz", "9:00", "x"})
     EXPECT_EQ(box.unseal(text, "c").error().code, Errc::corrupt) << text;
 }
 

@@ -258,6 +258,7 @@ TEST_F(Blobs, OpenRemovesWhatAKilledProcessLeft) {
 
 TEST(BlobCrash, KilledAtAnyMomentLeavesWholeBlobsOnly) {
   const TempDir root = test::temp_dir();
+  ASSERT_TRUE(BlobStore::open(root.path()));  // a child may die before it has made its folders
   std::mt19937 random(testing::UnitTest::GetInstance()->random_seed());
   std::uniform_int_distribution<int> wait_us(0, 40'000);
   std::size_t seen = 0;
