@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace slipway {
 namespace {
 
@@ -15,6 +17,7 @@ constexpr std::string_view names[] = {
     "DOTNET_ADDITIONAL_DEPS",
     "DOTNET_SHARED_STORE",
     "DOTNET_STARTUP_HOOKS",
+    "ELIXIR_ERL_OPTIONS",
     "ENV",
     "ERL_AFLAGS",
     "ERL_FLAGS",
@@ -33,6 +36,7 @@ constexpr std::string_view names[] = {
     "LD_AUDIT",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
+    "LUA_INIT",
     "MAVEN_OPTS",
     "NODE_EXTRA_CA_CERTS",
     "NODE_OPTIONS",
@@ -49,6 +53,7 @@ constexpr std::string_view names[] = {
     "PHPRC",
     "PHP_INI_SCAN_DIR",
     "PROMPT_COMMAND",
+    "PYTHONBREAKPOINT",
     "PYTHONHOME",
     "PYTHONINSPECT",
     "PYTHONPATH",
@@ -56,6 +61,8 @@ constexpr std::string_view names[] = {
     "PYTHONUSERBASE",
     "RUBYLIB",
     "RUBYOPT",
+    "R_PROFILE",
+    "R_PROFILE_USER",
     "SHELLOPTS",
     "UWSGI_PYTHONPATH",
     "VIRTUAL_ENV",
@@ -68,6 +75,11 @@ static_assert(std::ranges::is_sorted(names));
 bool loads_code(std::string_view name) {
   if (name.starts_with("CORECLR_PROFILER") || name.starts_with("COR_PROFILER") ||
       name.starts_with("BASH_FUNC_"))
+    return true;
+  // npm reads its settings in any case.
+  const std::string lower = to_lower(name);
+  if (lower == "npm_config_node_options" || lower == "npm_config_script_shell" ||
+      lower == "npm_config_userconfig" || lower == "npm_config_globalconfig")
     return true;
   return std::ranges::binary_search(names, name);
 }
