@@ -75,6 +75,13 @@ TEST_F(ApiTest, TheSameIdempotencyKeyGetsTheSameReplyAndAnotherBodyIsRefused) {
   EXPECT_EQ(body_of(again).at("id"), first.at("id"));
   EXPECT_EQ(find_header(again.headers, "Idempotent-Replayed"), "true");
   EXPECT_EQ(code_of(call("POST", "/v1/deployments", deployment_body(), key)), "conflict");
+  ApiRequest elsewhere{.method = "POST",
+                       .path = "/v1/deployments",
+                       .query = {{"team", "makers"}},
+                       .headers = {{"Authorization", "Bearer " + token}, {"Idempotency-Key", "k1"}},
+                       .body = body,
+                       .body_bytes = body.size()};
+  EXPECT_EQ(code_of(api(elsewhere)), "conflict");
   std::ignore = world.settled(DeploymentId::parse(first.at("id").as_string()).value());
 }
 

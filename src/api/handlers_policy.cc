@@ -4,7 +4,6 @@
 #include "api/routes.h"
 #include "api/touches.h"
 #include "base/text.h"
-#include "db/policy_sql.h"
 #include "json/convert.h"
 #include "json/reader.h"
 #include "policy/analysis.h"

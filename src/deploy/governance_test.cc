@@ -260,6 +260,36 @@ TEST(Approving, IsOfOneChangeByOneRequesterAndIsUsedUpByIt) {
   EXPECT_FALSE(a.ask(ann, "debug").has_value());
 }
 
+TEST(Approving, CountsHoweverManyOthersAreAskedForSince) {
+  AskedAboutConfig a;
+  const AuditContext ann = human("ann", "deployer"), eve = human("eve", "deployer");
+  EXPECT_FALSE(a.ask(ann, "debug").has_value());
+  ApprovalRequest other = a.open().front();
+  ASSERT_TRUE(a.governance->vote(human("bob", "approver"), other.id, Vote::Choice::approve, ""));
+  other.requester = eve.actor;
+  other.change = "sha256:of-another";
+  for (int i = 0; i < 1001; ++i) {
+    other.id = ApprovalId::random();
+    other.created_at += 1s;
+    ASSERT_TRUE(a.governance->store().add(eve, other).has_value());
+  }
+  EXPECT_TRUE(a.ask(ann, "debug").has_value());
+}
+
+TEST(Approving, IsAskedForByTheAgentsOfOnePersonOnlySoOften) {
+  AskedAboutConfig a;
+  const AuditContext first = agent("coder", "ann"), second = agent("helper", "ann");
+  for (int i = 0; i < 50; ++i)
+    EXPECT_EQ(a.ask(i % 2 ? first : second, std::to_string(i)).error().code,
+              Errc::denied_by_policy);
+  EXPECT_EQ(a.open().size(), 50u);
+  EXPECT_EQ(a.ask(first, "one more").error().code, Errc::over_budget);
+  EXPECT_EQ(a.open().size(), 50u);
+  EXPECT_EQ(a.ask(agent("coder", "bob"), "another's").error().code, Errc::denied_by_policy);
+  EXPECT_EQ(a.ask(human("ann", "deployer"), "a person's").error().code, Errc::denied_by_policy);
+  EXPECT_EQ(a.open().size(), 52u);
+}
+
 TEST(Approving, EndsWithWhoeverAskedForIt) {
   AskedAboutConfig a;
   EXPECT_FALSE(a.ask(human("ann", "deployer"), "debug").has_value());

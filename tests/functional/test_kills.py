@@ -1,6 +1,7 @@
 """kill -9 of the server at random instants of a mixed load: what was acknowledged holds, after every restart.
 
 SLIPWAY_KILLS=1000 asks for more of them than ./test --all does."""
+import contextlib
 import os
 import random
 import socket
@@ -15,8 +16,11 @@ SETTINGS = {"releases": {"bake": "1s", "drain": "1s", "canary_step": "1s", "keep
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """One that the system gives to nobody else while the server is down: below the ephemeral ones."""
+    while True:
+        port = random.SystemRandom().randrange(15000, 30000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def rounds(tmp_path, count, seed):
