@@ -660,7 +660,9 @@ class Play {
   void remove(const ModelToken& token, const Step& step) {
     Deployed* of = pick(deployed, step.a);
     if (of == nullptr) return;
-    const auto stop = stopped(token, Permission::remove, of->project, "preview");
+    auto stop = stopped(token, Permission::remove, of->project, "preview");
+    if (!stop && of->state == "waits" && caller.is_agent() && !of->by.is_agent())
+      stop = Said::refused;
     const ApiResponse response = ask(token, "DELETE", "/v1/deployments/" + of->id);
     expect(response, stop.value_or(Said::ok), "rm " + of->id);
     if (!stop) take_away(*of, caller);
@@ -916,9 +918,16 @@ class Play {
     const auto at = std::ranges::find(m.requests, move.request, &ModelRequest::id);
     if (at != m.requests.end()) close(*at, state, true);
   }
+  // By something that waits and does not give way to the caller.
+  bool is_held(const std::string& project) const {
+    return std::ranges::any_of(moves, [&](const Move& each) {
+      return each.waits && each.project == project &&
+             !GovernanceModel::may_replace(caller, each.by);
+    });
+  }
   void replace_waiting(const std::string& project) {
     for (Move& each : moves)
-      if (each.waits && each.project == project) {
+      if (each.waits && each.project == project && GovernanceModel::may_replace(caller, each.by)) {
         each.waits = false;
         const auto at = std::ranges::find(m.requests, each.request, &ModelRequest::id);
         if (at->state == "open") {
@@ -962,7 +971,6 @@ class Play {
       if (each.action == "promote" && each.change == change_of(move) && !each.used &&
           (each.state == "open" || each.state == "approved"))
         use(each);
-    replace_waiting(move.project);
     go_live(move);
   }
   void promote(const ModelToken& token, const Step& step) {
@@ -983,6 +991,8 @@ class Play {
           each.deployment == of->id && each.config == move.config)
         wanted = Said::impossible;
     if (wanted == Said::ok) wanted = verdict_on(move, caller);
+    if ((wanted == Said::ok || wanted == Said::waits) && is_held(project))
+      wanted = Said::impossible;
     const ApiResponse response = ask(
         token, "POST", fmt::format("/v1/projects/{}/environments/production/promotions", project),
         {{"deployment", of->id}});

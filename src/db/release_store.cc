@@ -4,6 +4,7 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "db/giving_way.h"
 #include "db/host_names.h"
 #include "db/release_rows.h"
 #include "db/revision.h"
@@ -159,18 +160,16 @@ Result<ReleaseStore::Begun> ReleaseStore::begin(const AuditContext& by, const Ro
                 read_environment(session, rollout.project, rollout.environment));
     const bool waits = rollout.state == RolloutState::waiting;
     if (!waits) SLIPWAY_CHECK(take_over(session, by, state, rollout, begun.replaced));
-    if (rollout.kind != RolloutKind::configuration) {
-      SLIPWAY_TRY(const std::vector<Rollout> open,
-                  open_of(session, rollout.project, rollout.environment));
-      for (const Rollout& each : open) {
-        if (each.state != RolloutState::waiting || each.kind != RolloutKind::promotion) continue;
-        Rollout ended = each;
-        ended.state = RolloutState::canceled;
-        ended.reason = "replaced by " + rollout.id.str();
-        ended.ended_at = rollout.created_at;
-        SLIPWAY_CHECK(write(session, by, each, ended));
-        begun.replaced.push_back(std::move(ended));
-      }
+    SLIPWAY_TRY(const std::vector<Rollout> open,
+                open_of(session, rollout.project, rollout.environment));
+    SLIPWAY_TRY(const std::vector<Rollout> gone, giving_way(session, by, rollout, open));
+    for (const Rollout& each : gone) {
+      Rollout ended = each;
+      ended.state = RolloutState::canceled;
+      ended.reason = "replaced by " + rollout.id.str();
+      ended.ended_at = rollout.created_at;
+      SLIPWAY_CHECK(write(session, by, each, ended));
+      begun.replaced.push_back(std::move(ended));
     }
     made.from = state.current;
     if (next) {

@@ -60,9 +60,10 @@ class ReleaseStore {
   // -- rollouts
   // Records the rollout, from the release that is current now, and, unless it waits for people,
   // makes it the environment's active one; with a new release, which gets its number here
-  // (rollout.to follows). A promotion or rollback ends promotions that still wait, as canceled. One
-  // that is only watched any more gives way: to a rollback as rolled_back, to others as done.
-  // Errors: conflict when another one is active; its id is in the hint.
+  // (rollout.to follows). A promotion or rollback ends promotions that still wait, as canceled,
+  // when whoever asks may take them back (giving_way.h). One that is only watched any more gives
+  // way: to a rollback as rolled_back, to others as done. Errors: conflict when another one is
+  // active, its id is in the hint; or when one waits that does not give way.
   struct Begun {
     Rollout rollout;
     Release release;

@@ -131,6 +131,59 @@ TEST_F(ReleaseStoreTest, OneThatWaitsHoldsNothingAndIsReplaced) {
   EXPECT_THAT(releases().rollout(waiting)->reason, HasSubstr(next.rollout.id.str()));
 }
 
+TEST_F(ReleaseStoreTest, WhatWaitsGivesWayToWhomAskedAndToPeopleWhoMayAsMuch) {
+  const auto who = [](const char* kind, const char* name, const char* behalf, const char* role) {
+    AuditContext out;
+    out.actor = {.kind = kind, .name = name, .on_behalf_of = behalf};
+    out.role = role;
+    return out;
+  };
+  const auto ask = [&](const AuditContext& by, RolloutKind kind, RolloutState state) {
+    Rollout next = rollout(kind, state);
+    next.actor = by.actor;
+    ApprovalRequest request{.id = ApprovalId::random(), .requester = by.actor, .role = by.role};
+    next.approval = request.id.str();
+    if (kind == RolloutKind::rollback) next.to = 1;
+    return releases().begin(
+        by, next, kind == RolloutKind::rollback ? std::nullopt : std::optional(release_of(next)),
+        state == RolloutState::waiting ? Beside{}.with(by, request) : Beside{});
+  };
+  const AuditContext ann = who("human", "ann", "", "deployer"),
+                     bob = who("human", "bob", "", "deployer"),
+                     cat = who("human", "cat", "", "admin"),
+                     coder = who("agent", "coder", "ann", "deployer"),
+                     boss = who("agent", "boss", "cat", "admin");
+  live();
+  const auto held = [&](const AuditContext& asked, const AuditContext& later) {
+    const Rollout waits = ask(asked, RolloutKind::promotion, RolloutState::waiting)->rollout;
+    const auto next = ask(later, RolloutKind::promotion, RolloutState::waiting);
+    const bool stays = releases().rollout(waits.id)->state == RolloutState::waiting;
+    EXPECT_EQ(stays, !next.has_value());
+    if (!next) {
+      EXPECT_EQ(next.error().code, Errc::conflict);
+      EXPECT_THAT(next.error().message, HasSubstr(waits.id.str()));
+      EXPECT_THAT(next.error().message, HasSubstr(asked.actor.name));
+      EXPECT_EQ(next.error().next.front().command, "slipway approve " + waits.approval);
+    }
+    ended(next ? next->rollout.id : waits.id, RolloutState::canceled);
+    return stays;
+  };
+  EXPECT_FALSE(held(ann, ann));
+  EXPECT_FALSE(held(ann, bob));
+  EXPECT_FALSE(held(ann, cat));
+  EXPECT_FALSE(held(coder, ann)) << "a person and the agent's own";
+  EXPECT_FALSE(held(coder, coder));
+  EXPECT_TRUE(held(ann, coder));
+  EXPECT_TRUE(held(ann, boss)) << "an agent with a larger role";
+  EXPECT_TRUE(held(coder, boss)) << "another agent";
+  EXPECT_TRUE(held(cat, bob)) << "a person with a smaller role";
+  EXPECT_TRUE(held(boss, bob)) << "the agent of somebody with a larger role";
+
+  const Rollout waits = ask(ann, RolloutKind::promotion, RolloutState::waiting)->rollout;
+  EXPECT_TRUE(ask(coder, RolloutKind::rollback, RolloutState::running)) << "the brake works";
+  EXPECT_EQ(releases().rollout(waits.id)->state, RolloutState::waiting);
+}
+
 TEST_F(ReleaseStoreTest, OneThatWaitedGoesOnFromWhatIsCurrentThen) {
   const RolloutId waiting = promote(RolloutState::waiting)->rollout.id;
   Rollout other = rollout(RolloutKind::configuration);

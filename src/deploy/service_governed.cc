@@ -141,6 +141,13 @@ Result<AuditContext> DeployService::may_show_again(const AuditContext& by,
 
 Result<Deployment> DeployService::remove(const AuditContext& by, const Deployment& deployment) {
   if (deployment.state == DeploymentState::deleted) return deployment;
+  if (by.actor.kind == "agent" && deployment.actor.kind == "human" &&
+      waits_for_approval(deployment))
+    return fail(Errc::permission_denied,
+                fmt::format("{} waits for people because {} asked: no agent takes that back",
+                            deployment.id.str(), deployment.actor.name),
+                fmt::format("ask {}, or whoever may approve {}", deployment.actor.name,
+                            deployment.approval.str()));
   const Urgent urgent;
   SLIPWAY_TRY(const std::vector<Release> serving, parts_.releases.serving(deployment.id));
   SLIPWAY_TRY(Ruling ruling,

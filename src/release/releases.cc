@@ -44,6 +44,12 @@ Result<Rollout> Releases::cancel(const AuditContext& by, const RolloutId& id, st
     return fail(Errc::failed_precondition,
                 fmt::format("rollout {} is over: {}", id.str(), to_string(rollout.state)));
   if (rollout.state == RolloutState::waiting) {
+    if (by.actor.kind == "agent" && rollout.actor.kind == "human")
+      return fail(
+          Errc::permission_denied,
+          fmt::format("{} waits for people because {} asked: no agent takes that back", id.str(),
+                      rollout.actor.name),
+          fmt::format("ask {}, or whoever may approve {}", rollout.actor.name, rollout.approval));
     SLIPWAY_TRY(const Rollout ended, s.parts.store.update(by, id, [&](Rollout& change) -> Status {
       if (change.state != RolloutState::waiting)
         return fail(Errc::conflict, "it went on meanwhile", "look at it again");

@@ -373,6 +373,39 @@ TEST(Approvals, ANewerPromotionReplacesOneThatWaits) {
             "withdrawn");
 }
 
+TEST(Approvals, AnAgentCancelsNothingThatAPersonWaitsFor) {
+  ReleaseWorld w(R"(name = "test"
+[[rule]]
+id = "two"
+on = ["promote"]
+enforce = "hard"
+message = "no"
+approvals = { need = 1, roles = ["admin"], valid_for = "1h" }
+violations = "SELECT 'it' AS subject FROM request WHERE environment = 'production'"
+[[rule.test]]
+expect = "deny"
+request = { environment = "production" }
+[[rule.test]]
+expect = "pass"
+request = { environment = "preview" }
+)");
+  AuditContext agent, bob;
+  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
+  agent.role = "deployer";
+  bob.actor = {.kind = "human", .name = "bob"};
+  bob.role = "deployer";
+  const Rollout waiting = w.releases->promote(bob, {.deployment = w.preview("one").id}).value();
+  ASSERT_EQ(waiting.state, RolloutState::waiting);
+  const auto again = w.releases->promote(agent, {.deployment = w.preview("two").id});
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, Errc::conflict);
+  const auto canceled = w.releases->cancel(agent, waiting.id, "mine is better");
+  ASSERT_FALSE(canceled);
+  EXPECT_EQ(canceled.error().code, Errc::permission_denied);
+  EXPECT_EQ(w.releases->rollout(waiting.id)->state, RolloutState::waiting);
+  EXPECT_TRUE(w.releases->cancel(bob, waiting.id, "not today"));
+}
+
 TEST(ReleaseCommands, RunOnceBeforeTrafficAndTheirLayerStays) {
   ReleaseWorld w;
   DeployOptions options;

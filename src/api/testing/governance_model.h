@@ -168,6 +168,10 @@ class GovernanceModel {
       if (person.called() == who.person()) return has_all(role, who.role);
     return false;
   }
+  // Whether what `asked` waits for ends because `by` asks for something else in its place.
+  [[nodiscard]] static bool may_replace(const ModelActor& by, const ModelActor& asked) {
+    return by.is(asked) || (!by.is_agent() && has_all(by.role, asked.role));
+  }
   [[nodiscard]] static bool has_all(const std::string& now, const std::string& then) {
     for (const Permission each : all_permissions)
       if (role_has(then, each) && !role_has(now, each)) return false;
