@@ -161,18 +161,17 @@ Status ExportVerifier::begin(std::string_view text) {
     if (trust_.seen->origin != header_->origin)
       return fail(Errc::corrupt,
                   fmt::format("this is the log {}, not {}", header_->origin, trust_.seen->origin));
-    if (trust_.seen->size > header_->size)
-      return fail(Errc::corrupt,
-                  fmt::format("a log of {} records was seen before, this one has only {}",
-                              trust_.seen->size, header_->size),
-                  "history was rewritten, or an older copy was put in its place");
+    seen_ = ExportSummary::Seen::unknown;
   }
   return check_seen();
 }
 
-Status ExportVerifier::check_seen() const {
+Status ExportVerifier::check_seen() {
   if (!trust_.seen || trust_.seen->size != range_.size()) return {};
-  if (range_.root() == trust_.seen->root) return {};
+  if (range_.root() == trust_.seen->root) {
+    seen_ = ExportSummary::Seen::agrees;
+    return {};
+  }
   return fail(
       Errc::corrupt,
       fmt::format("the first {} records are not those that were seen before", trust_.seen->size),
@@ -270,6 +269,7 @@ Result<ExportSummary> ExportVerifier::finish() {
                        .size = header_->size,
                        .checkpoints = checkpoints_,
                        .root = range_.root(),
+                       .seen = seen_,
                        .keys = trust_.keys};
 }
 

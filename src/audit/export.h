@@ -31,9 +31,13 @@ struct ExportHeader {
 [[nodiscard]] std::string export_checkpoint_line(const SignedCheckpoint& checkpoint);
 
 struct ExportSummary {
+  // What the export says of the checkpoint that was seen before: the same root; or nothing, as it
+  // ends before that one or begins behind it, and only a proof of consistency can tell.
+  enum class Seen { nothing, agrees, unknown };
   std::string origin;
   std::uint64_t first = 1, size = 0, checkpoints = 0;
   Digest root;
+  Seen seen = Seen::nothing;
   std::vector<note::VerifierKey> keys;  // trusted in the end, those learned from rotations included
 };
 
@@ -45,7 +49,7 @@ class ExportVerifier {
  public:
   // Whose signature counts. Without a key those that the export itself names are used: then it is
   // only shown to be in one piece, not whose it is. `seen` is a checkpoint known from elsewhere
-  // that the export must agree with.
+  // that the export must agree with where it covers it; the summary says whether it does.
   struct Trust {
     std::vector<note::VerifierKey> keys;
     std::optional<Checkpoint> seen;
@@ -61,7 +65,7 @@ class ExportVerifier {
   [[nodiscard]] Status begin(std::string_view text);
   [[nodiscard]] Status record(std::string_view text);
   [[nodiscard]] Status checkpoint(const SignedCheckpoint& signed_one);
-  [[nodiscard]] Status check_seen() const;
+  [[nodiscard]] Status check_seen();
   [[nodiscard]] std::unexpected<Error> wrong(std::string_view what) const;
 
   Trust trust_;
@@ -70,6 +74,7 @@ class ExportVerifier {
   merkle::CompactRange range_;
   std::optional<Digest> last_;  // leaf hash of the record before
   bool cut_explained_ = true;
+  ExportSummary::Seen seen_ = ExportSummary::Seen::nothing;
   std::vector<note::VerifierKey> unvouched_;  // named by rotations that no checkpoint covers yet
   std::vector<note::VerifierKey> used_;       // that signed before they were trusted
 };

@@ -119,14 +119,28 @@ TEST(Export, AnotherKeyIsNoticed) {
   EXPECT_FALSE(verify(sample(5).lines(), {.keys = {elsewhere.verifier()}}));
 }
 
-TEST(Export, AnOlderCopyIsNoticedByWhoSawMore) {
+TEST(Export, AnOlderOneIsNoRewrittenOneAndSaysThatItDoesNotReachWhatWasSeen) {
   const Log then = sample(5), now = sample(8);
   const Checkpoint seen = now.sign().checkpoint;
   const std::vector keys{key_number(1).verifier()};
-  EXPECT_TRUE(verify(now.lines(), {.keys = keys, .seen = seen}));
-  EXPECT_TRUE(verify(now.lines(), {.keys = keys, .seen = then.sign().checkpoint}));
-  EXPECT_TRUE(verify(then.lines(), {.keys = keys}));
-  EXPECT_FALSE(verify(then.lines(), {.keys = keys, .seen = seen}));
+  using Seen = ExportSummary::Seen;
+  const auto said = [&](const Log& log, std::optional<Checkpoint> checkpoint) {
+    return verify(log.lines(), {.keys = keys, .seen = std::move(checkpoint)}).value().seen;
+  };
+  EXPECT_EQ(said(now, seen), Seen::agrees);
+  EXPECT_EQ(said(now, then.sign().checkpoint), Seen::agrees);
+  EXPECT_EQ(said(then, std::nullopt), Seen::nothing);
+  EXPECT_EQ(said(then, seen), Seen::unknown);
+}
+
+TEST(Export, OneThatBeginsBehindWhatWasSeenSaysNothingOfIt) {
+  Log log = sample(9);
+  const Checkpoint seen = sample(3).sign().checkpoint;
+  merkle::CompactRange prefix;
+  for (std::size_t i = 0; i < 5; ++i) prefix.append(merkle::leaf_hash(log.records[i]));
+  log.add("audit.truncated", {{"through", "5"}, {"root", prefix.root().hex()}});
+  const ExportVerifier::Trust trust{.keys = {key_number(1).verifier()}, .seen = seen};
+  EXPECT_EQ(verify(log.lines(5), trust).value().seen, ExportSummary::Seen::unknown);
 }
 
 TEST(Export, AForkIsNoticedByWhoSawTheOtherBranch) {

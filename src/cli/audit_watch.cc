@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "audit/merkle.h"
 #include "base/digest.h"
 #include "base/ids.h"
 #include "json/reader.h"
@@ -68,6 +67,8 @@ std::optional<Remembered> read_remembered(const std::filesystem::path& file) {
   return out;
 }
 
+}  // namespace
+
 Result<merkle::Proof> read_proof(const json::object& answer) {
   merkle::Proof proof;
   const json::value* hashes = answer.if_contains("proof");
@@ -79,8 +80,6 @@ Result<merkle::Proof> read_proof(const json::object& answer) {
     }
   return proof;
 }
-
-}  // namespace
 
 AuditWatch::AuditWatch(std::filesystem::path file, Place place, const Clock& clock)
     : file_(std::move(file)), place_(place), clock_(clock) {

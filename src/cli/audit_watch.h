@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "audit/checkpoint.h"
+#include "audit/merkle.h"
 #include "base/clock.h"
 #include "json/json.h"
 
@@ -68,5 +69,8 @@ class AuditWatch {
   Timestamp proven_at_{};
   bool changed_ = false;
 };
+
+// The hashes of a proof in an answer of the API. Errors: corrupt.
+[[nodiscard]] Result<merkle::Proof> read_proof(const json::object& answer);
 
 }  // namespace slipway::cli

@@ -8,6 +8,7 @@
 #include "audit/export.h"
 #include "audit/tlog_proof.h"
 #include "base/text.h"
+#include "cli/audit_seen.h"
 #include "cli/audit_tlog.h"
 #include "cli/audit_watch.h"
 #include "cli/audit_witness.h"
@@ -154,8 +155,14 @@ Result<note::VerifierKey> given_key(const Context& context, const std::string& w
   return text ? note::VerifierKey::parse(trim(*text)) : key;
 }
 
+// How what was verified stands to the log that this user has seen.
+struct Agreement {
+  std::uint64_t seen = 0;              // records of that one; 0 when there is none
+  std::string_view shown = "nothing";  // recomputed | proven | nothing
+};
+
 int report(Context& context, const ExportSummary& summary, std::string_view trusted,
-           const Cosigned& cosigned) {
+           const Agreement& agreement, const Cosigned& cosigned) {
   if (context.common.json) {
     json::array keys, witnesses;
     for (const std::string& name : cosigned.by) witnesses.push_back(json::string(name));
@@ -167,6 +174,8 @@ int report(Context& context, const ExportSummary& summary, std::string_view trus
                                                     {"checkpoints", summary.checkpoints},
                                                     {"root", summary.root.hex()},
                                                     {"trusted", trusted},
+                                                    {"seen", agreement.seen},
+                                                    {"agreement", agreement.shown},
                                                     {"cosigned", cosigned.size},
                                                     {"witnesses", std::move(witnesses)},
                                                     {"keys", std::move(keys)}}));
@@ -179,6 +188,11 @@ int report(Context& context, const ExportSummary& summary, std::string_view trus
     context.console.out(sanitize_line(fmt::format("cosigned: records 1 to {} by {}", cosigned.size,
                                                   join(cosigned.by, ", "))) +
                         "\n");
+  if (agreement.shown == "proven")
+    context.console.out(
+        fmt::format("the same history as the {} records that were seen before, as the server's "
+                    "proof of consistency shows\n",
+                    agreement.seen));
   if (trusted == "itself")
     context.console.err(
         "the key was taken from the export itself, which shows that it is in one piece, not whose "
@@ -274,14 +288,29 @@ class Checker {
     }
     if (!verifier_) return fail(Errc::corrupt, "the file is empty");
     SLIPWAY_TRY(const ExportSummary summary, verifier_->finish());
+    SLIPWAY_TRY(const Agreement agreement, compare_with_seen(summary, api));
     Cosigned cosigned;
     if (api != nullptr) {
       SLIPWAY_TRY(cosigned, check_cosigned(*api, summary));
     }
-    return report(context_, summary, trusted_.source, cosigned);
+    return report(context_, summary, trusted_.source, agreement, cosigned);
   }
 
  private:
+  // A file may be older than what was seen; a server's own log may not.
+  Result<Agreement> compare_with_seen(const ExportSummary& summary, const ApiClient* api) {
+    const std::optional<Checkpoint>& seen = trusted_.trust.seen;
+    if (!seen) return Agreement{};
+    if (summary.seen == ExportSummary::Seen::agrees)
+      return Agreement{.seen = seen->size, .shown = "recomputed"};
+    if (api != nullptr && seen->size > summary.size)
+      return fail(Errc::corrupt,
+                  fmt::format("a log of {} records was seen before, this one has only {}",
+                              seen->size, summary.size),
+                  "history was rewritten, or an older copy was put in its place");
+    SLIPWAY_CHECK(prove_same_history(context_, summary, *seen));
+    return Agreement{.seen = seen->size, .shown = "proven"};
+  }
   Result<int> finish_tlog() {
     SLIPWAY_TRY(const TlogProof proof, TlogProof::parse(*tlog_));
     SLIPWAY_TRY(trusted_, trusted_for(context_, arguments_, proof.checkpoint.checkpoint.origin));

@@ -6,6 +6,7 @@ import json
 import random
 import shutil
 import sqlite3
+import subprocess
 import threading
 
 import pytest
@@ -113,6 +114,69 @@ def test_an_export_verifies_offline_and_nothing_can_be_done_to_it(make_slipway, 
     assert verify(slipway, text, "--key", other).code == 2
     slipway.start()
     assert slipway.ok("audit", "verify").out.startswith("verified")
+
+
+def rewritten(text, signer):
+    """Another past for an export, with an honest chain, signed with the log's own key."""
+    header, *lines = (json.loads(line) for line in text.splitlines())
+    previous, leaves, out = "sha256:" + "0" * 64, [], []
+    for record in (line for line in lines if "seq" in line):
+        record["previous"] = previous
+        if record["seq"] == 2:
+            record["actor"] = {"chain": ["human:mallory"], "kind": "human", "name": "mallory"}
+        line = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        leaves.append(leaf_hash(line))
+        previous = "sha256:" + leaves[-1].hex()
+        out.append(line)
+    body = f"{header['origin']}\n{len(leaves)}\n{base64.b64encode(root_of(leaves)).decode()}\n"
+    name, key_id, _ = header["keys"][0].split("+", 2)
+    signature = base64.b64encode(bytes.fromhex(key_id) + signer(body.encode())).decode()
+    header.update(checkpoint=f"{body}\n\N{EM DASH} {name} {signature}\n", checkpoints=0)
+    first = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "\n".join([first, *out]) + "\n"
+
+
+def signer_of(slipway):
+    """Signs with the server's own key, by OpenSSL."""
+    seed = base64.b64decode(json.loads((slipway.data / "audit.key").read_text())["keys"][-1]["secret"])
+    key = slipway.directory / "forger.der"
+    key.write_bytes(bytes.fromhex("302e020100300506032b657004220420") + seed[-32:])
+
+    def sign(text):
+        message = slipway.directory / "forger.txt"
+        message.write_bytes(text)
+        return subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-keyform", "DER", "-inkey", key, "-in", message],
+                              check=True, capture_output=True).stdout
+
+    return sign
+
+
+def test_an_older_export_is_told_from_a_rewritten_one(make_slipway, project):
+    slipway = make_slipway()
+    folder = project({"index.html": "one"})
+    slipway.deploy(folder)
+    older = export(slipway)
+    forged = rewritten(older, signer_of(slipway))
+    assert verify(slipway, forged, environment=elsewhere(slipway)).code == 0, "it is well made"
+    slipway.deploy(folder)
+    slipway.ok("audit", "verify")  # the newer log is what was seen now
+
+    proven = verify(slipway, older, "--json")
+    assert proven.code == 0 and proven.json()["agreement"] == "proven", proven
+    assert proven.json()["seen"] > proven.json()["size"] == older.count('"seq":')
+    assert "the same history as the" in verify(slipway, older).out
+    assert verify(slipway, export(slipway), "--json").json()["agreement"] in ("recomputed", "proven")
+    bad = verify(slipway, forged)
+    assert bad.code == 70 and "rewritten" in bad.err, bad
+
+    slipway.stop()
+    for text in (older, forged):
+        ran = verify(slipway, text, "--json")
+        assert ran.code == 75 and ran.json()["error"]["cause"] == "consistency_unknown", ran
+        assert "rewritten" not in ran.out and "proof" in ran.json()["error"]["hint"]
+    slipway.start()
+    newest = export(slipway)
+    assert verify(slipway, rewritten(newest, signer_of(slipway))).code == 70
 
 
 def test_a_record_is_proven_to_be_in_the_log(make_slipway, project):
