@@ -4,6 +4,7 @@
 #include "api/identity_json.h"
 #include "api/routes.h"
 #include "base/log.h"
+#include "base/near.h"
 #include "base/text.h"
 #include "json/reader.h"
 
@@ -30,6 +31,41 @@ Result<std::string> agent_of(const ApiContext& context, const ApiCall& call) {
     return fail(Errc::not_found, fmt::format("no team is called '{}'", sanitize_line(team)),
                 "see `slipway agent ls`");
   return person_name(team, bare);
+}
+
+// What is known of an agent before it is killed: whether a token of it was ever seen, and the names
+// that the caller may see, should another one have been meant.
+struct KnownAgent {
+  bool seen = false;
+  std::optional<Timestamp> killed_at;
+  std::vector<std::string> others;
+};
+
+KnownAgent known_agent(const ApiContext& context, const ApiCall& call, std::string_view name) {
+  KnownAgent out;
+  for (const IdentityStore::Agent& agent : context.identity.agents()) {
+    const bool held_tokens = !agent.on_behalf_of.empty();
+    if (agent.name == name) {
+      out.seen = held_tokens;
+      out.killed_at = agent.killed_at;
+    } else if (held_tokens && reach_team(call.principal, agent.team)) {
+      out.others.push_back(agent.name);
+    }
+  }
+  return out;
+}
+
+// The nearest names, and those that other teams' agents share with it.
+json::array others_meant(std::string_view name, const std::vector<std::string>& others) {
+  const auto bare = [](std::string_view full) { return full.substr(full.find('/') + 1); };
+  std::vector<std::string> meant;
+  for (const std::string& other : others)
+    if (bare(other) == bare(name) && meant.size() < 3) meant.push_back(other);
+  for (std::string& near : near_names(name, others))
+    if (std::ranges::find(meant, near) == meant.end()) meant.push_back(std::move(near));
+  json::array out;
+  for (const std::string& each : meant) out.push_back(json::string(each));
+  return out;
 }
 
 Status permits_members_of(const ApiCall& call, std::string_view team) {
@@ -141,8 +177,10 @@ Result<ApiResponse> list_agents(const ApiContext& context, ApiCall& call) {
 // Tokens first, so that it starts nothing new meanwhile; then what it is making, then its previews.
 Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const std::string name, agent_of(context, call));
+  const KnownAgent before = known_agent(context, call, name);
   SLIPWAY_CHECK(context.identity.kill_agent(call.by, name));
   json::array removed, waiting, kept, stuck;
+  bool moves_something = false;
   const auto failed = [&](const std::string& id, const Error& error) {
     stuck.push_back(json::object{{"id", id}, {"error", to_json(error)}});
     log_error("what a killed agent made was not ended", {{"id", id}, {"error", error.message}});
@@ -153,6 +191,7 @@ Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
     if (!by_agent(rollout.actor, name) || rollout.state == RolloutState::watching) continue;
     SLIPWAY_TRY(const std::string team, context.repository.team_of(rollout.project));
     if (!reach_team(call.principal, team)) continue;
+    moves_something = true;
     const auto ended = context.releases.cancel(call.by, rollout.id, "its agent was killed");
     if (!ended && ended.error().code != Errc::failed_precondition)
       failed(rollout.id.str(), ended.error());
@@ -180,11 +219,21 @@ Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
     else
       failed(deployment.id.str(), gone.error());
   }
-  return json_response(200, json::object{{"agent", name},
-                                         {"removed", std::move(removed)},
-                                         {"waiting", std::move(waiting)},
-                                         {"kept_in_production", std::move(kept)},
-                                         {"failed", std::move(stuck)}});
+  // One that nobody has seen may hold tokens that were made offline, so its name is refused all the
+  // same; but nothing was ended, and another name may have been meant.
+  const bool seen =
+      before.seen || moves_something || !removed.empty() || !waiting.empty() || !kept.empty();
+  return json_response(
+      200,
+      json::object{{"agent", name},
+                   {"seen", seen},
+                   {"refused_since", before.killed_at ? json::value(to_rfc3339(*before.killed_at))
+                                                      : json::value(nullptr)},
+                   {"similar", seen ? json::array() : others_meant(name, before.others)},
+                   {"removed", std::move(removed)},
+                   {"waiting", std::move(waiting)},
+                   {"kept_in_production", std::move(kept)},
+                   {"failed", std::move(stuck)}});
 }
 
 Result<ApiResponse> revive_agent(const ApiContext& context, ApiCall& call) {

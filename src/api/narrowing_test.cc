@@ -380,6 +380,38 @@ TEST_F(NarrowingTest, AnAgentOfAnotherTeamIsAnotherAgent) {
   EXPECT_FALSE(lives(ours));
 }
 
+TEST_F(NarrowingTest, KillingAnAgentNobodyHasSeenBlocksItsNameAndSaysSo) {
+  ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
+  const std::string boss = w.token_of("boss", Role::admin),
+                    maker = w.token_of("eve", Role::admin, "makers"),
+                    coder = w.narrowed(boss, {.agent = "coder"}),
+                    theirs = w.narrowed(maker, {.agent = "builder"});
+  for (const std::string& token : {coder, theirs})
+    ASSERT_EQ(w.call(token, "GET", "/v1/whoami").status, 200);
+  const auto kill = [&](const std::string& token, const std::string& name) {
+    const ApiResponse response = w.call(token, "POST", "/v1/agents/" + name + "/kill");
+    EXPECT_EQ(response.status, 200);
+    return json_of(response).as_object();
+  };
+  // A slip of the hand: nothing of the real one ended.
+  json::object said = kill(boss, "codr");
+  EXPECT_EQ(said.at("seen"), json::value(false));
+  EXPECT_EQ(said.at("similar"), (json::array{"coder"}));
+  EXPECT_EQ(said.at("refused_since"), json::value(nullptr));
+  EXPECT_EQ(w.call(coder, "GET", "/v1/whoami").status, 200);
+  // It may have been made offline, so the name is refused all the same.
+  EXPECT_EQ(w.call(w.narrowed(boss, {.agent = "codr"}), "GET", "/v1/whoami").status, 401);
+  EXPECT_TRUE(kill(boss, "codr").at("refused_since").is_string());
+  // The same name in a team: told to who may see that team's, and to nobody else.
+  EXPECT_EQ(kill(boss, "builder").at("similar"), (json::array{"makers/builder"}));
+  said = kill(maker, "coder");
+  EXPECT_EQ(said.at("seen"), json::value(false));
+  EXPECT_EQ(said.at("similar"), json::array());
+  EXPECT_EQ(w.call(coder, "GET", "/v1/whoami").status, 200);
+  EXPECT_EQ(kill(boss, "coder").at("seen"), json::value(true));
+  EXPECT_EQ(w.call(coder, "GET", "/v1/whoami").status, 401);
+}
+
 TEST_F(NarrowingTest, ATokenForPreviewsDoesNotListNorRemoveProductionsWebhooks) {
   const auto add = [&](const std::string& environment) {
     return made(

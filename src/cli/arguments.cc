@@ -4,28 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
 #include <utility>
 
+#include "base/near.h"
 #include "base/text.h"
 
 namespace slipway::cli {
 namespace {
-
-// Damerau-Levenshtein distance with adjacent transpositions.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
-  for (std::size_t j = 0; j <= b.size(); ++j) cost[0][j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i)
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
-      cost[i][j] = std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + change});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
-    }
-  return cost[a.size()][b.size()];
-}
 
 std::string shown(const Arguments::Option& option) {
   return option.name.empty() ? fmt::format("-{}", option.letter) : fmt::format("--{}", option.name);
@@ -51,17 +36,9 @@ std::unexpected<Error> missing_value(const Arguments::Option& option) {
 
 std::optional<std::string> nearest(std::string_view word,
                                    const std::vector<std::string>& candidates) {
-  std::optional<std::string> best;
-  std::size_t least = word.size() <= 3 ? 2 : 3;  // one slip in a short word, two in a long one
-  for (const std::string& candidate : candidates) {
-    const std::size_t here = distance(word, candidate);
-    if (here < least) least = here, best = candidate;
-  }
-  // "dep" for "deploy": a beginning is as good as a slip.
-  if (!best && word.size() >= 2)
-    for (const std::string& candidate : candidates)
-      if (candidate.starts_with(word)) return candidate;
-  return best;
+  std::vector<std::string> near = near_names(word, candidates, 1);
+  if (near.empty()) return std::nullopt;
+  return std::move(near.front());
 }
 
 Result<int> parse_count(std::string_view option, std::string_view text) {

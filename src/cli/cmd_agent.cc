@@ -40,6 +40,28 @@ std::string path_of(const std::string& name, std::string_view action) {
                      url_encode(name.substr(0, slash)));
 }
 
+// Its name is refused from now on, should it hold tokens that were made offline; but nothing ran
+// that was ended, so whoever mistyped a name must not take this for done.
+Result<int> never_seen(Context& context, const json::object& answer) {
+  if (context.common.json) {
+    context.console.out(printable_json(answer));
+    return info(Errc::not_found).exit_code;
+  }
+  const std::string name = sanitize_line(text_at(answer, "agent"));
+  const std::string since = sanitize_line(text_at(answer, "refused_since"));
+  std::vector<std::string> similar;
+  for (const json::value& each : array_at(answer, "similar"))
+    if (each.is_string()) similar.push_back("slipway agent kill " + std::string(each.as_string()));
+  return fail(
+      Errc::not_found,
+      fmt::format("no agent {} has been seen, so nothing was ended; its name is blocked{}", name,
+                  since.empty() ? "" : fmt::format(", since {}", since)),
+      similar.empty()
+          ? fmt::format("see `slipway agent ls`; `slipway agent revive {}` lifts the block", name)
+          : fmt::format("did you mean: {}? (slipway agent revive {} lifts the block)",
+                        sanitize_line(join(similar, ", or ")), name));
+}
+
 Result<int> kill(Context& context, const std::string& name) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   if (context.env.in_tty && !context.common.yes &&
@@ -48,6 +70,8 @@ Result<int> kill(Context& context, const std::string& name) {
                                            sanitize_line(name))))
     return fail(Errc::canceled, "nothing was changed");
   SLIPWAY_TRY(const json::object answer, api->post(path_of(name, "kill"), {}));
+  if (const json::value* seen = answer.if_contains("seen"); seen && *seen == json::value(false))
+    return never_seen(context, answer);
   if (context.common.json) {
     context.console.out(printable_json(answer));
     return 0;

@@ -139,6 +139,21 @@ def test_the_kill_switch(slipway, project):
     assert whoami(slipway, agent).status == 401
 
 
+def test_killing_an_agent_that_nobody_has_seen_is_said(slipway):
+    real, _ = create(slipway, "--agent", "refactorer")
+    assert whoami(slipway, real).status == 200
+    ran = slipway.cli("agent", "kill", "refactorrer", "-y")
+    assert ran.code == 3 and "killed" not in ran.err and "its name is blocked" in ran.err, ran
+    assert "did you mean: slipway agent kill refactorer?" in ran.err
+    ran = slipway.cli("agent", "kill", "refactorrer", "-y", "--json")
+    assert ran.code == 3 and ran.json()["seen"] is False and ran.json()["similar"] == ["refactorer"]
+    assert whoami(slipway, real).status == 200
+    made_offline = slipway.ok("token", "create", "--offline", "--agent", "refactorrer").out.strip()
+    assert whoami(slipway, made_offline).status == 401, "the brake holds for what was never seen, too"
+    assert slipway.cli("agent", "kill", "refactorer", "-y").code == 0
+    assert whoami(slipway, real).status == 401
+
+
 def test_the_same_failure_again_and_again_is_refused_with_its_fix(slipway, project):
     folder = project({"package.json": json.dumps({"name": "loop", "scripts": {"start": "node index.js"}}),
                       "index.js": "process.exit(3)\n"})
