@@ -129,7 +129,9 @@ Status AuditStore::append(Database::Transaction& session, const AuditEvent& even
   writing_.last = leaf;
   SLIPWAY_CHECK(std::move(nodes_added));
   SLIPWAY_CHECK(store_checkpoint(session));
-  if (on_append_) on_append_(writing_.range.size());
+  on_append_.with([&](const auto& callback) {
+    if (callback) callback(writing_.range.size());
+  });
   return {};
 }
 

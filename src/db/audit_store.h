@@ -46,8 +46,11 @@ class AuditStore {
   // For what changes no row: durable when it returns, so before it takes effect.
   [[nodiscard]] Status record(const AuditEvent& event);
   // Called with the number of records by every append, before its commit and within its
-  // transaction: it may not use the database. Set it before the first append.
-  void on_append(std::function<void(std::uint64_t)> callback) { on_append_ = std::move(callback); }
+  // transaction: it may not use the database. From any thread at any time: the callback before
+  // is not running, nor called again, once this returns.
+  void on_append(std::function<void(std::uint64_t)> callback) {
+    *on_append_.lock() = std::move(callback);
+  }
 
   // -- reading: what is committed
   struct Head {
@@ -99,7 +102,7 @@ class AuditStore {
 
   Database& database_;
   const Clock& clock_;
-  std::function<void(std::uint64_t)> on_append_;
+  Guarded<std::function<void(std::uint64_t)>> on_append_;
   // As far as this object knows: what is being written, by whose turn it is, and what is committed.
   // A transaction that was undone shows in the number of records, and then it is read anew.
   Tip writing_;

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <array>
+#include <atomic>
 #include <thread>
 
 #include "db/database.h"
@@ -56,6 +57,21 @@ TEST_F(AuditLogTest, ATransactionThatIsUndoneIsNeverSigned) {
   add("deployment.created");
   EXPECT_EQ(wait_for_size(*log, 1).checkpoint.root, store.head().value().root);
   EXPECT_EQ(log->sign().value().checkpoint.size, 1u);
+}
+
+// The thread sanitizer sees what is wrong here; without it this only shows that nothing hangs.
+TEST_F(AuditLogTest, ALogEndsWhileOthersStillAppend) {
+  std::atomic<bool> over = false;
+  std::thread appender([&] {
+    while (!over) EXPECT_TRUE(store.record({.event = "deployment.created"}));
+  });
+  for (int i = 0; i < 10; ++i) {
+    const std::uint64_t seen = store.head().value().size;
+    const auto log = open();
+    wait_for_size(*log, seen + 1);
+  }
+  over = true;
+  appender.join();
 }
 
 TEST_F(AuditLogTest, TheKeyIsInAFileOfItsOwnThatNobodyElseReads) {
