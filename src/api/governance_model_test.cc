@@ -737,9 +737,13 @@ class Play {
     } else if (request.action == "promote") {
       const auto at = std::ranges::find(moves, request.id, &Move::request);
       go_on_moving(*at);
-    } else if (request.state == "open" && !request.votes.empty()) {
+    } else if (request.state == "open" && has_votes(request)) {
       close(request, "approved");
     }
+  }
+  bool has_votes(const ModelRequest& request) const {
+    return std::ranges::any_of(request.votes,
+                               [&](const ModelVote& vote) { return m.counts(request, vote); });
   }
   // By what it allows.
   void use(ModelRequest& request) {
@@ -768,22 +772,25 @@ class Play {
                          .approver = {}});
   }
   Said answered(const ModelToken& token, Permission permission, const std::string& project,
-                const std::string& state, bool own) const {
+                const std::string& state, const std::string& asked_by, bool yes) const {
     Said wanted = stopped_simply(token, Permission::approve).value_or(Said::ok);
     if (wanted == Said::ok) wanted = stopped(token, permission, project, "*").value_or(Said::ok);
     if (wanted == Said::ok && state != "requested") return Said::impossible;
-    return wanted == Said::ok && own ? Said::refused : wanted;
+    if (wanted != Said::ok || !yes) return wanted;
+    if (caller.name == asked_by) return Said::refused;
+    return m.agrees(asked_by, permission) ? Said::ok : Said::impossible;
   }
   void answer_waiver(const ModelToken& token, const Step& step, bool yes) {
     ModelWaiver& waiver = *pick(m.waivers, step.a);
-    const Said wanted = answered(token, Permission::waive, waiver.project, waiver.state,
-                                 yes && caller.name == waiver.author);
+    const Said wanted =
+        answered(token, Permission::waive, waiver.project, waiver.state, waiver.author, yes);
     expect(ask(token, "POST",
                fmt::format("/v1/approvals/{}/{}", waiver.id, yes ? "approve" : "reject")),
            wanted, "answer a waiver");
     if (wanted != Said::ok) return;
     event(yes ? "waiver.approved" : "waiver.rejected");
     waiver.state = yes ? "active" : "rejected";
+    if (yes) waiver.approver = caller.name;
   }
   void declare(const ModelToken& token, const Step& step) {
     const std::string project = project_of(step.a);
@@ -801,8 +808,7 @@ class Play {
   }
   void answer_emergency(const ModelToken& token, const Step& step, bool yes) {
     ModelEmergency& one = *pick(m.emergencies, step.a);
-    Said wanted = answered(token, Permission::break_glass, one.project, one.state,
-                           yes && caller.name == one.first);
+    Said wanted = answered(token, Permission::break_glass, one.project, one.state, one.first, yes);
     if ((wanted == Said::ok ||
          (wanted == Said::refused && caller.name == one.first && m.works(token) && yes &&
           m.may(token, Permission::break_glass, one.project, "*") &&
@@ -815,7 +821,9 @@ class Play {
     if (wanted != Said::ok) return;
     event(yes ? "break_glass.started" : "break_glass.rejected");
     one.state = yes ? "active" : "rejected";
-    if (yes) one.until = m.now + 60min;
+    if (!yes) return;
+    one.until = m.now + 60min;
+    one.second = caller.name;
   }
   void end_what_lifts(const ModelToken& token, const Step& step) {
     if (ModelWaiver* waiver = pick(m.waivers, step.a); waiver != nullptr && step.b % 2) {
@@ -907,7 +915,7 @@ class Play {
   template <class Alike>
   bool agreed(Alike alike) const {
     return std::ranges::any_of(m.requests, [&](const ModelRequest& one) {
-      return alike(one) && !one.used && !one.votes.empty() &&
+      return alike(one) && !one.used && has_votes(one) &&
              (one.state == "open" || one.state == "approved");
     });
   }
@@ -1084,11 +1092,22 @@ class Play {
       close(each, "withdrawn");
       consider(each);
     }
-    for (ModelEmergency& each : m.emergencies)
-      if ((each.state == "active" || each.state == "requested") && each.until <= m.now) {
-        each.state = "expired";
-        own_event("break_glass.expired");
-      }
+    for (ModelWaiver& each : m.waivers) {
+      const bool given = each.state == "active";
+      if (!given && each.state != "requested") continue;
+      if (m.agrees(given ? each.approver : each.author, Permission::waive)) continue;
+      each.state = "revoked";
+      own_event("waiver.revoked");
+    }
+    for (ModelEmergency& each : m.emergencies) {
+      const bool given = each.state == "active";
+      if (!given && each.state != "requested") continue;
+      const bool agreed = m.agrees(each.first, Permission::break_glass) &&
+                          (!given || m.agrees(each.second, Permission::break_glass));
+      if (each.until > m.now && agreed) continue;
+      each.state = each.until <= m.now ? "expired" : "ended";
+      own_event("break_glass." + each.state);
+    }
   }
 
   // -- what the server has kept

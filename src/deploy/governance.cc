@@ -135,7 +135,7 @@ Result<Ruling> GovernanceService::decide(const Asked& asked) {
   SLIPWAY_TRY(const Facts facts,
               gather_facts(asked,
                            {parts_.settings, parts_.clock, parts_.store, parts_.repository,
-                            parts_.names, parts_.approvers, parts_.blobs},
+                            parts_.names, parts_.approvers, parts_.standing, parts_.blobs},
                            *set));
   Ruling ruling = ruling_of(asked, judge(*set, facts), facts.canonical_json());
   if (const auto* count = std::get_if<std::int64_t>(&facts.first("request", "approvers")))
@@ -239,7 +239,7 @@ Result<StoredDecision> GovernanceService::what_if(const Asked& asked,
   SLIPWAY_TRY(Facts facts,
               gather_facts(asked,
                            {parts_.settings, parts_.clock, parts_.store, parts_.repository,
-                            parts_.names, parts_.approvers, parts_.blobs},
+                            parts_.names, parts_.approvers, parts_.standing, parts_.blobs},
                            *set));
   for (const std::string& assumption : assumptions) SLIPWAY_CHECK(assume(facts, assumption));
   return ruling_of(asked, judge(*set, facts), {}).stored;

@@ -52,12 +52,7 @@ class GovernanceService {
     // Names of the humans who could approve something of a team; null: they are not counted.
     std::function<std::vector<std::string>(const std::string& team)> approvers;
     const BlobStore* blobs = nullptr;  // to look into files whose names do not tell; may be null
-    // The role that an actor has now in a team, whose role was `then` when they asked. Errors:
-    // permission_denied, with the reason: they left, were killed, or the role is smaller. Null: it
-    // is as it was (tests).
-    std::function<Result<std::string>(const Actor& actor, const std::string& team,
-                                      const std::string& then)>
-        standing;
+    Standing standing;                 // may be null
   };
   // Loads the active policy set; at the first start the default one becomes version 1.
   [[nodiscard]] static Result<std::unique_ptr<GovernanceService>> open(Parts parts);
@@ -169,6 +164,12 @@ class GovernanceService {
                                                                    Ruling& ruling);
   void activate(PolicySet set, const StoredPolicySet& stored);
   [[nodiscard]] Status reconsider(const ApprovalRequest& request);
+  // Whether enough people agreed who still may.
+  [[nodiscard]] Result<bool> is_complete(const ApprovalRequest& request) const;
+  // Whether somebody who asked for a waiver or an emergency, or agreed to one, still may.
+  [[nodiscard]] Status still_agrees(const Actor& actor, const std::string& project) const;
+  [[nodiscard]] Status end_waivers(const AuditContext& by, Timestamp now);
+  [[nodiscard]] Status end_emergencies(const AuditContext& by, Timestamp now);
 
   Parts parts_;
   std::map<std::string, Reconsider, std::less<>> reconsider_;

@@ -218,24 +218,32 @@ void add_domains(Facts& facts, const Deployment& d, const Names& names) {
                          {"owner", d.project}});
 }
 
-Status add_people(Facts& facts, const Asked& asked, GovernanceStore& store) {
+// What people agreed to counts while they still may agree.
+Status add_people(Facts& facts, const Asked& asked, const FactSources& sources) {
+  GovernanceStore& store = sources.store;
+  SLIPWAY_TRY(const std::string team, sources.repository.team_of(asked.project));
+  const auto agrees = [&](const Actor& actor) {
+    return counted_role(sources.standing, actor, team, "approver").has_value();
+  };
   SLIPWAY_TRY(const auto requests, approvals_for(asked, store));
   for (const ApprovalRequest& request : requests)
     for (const Vote& vote : request.votes) {
       if (vote.choice != Vote::Choice::approve) continue;
+      const auto role = counted_role(sources.standing, vote.actor, team, vote.role);
+      if (!role) continue;
       for (const ApprovalNeed& need : request.needs)
         facts.add("approval", {{"id", request.id.str()},
                                {"rule", need.rule},
                                {"approver", vote.actor.name},
                                {"approver_kind", vote.actor.kind},
-                               {"role", vote.role},
+                               {"role", *role},
                                {"at", unix_seconds(vote.at)},
                                {"expires_at", unix_seconds(vote.at + need.valid_for)}});
     }
   if (asked.project.empty()) return {};
   SLIPWAY_TRY(const auto waivers, store.waivers("active", asked.project));
   for (const Waiver& waiver : waivers)
-    if (waiver.approver)
+    if (waiver.approver && agrees(*waiver.approver))
       facts.add("waiver", {{"id", waiver.id.str()},
                            {"rule", waiver.rule},
                            {"subject", waiver.subject},
@@ -247,7 +255,8 @@ Status add_people(Facts& facts, const Asked& asked, GovernanceStore& store) {
                            {"reason", waiver.reason}});
   SLIPWAY_TRY(const auto emergencies, store.emergencies("active", asked.project));
   for (const BreakGlass& emergency : emergencies)
-    if (emergency.second && emergency.started_at)
+    if (emergency.second && emergency.started_at && agrees(emergency.first) &&
+        agrees(*emergency.second))
       facts.add("break_glass", {{"id", emergency.id.str()},
                                 {"first", emergency.first.name},
                                 {"first_kind", emergency.first.kind},
@@ -292,6 +301,13 @@ Status add_velocity(Facts& facts, const Asked& asked, const FactSources& sources
 }
 
 }  // namespace
+
+std::optional<std::string> counted_role(const Standing& standing, const Actor& actor,
+                                        const std::string& team, const std::string& then) {
+  if (!standing || actor.kind == "system" || standing(actor, team, then)) return then;
+  if (then == "admin" && standing(actor, team, "approver")) return "approver";
+  return std::nullopt;
+}
 
 Result<std::vector<ApprovalRequest>> approvals_for(const Asked& asked, GovernanceStore& store) {
   std::vector<ApprovalRequest> out;
@@ -366,7 +382,7 @@ Result<Facts> gather_facts(const Asked& asked, const FactSources& sources, const
                               {"team", counts.team},
                               {"actor", counts.actor},
                               {"total", counts.total}});
-  SLIPWAY_CHECK(add_people(facts, asked, sources.store));
+  SLIPWAY_CHECK(add_people(facts, asked, sources));
   SLIPWAY_CHECK(add_velocity(facts, asked, sources, now));
   if (asked.more) asked.more(facts);
   return facts;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "db/governance_store.h"
@@ -37,6 +38,17 @@ struct Asked {
 [[nodiscard]] Asked asked_about(const AuditContext& by, DecisionPoint point, std::string action,
                                 const Deployment& deployment);
 
+// The role that an actor has now in a team, whose role was `then` when they asked or agreed.
+// Errors: permission_denied, with the reason: they left, were killed, or the role is smaller. Null:
+// it is as it was (tests).
+using Standing = std::function<Result<std::string>(const Actor& actor, const std::string& team,
+                                                   const std::string& then)>;
+// The role that what a person agreed to as `then` counts with now: that of then, or what is left of
+// it. Nothing when they left or may agree to nothing any more.
+[[nodiscard]] std::optional<std::string> counted_role(const Standing& standing, const Actor& actor,
+                                                      const std::string& team,
+                                                      const std::string& then);
+
 // Fills the snapshot for a decision. Tables that nothing can fill yet are known to be empty, with
 // two exceptions that a promotion must not pass over: `scan` says "none" while nothing was
 // scanned, and `file` is unknown when very many files differ and no rule in `set` reads it.
@@ -48,6 +60,7 @@ struct FactSources {
   const Names& names;
   // Names of the humans who could approve something of a team; null: they are not counted.
   const std::function<std::vector<std::string>(const std::string& team)>& approvers;
+  const Standing& standing;
   const BlobStore* blobs = nullptr;  // null: files are judged by their names alone
 };
 [[nodiscard]] Result<Facts> gather_facts(const Asked& asked, const FactSources& sources,

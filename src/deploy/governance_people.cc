@@ -185,10 +185,28 @@ Status GovernanceService::reconsider(const ApprovalRequest& request) {
   const std::string_view action = request.action;
   const auto handler = reconsider_.find(action.substr(0, action.find(' ')));
   if (handler != reconsider_.end()) return handler->second(request);
-  const bool complete = std::ranges::all_of(
-      request.needs, [](const ApprovalNeed& need) { return need.have >= need.need; });
+  SLIPWAY_TRY(const bool complete, is_complete(request));
   if (request.state != "open" || !complete) return {};
   return close(by_system("policy"), request.id, "approved", "enough people agreed");
+}
+
+Result<bool> GovernanceService::is_complete(const ApprovalRequest& request) const {
+  SLIPWAY_TRY(const std::string team, parts_.repository.team_of(request.project));
+  return std::ranges::all_of(request.needs, [&](const ApprovalNeed& need) {
+    return std::ranges::count_if(request.votes, [&](const Vote& vote) {
+             const auto role = counted_role(parts_.standing, vote.actor, team, vote.role);
+             return vote.choice == Vote::Choice::approve && role && among(need.roles, *role) &&
+                    (need.people.empty() || among(need.people, vote.actor.name));
+           }) >= need.need;
+  });
+}
+
+Status GovernanceService::still_agrees(const Actor& actor, const std::string& project) const {
+  SLIPWAY_TRY(const std::string team, parts_.repository.team_of(project));
+  if (counted_role(parts_.standing, actor, team, "approver")) return {};
+  return fail(Errc::failed_precondition,
+              fmt::format("{}, who asked for it, may no longer: it ends by itself", actor.name),
+              "somebody else asks for it again");
 }
 
 Status GovernanceService::close(const AuditContext& by, const ApprovalId& id,
@@ -244,6 +262,7 @@ Result<Waiver> GovernanceService::answer_waiver(const AuditContext& by, const Wa
         if (approves && same_person(by.actor, change.author))
           return fail(Errc::permission_denied, "whoever asks for a waiver does not approve it",
                       "ask somebody else");
+        if (approves) SLIPWAY_CHECK(still_agrees(change.author, change.project));
         if (by.role != "approver" && by.role != "admin")
           return fail(Errc::permission_denied, "it takes the role approver or admin");
         change.state = approves ? "active" : "rejected";
@@ -304,6 +323,7 @@ Result<BreakGlass> GovernanceService::answer_emergency(const AuditContext& by,
                     if (approves && same_person(by.actor, change.first))
                       return fail(Errc::permission_denied, "breaking the glass takes two people",
                                   "ask somebody else to confirm it");
+                    if (approves) SLIPWAY_CHECK(still_agrees(change.first, change.project));
                     if (by.role != "approver" && by.role != "admin")
                       return fail(Errc::permission_denied, "it takes the role approver or admin");
                     change.state = approves ? "active" : "rejected";
@@ -348,30 +368,51 @@ Status GovernanceService::tick() {
     SLIPWAY_TRY(const ApprovalRequest closed, parts_.store.approval(request.id));
     SLIPWAY_CHECK(reconsider(closed));
   }
+  SLIPWAY_CHECK(end_waivers(by, now));
+  SLIPWAY_CHECK(end_emergencies(by, now));
+  return parts_.store.prune(parts_.settings.policy.keep_decisions);
+}
+
+// Those that are over, or whose giver left.
+Status GovernanceService::end_waivers(const AuditContext& by, Timestamp now) {
   for (const std::string_view state : {"active", "requested"}) {
     SLIPWAY_TRY(const auto waivers, parts_.store.waivers(state, ""));
     for (const Waiver& waiver : waivers) {
-      if (waiver.expires_at > now) continue;
+      const bool expired = waiver.expires_at <= now;
+      if (!expired && still_agrees(waiver.approver.value_or(waiver.author), waiver.project))
+        continue;
+      const std::string ends_as = expired ? "expired" : "revoked";
       SLIPWAY_TRY([[maybe_unused]] const Waiver ended,
-                  parts_.store.change(by, waiver.id, "waiver.expired", [&](Waiver& change) {
-                    change.state = "expired";
+                  parts_.store.change(by, waiver.id, "waiver." + ends_as, [&](Waiver& change) {
+                    change.state = ends_as;
                     change.closed_at = now;
                     return Status();
                   }));
     }
+  }
+  return {};
+}
+
+// Those that are over, or one of whose people left.
+Status GovernanceService::end_emergencies(const AuditContext& by, Timestamp now) {
+  for (const std::string_view state : {"active", "requested"}) {
     SLIPWAY_TRY(const auto emergencies, parts_.store.emergencies(state, ""));
-    for (const BreakGlass& emergency : emergencies) {
-      if (emergency.expires_at > now) continue;
+    for (const BreakGlass& each : emergencies) {
+      const bool expired = each.expires_at <= now;
+      if (!expired && still_agrees(each.first, each.project) &&
+          still_agrees(each.second.value_or(each.first), each.project))
+        continue;
+      const std::string ends_as = expired ? "expired" : "ended";
       SLIPWAY_TRY(
           [[maybe_unused]] const BreakGlass ended,
-          parts_.store.change(by, emergency.id, "break_glass.expired", [&](BreakGlass& change) {
-            change.state = "expired";
+          parts_.store.change(by, each.id, "break_glass." + ends_as, [&](BreakGlass& change) {
+            change.state = ends_as;
             change.closed_at = now;
             return Status();
           }));
     }
   }
-  return parts_.store.prune(parts_.settings.policy.keep_decisions);
+  return {};
 }
 
 }  // namespace slipway

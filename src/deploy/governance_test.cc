@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "deploy/testing/world.h"
 
 namespace slipway {
@@ -66,18 +68,26 @@ void add_rules(World& w) {
 struct Governed {
   World w;
   std::vector<std::string> people{"bob", "eve"};
+  std::map<std::string, std::string>
+      roles;  // of those who are something else by now; "": they left
   std::unique_ptr<GovernanceService> governance;
   Governed() {
     add_rules(w);
-    governance =
-        GovernanceService::open({.settings = w.settings,
-                                 .clock = w.clock,
-                                 .store = *w.stores.governance,
-                                 .repository = *w.repository,
-                                 .names = w.names,
-                                 .evaluator = make_sql_rule_evaluator(),
-                                 .approvers = [this](const std::string&) { return people; }})
-            .value();
+    governance = GovernanceService::open(
+                     {.settings = w.settings,
+                      .clock = w.clock,
+                      .store = *w.stores.governance,
+                      .repository = *w.repository,
+                      .names = w.names,
+                      .evaluator = make_sql_rule_evaluator(),
+                      .approvers = [this](const std::string&) { return people; },
+                      .standing = [this](const Actor& actor, const std::string&,
+                                         const std::string& then) -> Result<std::string> {
+                        const auto now = roles.find(actor.name);
+                        if (now == roles.end() || now->second == then) return then;
+                        return fail(Errc::permission_denied, "not any more");
+                      }})
+                     .value();
   }
   Deployment deployment(std::vector<std::string> added) const {
     Deployment d;
@@ -301,6 +311,87 @@ TEST(Approving, EndsWithWhoeverAskedForIt) {
   const auto ended = a.governance->store().approvals("withdrawn", "shop").value();
   ASSERT_EQ(ended.size(), 1u);
   EXPECT_EQ(ended.front().closed_reason, "ann is no longer a member");
+}
+
+TEST(Approving, CountsOnlyTheVotesOfThoseWhoStillMay) {
+  Governed g;
+  const Deployment d = g.deployment({"a", "b", "c", "d"});
+  const AuditContext ann = human("ann", "deployer");
+  const ApprovalRequest request = g.ask(g.decide(d, ann));
+  ASSERT_TRUE(g.governance->vote(human("bob", "approver"), request.id, Vote::Choice::approve, ""));
+  g.roles["bob"] = "";
+  ASSERT_TRUE(g.governance->vote(human("eve", "approver"), request.id, Vote::Choice::approve, ""));
+  EXPECT_FALSE(g.decide(d, ann).allows());
+  EXPECT_EQ(g.governance->store().approval(request.id)->state, "open");
+  g.roles["bob"] = "deployer";
+  EXPECT_FALSE(g.decide(d, ann).allows());
+  g.roles.clear();
+  EXPECT_TRUE(g.decide(d, ann).allows()) << "both are there again";
+}
+
+TEST(Approving, AsAnAdminCountsAsAnApproversWhenThatIsWhatIsLeft) {
+  const Standing an_approver_now = [](const Actor&, const std::string&,
+                                      const std::string& then) -> Result<std::string> {
+    if (then == "approver") return then;
+    return fail(Errc::permission_denied, "less than that");
+  };
+  EXPECT_EQ(counted_role(an_approver_now, human("bob", "admin").actor, "default", "admin"),
+            "approver");
+}
+
+TEST(Waiving, EndsWithWhoeverGaveItAndIsNotGivenToWhoeverLeft) {
+  Governed g;
+  const Deployment d = g.deployment({"bad.txt"});
+  const AuditContext ann = human("ann", "admin"), bob = human("bob", "approver");
+  const auto ask = [&] {
+    return g.governance
+        ->ask_waiver(ann, {.rule = "no-bad-file", .project = "shop", .reason = "x"}, 48h)
+        ->id;
+  };
+  const auto state = [&](const WaiverId& id) { return g.governance->store().waiver(id)->state; };
+  const WaiverId given = ask();
+  ASSERT_TRUE(g.governance->answer_waiver(bob, given, Vote::Choice::approve));
+  EXPECT_TRUE(g.decide(d, ann).allows());
+  g.roles["bob"] = "deployer";
+  EXPECT_FALSE(g.decide(d, ann).allows());
+  ASSERT_TRUE(g.governance->tick());
+  EXPECT_EQ(state(given), "revoked");
+  g.roles.clear();
+  EXPECT_FALSE(g.decide(d, ann).allows()) << "it has ended for good";
+
+  const WaiverId asked = ask();
+  g.roles["ann"] = "";
+  EXPECT_EQ(g.governance->answer_waiver(bob, asked, Vote::Choice::approve).error().code,
+            Errc::failed_precondition);
+  EXPECT_EQ(state(asked), "requested");
+  ASSERT_TRUE(g.governance->tick());
+  EXPECT_EQ(state(asked), "revoked");
+}
+
+TEST(BreakingTheGlass, EndsWithEitherOfTheTwo) {
+  for (const std::string who : {"ann", "bob"}) {
+    Governed g;
+    const Deployment d = g.deployment({"bad.txt"});
+    const AuditContext ann = human("ann", "admin"), bob = human("bob", "admin");
+    const BreakGlassId id = g.governance->declare(ann, "shop", "fire")->id;
+    ASSERT_TRUE(g.governance->answer_emergency(bob, id, Vote::Choice::approve));
+    EXPECT_TRUE(g.decide(d, ann).allows());
+    g.roles[who] = "";
+    EXPECT_FALSE(g.decide(d, human("cat", "admin")).allows());
+    ASSERT_TRUE(g.governance->tick());
+    EXPECT_EQ(g.governance->store().break_glass(id)->state, "ended");
+  }
+}
+
+TEST(BreakingTheGlass, IsNotConfirmedToSomebodyWhoLeft) {
+  Governed g;
+  const BreakGlassId id = g.governance->declare(human("ann", "admin"), "shop", "fire")->id;
+  g.roles["ann"] = "";
+  EXPECT_EQ(
+      g.governance->answer_emergency(human("bob", "admin"), id, Vote::Choice::approve).error().code,
+      Errc::failed_precondition);
+  ASSERT_TRUE(g.governance->tick());
+  EXPECT_EQ(g.governance->store().break_glass(id)->state, "ended");
 }
 
 TEST(Waiving, CountsFromItsApprovalToItsEnd) {

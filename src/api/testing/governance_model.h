@@ -178,6 +178,16 @@ class GovernanceModel {
     return true;
   }
 
+  // Whether what a person agreed to counts: while they are one who agrees to such things.
+  [[nodiscard]] bool agrees(const std::string& person, Permission permission) const {
+    return std::ranges::any_of(members, [&](const auto& each) {
+      return each.first.called() == person && role_has(each.second, permission);
+    });
+  }
+  [[nodiscard]] bool counts(const ModelRequest& request, const ModelVote& vote) const {
+    return agrees(vote.by,
+                  request.action == "policy" ? Permission::policy_write : Permission::approve);
+  }
   // Those whose votes count for what is asked, wherever `same` finds it.
   template <class Same>
   [[nodiscard]] Said verdict(const std::vector<Finding>& findings, const std::string& project,
@@ -189,7 +199,7 @@ class GovernanceModel {
             return !one.used && (one.state == "open" || one.state == "approved") && same(one) &&
                    std::ranges::find(one.rules, each.rule) != one.rules.end() &&
                    std::ranges::any_of(one.votes, [&](const ModelVote& vote) {
-                     return vote.by != by.person() && vote.by != by.name &&
+                     return counts(one, vote) && vote.by != by.person() && vote.by != by.name &&
                             (!author || (vote.by != author->person() && vote.by != author->name));
                    });
           });
@@ -201,12 +211,15 @@ class GovernanceModel {
   }
   [[nodiscard]] bool is_waived(const std::string& rule, const std::string& project) const {
     return std::ranges::any_of(waivers, [&](const ModelWaiver& each) {
-      return each.state == "active" && each.rule == rule && each.project == project;
+      return each.state == "active" && each.rule == rule && each.project == project &&
+             agrees(each.approver, Permission::waive);
     });
   }
   [[nodiscard]] bool glass_is_broken(const std::string& project) const {
     return std::ranges::any_of(emergencies, [&](const ModelEmergency& each) {
-      return each.state == "active" && each.project == project && now < each.until;
+      return each.state == "active" && each.project == project && now < each.until &&
+             agrees(each.first, Permission::break_glass) &&
+             agrees(each.second, Permission::break_glass);
     });
   }
 };
