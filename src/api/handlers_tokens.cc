@@ -128,6 +128,12 @@ Result<ApiResponse> create_token(const ApiContext& context, ApiCall& call) {
   if (for_agent && !restriction.expires_at)
     restriction.expires_at =
         std::chrono::ceil<std::chrono::seconds>(context.clock.now() + agent_token_life);
+  // A member's token is no child of the one that made it, and yet does not outlive it.
+  if (!member.empty())
+    for (const Restriction& own : call.principal.restrictions)
+      if (own.expires_at)
+        restriction.expires_at =
+            std::min(restriction.expires_at.value_or(*own.expires_at), *own.expires_at);
   SLIPWAY_TRY(const AuditContext by, allow_token(context, call, restriction, member, body));
   IdentityStore::MadeToken made;
   if (member.empty()) {

@@ -31,11 +31,12 @@ std::string roles_with(Permission permission) {
   return out;
 }
 
+// In what it may do. One that only ends sooner makes tokens that end with it.
 bool is_narrowed(const Principal& principal) {
   return principal.path.contains('/') ||
          std::ranges::any_of(principal.restrictions, [](const Restriction& restriction) {
-           return restriction.projects || restriction.environments || restriction.deploys ||
-                  restriction.money_micros;
+           return restriction.projects || restriction.actions || restriction.environments ||
+                  restriction.deploys || restriction.money_micros;
          });
 }
 
