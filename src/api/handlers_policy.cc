@@ -104,6 +104,20 @@ std::vector<Item> seen(const ApiContext& context, const ApiCall& call, std::vect
   return items;
 }
 
+using Kind = WaitingFilter::Kind;
+
+// The page that is asked for; what the caller may not see is left out of it by seen().
+Result<WaitingPage> waiting_page(const ApiContext& context, const ApiCall& call, Kind kind,
+                                 std::string state) {
+  const std::int64_t limit = parse_count_text(asked(call, "limit", "50")).value_or(50);
+  return context.governance.store().waiting(
+      {.kind = kind,
+       .state = std::move(state),
+       .project = asked(call, "project"),
+       .cursor = asked(call, "cursor"),
+       .limit = static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, 1000))});
+}
+
 Result<ApiResponse> answer(const ApiContext& context, ApiCall& call, Vote::Choice choice) {
   SLIPWAY_TRY(const json::value body, call.body_json());
   std::string reason;
@@ -274,17 +288,14 @@ Result<ApiResponse> get_decision(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> list_approvals(const ApiContext& context, ApiCall& call) {
   const std::string state = asked(call, "state", "open");
-  const std::string project = asked(call, "project");
-  const bool all = state == "all";
-  GovernanceStore& store = context.governance.store();
-  SLIPWAY_TRY(auto approvals, store.approvals(all ? "" : state, project));
-  const std::string asked_for = all ? "" : state == "open" ? "requested" : state;
-  SLIPWAY_TRY(auto waivers, store.waivers(asked_for, project));
-  SLIPWAY_TRY(auto emergencies, store.emergencies(asked_for, project));
+  SLIPWAY_TRY(WaitingPage page,
+              waiting_page(context, call, Kind::any, state == "all" ? "" : state));
   return json_response(
-      200, json::object{{"approvals", all_of(seen(context, call, std::move(approvals)))},
-                        {"waivers", all_of(seen(context, call, std::move(waivers)))},
-                        {"emergencies", all_of(seen(context, call, std::move(emergencies)))}});
+      200, json::object{
+               {"approvals", all_of(seen(context, call, std::move(page.approvals)))},
+               {"waivers", all_of(seen(context, call, std::move(page.waivers)))},
+               {"emergencies", all_of(seen(context, call, std::move(page.emergencies)))},
+               {"next_cursor", page.next.empty() ? json::value(nullptr) : json::value(page.next)}});
 }
 
 Result<ApiResponse> get_approval(const ApiContext& context, ApiCall& call) {
@@ -302,10 +313,11 @@ Result<ApiResponse> reject(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> list_waivers(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(auto waivers,
-              context.governance.store().waivers(asked(call, "state"), asked(call, "project")));
-  return json_response(200,
-                       json::object{{"waivers", all_of(seen(context, call, std::move(waivers)))}});
+  SLIPWAY_TRY(WaitingPage page, waiting_page(context, call, Kind::waivers, asked(call, "state")));
+  return json_response(
+      200, json::object{
+               {"waivers", all_of(seen(context, call, std::move(page.waivers)))},
+               {"next_cursor", page.next.empty() ? json::value(nullptr) : json::value(page.next)}});
 }
 
 Result<ApiResponse> create_waiver(const ApiContext& context, ApiCall& call) {
@@ -333,10 +345,12 @@ Result<ApiResponse> revoke_waiver(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> list_emergencies(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(auto emergencies,
-              context.governance.store().emergencies(asked(call, "state"), asked(call, "project")));
+  SLIPWAY_TRY(WaitingPage page,
+              waiting_page(context, call, Kind::emergencies, asked(call, "state")));
   return json_response(
-      200, json::object{{"emergencies", all_of(seen(context, call, std::move(emergencies)))}});
+      200, json::object{
+               {"emergencies", all_of(seen(context, call, std::move(page.emergencies)))},
+               {"next_cursor", page.next.empty() ? json::value(nullptr) : json::value(page.next)}});
 }
 
 Result<ApiResponse> declare_emergency(const ApiContext& context, ApiCall& call) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/decision_view.h"
 #include "cli/server.h"
+#include "cli/waiting_pages.h"
 
 namespace slipway::cli {
 namespace {
@@ -18,7 +19,8 @@ struct BreakGlassArguments {
 Result<int> break_glass(Context& context, const BreakGlassArguments& arguments) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   if (arguments.list) {
-    SLIPWAY_TRY(const json::object answer, api->get("/v1/break-glass"));
+    SLIPWAY_TRY(const WaitingThings things, read_waiting(*api, "/v1/break-glass", SIZE_MAX));
+    const json::object& answer = things.lists;
     context.console.out(context.common.json
                             ? printable_json(answer)
                             : render_emergencies(array_at(answer, "emergencies"),

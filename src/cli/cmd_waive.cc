@@ -1,11 +1,13 @@
 // slipway waive: accept what a rule finds, for a time.
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <memory>
 
 #include "base/text.h"
 #include "cli/decision_view.h"
 #include "cli/server.h"
+#include "cli/waiting_pages.h"
 
 namespace slipway::cli {
 namespace {
@@ -18,7 +20,8 @@ struct WaiveArguments {
 Result<int> list_waivers(Context& context, ApiClient& api, const WaiveArguments& arguments) {
   std::string target = "/v1/waivers";
   if (arguments.project) target += "?project=" + url_encode(*arguments.project);
-  SLIPWAY_TRY(const json::object answer, api.get(target));
+  SLIPWAY_TRY(const WaitingThings things, read_waiting(api, target, SIZE_MAX));
+  const json::object& answer = things.lists;
   context.console.out(context.common.json
                           ? printable_json(answer)
                           : render_waivers(array_at(answer, "waivers"), context.clock.now(),

@@ -158,12 +158,11 @@ Result<Item> change_item(Database& database, AuditStore& audit, const AuditConte
 
 template <class Item>
 Result<std::vector<Item>> list_items(Database& database, std::string_view where,
-                                     std::string_view first, std::string_view second,
-                                     int most = 1000) {
+                                     std::string_view first, std::string_view second) {
   auto session = database.read();
   SLIPWAY_TRY(Statement query, session.prepare(fmt::format("SELECT record FROM {} WHERE {} ORDER BY"
-                                                           " created_at DESC, id LIMIT {}",
-                                                           table_of(Item{}).table, where, most)));
+                                                           " created_at DESC, id",
+                                                           table_of(Item{}).table, where)));
   query.bind(1, first).bind(2, second);
   std::vector<Item> out;
   for (;;) {
@@ -475,7 +474,7 @@ Result<std::vector<ApprovalRequest>> GovernanceStore::approvals_of(std::string_v
   return list_items<ApprovalRequest>(database_,
                                      "resource=?1 AND ?2='' AND state IN ('open','approved')"
                                      " AND json_extract(record,'$.used_at') IS NULL",
-                                     resource, "", -1);
+                                     resource, "");
 }
 
 }  // namespace slipway

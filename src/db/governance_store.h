@@ -11,6 +11,7 @@
 #include "db/beside.h"
 #include "db/database.h"
 #include "db/governance_records.h"
+#include "db/waiting_page.h"
 #include "policy/engine.h"
 
 namespace slipway {
@@ -105,7 +106,9 @@ class GovernanceStore {
                                       std::string_view event, const Edit<Waiver>& edit);
   [[nodiscard]] Result<BreakGlass> change(const AuditContext& by, const BreakGlassId& id,
                                           std::string_view event, const Edit<BreakGlass>& edit);
-  // Newest first; `state` and `project` "" mean any.
+  // A page of them, for people.
+  [[nodiscard]] Result<WaitingPage> waiting(const WaitingFilter& filter);
+  // All of them, newest first; `state` and `project` "" mean any.
   [[nodiscard]] Result<std::vector<ApprovalRequest>> approvals(std::string_view state,
                                                                std::string_view project);
   [[nodiscard]] Result<std::vector<Waiver>> waivers(std::string_view state,
