@@ -139,10 +139,10 @@ Result<ApiResponse> open_upload(const ApiContext& context, ApiCall& call) {
   Uploads::Opened opened;
   if (const json::value* delta = reader.find("delta"); delta != nullptr && !delta->is_null()) {
     SLIPWAY_TRY(const ManifestDelta parsed, delta_from_json(*delta));
-    SLIPWAY_TRY(opened, context.service.open_upload(project, parsed));
+    SLIPWAY_TRY(opened, context.service.open_upload(call.by, project, parsed));
   } else if (manifest_text) {
     SLIPWAY_TRY(Manifest parsed, Manifest::parse(*manifest_text));
-    SLIPWAY_TRY(opened, context.service.open_upload(project, std::move(parsed)));
+    SLIPWAY_TRY(opened, context.service.open_upload(call.by, project, std::move(parsed)));
   } else {
     return fail(Errc::invalid_argument, "manifest or delta is missing");
   }
@@ -166,7 +166,7 @@ Result<ApiResponse> put_pack(const ApiContext& context, ApiCall& call) {
     return n;
   };
   SLIPWAY_TRY(const BlobStore::PackStats stats,
-              context.service.receive_pack(id, request.body_bytes, body));
+              context.service.receive_pack(call.by, id, request.body_bytes, body));
   return json_response(200, json::object{{"files", stats.files}, {"bytes", stats.bytes}});
 }
 

@@ -11,17 +11,34 @@
 
 namespace slipway {
 
-Result<Uploads::Opened> DeployService::open_upload(const std::string& project, Manifest manifest) {
-  SLIPWAY_CHECK(check_names(project, default_alias));
-  parts_.fleet.expect_start();
-  return uploads_.open(project, std::move(manifest));
+namespace {
+
+// Agents share with whom they act for.
+const std::string& person_of(const Actor& actor) {
+  return actor.on_behalf_of.empty() ? actor.name : actor.on_behalf_of;
 }
 
-Result<Uploads::Opened> DeployService::open_upload(const std::string& project,
+}  // namespace
+
+Result<Uploads::Opened> DeployService::open_upload(const AuditContext& by,
+                                                   const std::string& project, Manifest manifest) {
+  SLIPWAY_CHECK(check_names(project, default_alias));
+  parts_.fleet.expect_start();
+  return uploads_.open(person_of(by.actor), project, std::move(manifest));
+}
+
+Result<Uploads::Opened> DeployService::open_upload(const AuditContext& by,
+                                                   const std::string& project,
                                                    const ManifestDelta& delta) {
   SLIPWAY_CHECK(check_names(project, default_alias));
   parts_.fleet.expect_start();
-  return uploads_.open(project, delta);
+  return uploads_.open(person_of(by.actor), project, delta);
+}
+
+Result<BlobStore::PackStats> DeployService::receive_pack(const AuditContext& by, const UploadId& id,
+                                                         std::uint64_t announced,
+                                                         const BlobStore::Reader& body) {
+  return uploads_.receive(person_of(by.actor), id, announced, body);
 }
 
 Result<Deployment> DeployService::draft(const NewDeployment& wanted,

@@ -50,14 +50,15 @@ class DeployService {
 
   // -- uploads
   // ---------------------------------------------------------------------------------------------
-  [[nodiscard]] Result<Uploads::Opened> open_upload(const std::string& project, Manifest manifest);
-  [[nodiscard]] Result<Uploads::Opened> open_upload(const std::string& project,
+  [[nodiscard]] Result<Uploads::Opened> open_upload(const AuditContext& by,
+                                                    const std::string& project, Manifest manifest);
+  [[nodiscard]] Result<Uploads::Opened> open_upload(const AuditContext& by,
+                                                    const std::string& project,
                                                     const ManifestDelta& delta);
-  [[nodiscard]] Result<BlobStore::PackStats> receive_pack(const UploadId& id,
+  [[nodiscard]] Result<BlobStore::PackStats> receive_pack(const AuditContext& by,
+                                                          const UploadId& id,
                                                           std::uint64_t announced,
-                                                          const BlobStore::Reader& body) {
-    return uploads_.receive(id, announced, body);
-  }
+                                                          const BlobStore::Reader& body);
 
   // -- making
   // ------------------------------------------------------------------------------------------------

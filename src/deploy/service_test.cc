@@ -60,7 +60,7 @@ TEST(Deploying, TheSameKeyDeploysOnce) {
 TEST(Deploying, MissingBlobsAreRefusedBeforeAnythingIsRecorded) {
   World w;
   const Manifest manifest{.entries = {{.path = "index.html", .size = 3, .digest = sha256("abc")}}};
-  const auto opened = w.service.open_upload("shop", manifest).value();
+  const auto opened = w.service.open_upload({}, "shop", manifest).value();
   EXPECT_EQ(opened.missing, std::vector<Digest>{sha256("abc")});
   const auto refused = w.service.deploy({}, {.project = "shop", .upload = opened.id}, {});
   EXPECT_EQ(refused.error().code, Errc::failed_precondition);
@@ -69,13 +69,13 @@ TEST(Deploying, MissingBlobsAreRefusedBeforeAnythingIsRecorded) {
 
 TEST(Deploying, ADeltaOfAnUnknownBaseAsksForTheWholeManifest) {
   World w;
-  EXPECT_EQ(w.service.open_upload("shop", ManifestDelta{.base = sha256("?")}).error().code,
+  EXPECT_EQ(w.service.open_upload({}, "shop", ManifestDelta{.base = sha256("?")}).error().code,
             Errc::conflict);
 }
 
 TEST(Deploying, BadNamesAndVariablesAreRefused) {
   World w;
-  EXPECT_EQ(w.service.open_upload("../etc", Manifest{}).error().code, Errc::invalid_argument);
+  EXPECT_EQ(w.service.open_upload({}, "../etc", Manifest{}).error().code, Errc::invalid_argument);
   EXPECT_EQ(w.submit("shop", site, {.alias = "a--b"}).error().code, Errc::invalid_argument);
   EXPECT_EQ(w.submit("shop", site, {.env = {{"A=B", "x"}}}).error().code, Errc::invalid_argument);
   EXPECT_EQ(w.submit("shop", site, {.ttl = 0s}).error().code, Errc::invalid_argument);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/at_end.h"
 #include "base/text.h"
 #include "sys/files.h"
 
@@ -12,6 +13,8 @@ constexpr std::size_t most_open = 4096, most_files = 2'000'000;
 // Deployments whose sources are looked through for files that the newest does not have.
 constexpr std::size_t sources_looked_at = 16;
 constexpr std::uint64_t record_overhead = 128, pack_overhead = 1u << 20;
+// Of a manifest's line beside the path: mode, size, digest.
+constexpr std::uint64_t entry_overhead = 90;
 // A file system that has hardly any left for files refuses uploads, as one without bytes does.
 constexpr std::uint64_t least_inodes = 5000;
 
@@ -91,13 +94,17 @@ void Uploads::remember(const UploadId& id, Open open) {
   });
 }
 
-Result<Uploads::Opened> Uploads::open(const std::string& project, Manifest manifest) {
+Result<Uploads::Opened> Uploads::open(const std::string& holder, const std::string& project,
+                                      Manifest manifest) {
   if (manifest.entries.empty())
     return fail(
         Errc::invalid_argument, "the folder has no files to deploy",
         "add an index.html or an app, and see what .gitignore and .slipwayignore leave out");
   SLIPWAY_TRY(std::vector<Wanted> wanted, not_sent(project, manifest));
   SLIPWAY_CHECK(check_room(0));
+  std::uint64_t length = 0;
+  for (const ManifestEntry& entry : manifest.entries) length += entry.path.size() + entry_overhead;
+  SLIPWAY_CHECK(take_share(holder, length));
   Opened opened{.id = UploadId::random()};
   for (const Wanted& each : wanted) opened.missing.push_back(each.digest);
   SLIPWAY_TRY(opened.manifest, parts_.blobs.put_manifest(std::move(manifest)));
@@ -110,7 +117,8 @@ Result<Uploads::Opened> Uploads::open(const std::string& project, Manifest manif
   return opened;
 }
 
-Result<Uploads::Opened> Uploads::open(const std::string& project, const ManifestDelta& delta) {
+Result<Uploads::Opened> Uploads::open(const std::string& holder, const std::string& project,
+                                      const ManifestDelta& delta) {
   std::vector<Digest> known = complete_lately(project);
   if (std::ranges::find(known, delta.base) == known.end()) {
     SLIPWAY_TRY(known, parts_.repository.sources(project, sources_looked_at));
@@ -122,7 +130,7 @@ Result<Uploads::Opened> Uploads::open(const std::string& project, const Manifest
     return fail(Errc::conflict, "the manifest to compare with is not known here",
                 "send the full manifest");
   SLIPWAY_TRY(Manifest manifest, apply(**base, delta));
-  return open(project, std::move(manifest));
+  return open(holder, project, std::move(manifest));
 }
 
 Status Uploads::check_room(std::uint64_t more) const {
@@ -140,7 +148,14 @@ Status Uploads::check_room(std::uint64_t more) const {
               "free some disk space (`slipway rm` old deployments), or lower gc.min_free_disk");
 }
 
-Result<BlobStore::PackStats> Uploads::receive(const UploadId& id, std::uint64_t announced,
+Result<UploadShares::Ticket> Uploads::take_share(const std::string& holder, std::uint64_t bytes) {
+  SLIPWAY_TRY(const FreeSpace free, free_space(parts_.settings.data));
+  const std::uint64_t kept = parts_.settings.gc.min_free_disk;
+  return shares_.take(holder, bytes, free.bytes > kept ? free.bytes - kept : 0);
+}
+
+Result<BlobStore::PackStats> Uploads::receive(const std::string& holder, const UploadId& id,
+                                              std::uint64_t announced,
                                               const BlobStore::Reader& body) {
   SLIPWAY_TRY(const Upload upload, parts_.repository.get_upload(id));
   auto known = state_.with([&](const State& state) -> std::optional<std::vector<Wanted>> {
@@ -155,10 +170,11 @@ Result<BlobStore::PackStats> Uploads::receive(const UploadId& id, std::uint64_t 
     remember(id, {.project = upload.project, .manifest = upload.manifest, .wanted = *known});
   }
   std::vector<Digest> digests;
-  std::uint64_t limit = pack_overhead;
+  std::uint64_t limit = pack_overhead, lacking = 0;
   for (const Wanted& each : *known) {
     digests.push_back(each.digest);
     limit += each.size + record_overhead;
+    if (!each.came) lacking += each.size;
   }
   const auto too_large = [&] {
     return fail(Errc::too_large, fmt::format("the pack is larger than the {} that the upload lacks",
@@ -166,6 +182,9 @@ Result<BlobStore::PackStats> Uploads::receive(const UploadId& id, std::uint64_t 
   };
   if (announced > limit) return too_large();
   SLIPWAY_CHECK(check_room(0));
+  SLIPWAY_TRY(const UploadShares::Ticket share, take_share(holder, lacking));
+  std::uint64_t stored = 0;
+  const AtEnd settled([&] { shares_.settle(share, std::min(stored, lacking)); });
   // On the wire it is smaller than what it holds, or nearly so.
   std::uint64_t wire = 0;
   const BlobStore::Reader bounded = [&](std::span<char> out) -> Result<std::size_t> {
@@ -177,6 +196,7 @@ Result<BlobStore::PackStats> Uploads::receive(const UploadId& id, std::uint64_t 
   SLIPWAY_TRY(BlobStore::PackStats stats,
               parts_.blobs.unpack(bounded, digests, limit,
                                   [this](std::uint64_t more) { return check_room(more); }));
+  stored = stats.bytes;
   SLIPWAY_CHECK(state_.with([&](State& state) -> Status {
     const auto open = state.open.find(id.str());
     if (open == state.open.end()) return {};  // forgotten meanwhile: complete() says so

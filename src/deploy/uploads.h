@@ -10,6 +10,7 @@
 #include "base/guarded.h"
 #include "db/repository.h"
 #include "deploy/settings.h"
+#include "deploy/upload_shares.h"
 #include "store/blob_store.h"
 
 namespace slipway {
@@ -25,19 +26,25 @@ class Uploads {
     Repository& repository;
     BlobStore& blobs;
   };
-  explicit Uploads(Parts parts) : parts_(parts) {}
+  explicit Uploads(Parts parts)
+      : parts_(parts), shares_(parts.clock, parts.settings.gc.keep_uploads) {}
 
   struct Opened {
     UploadId id;
     Digest manifest;
     std::vector<Digest> missing;  // to be sent
   };
-  [[nodiscard]] Result<Opened> open(const std::string& project, Manifest manifest);
+  // `holder`: the person whose share of the disk it takes (UploadShares), here and below. Errors:
+  // over_budget, disk_full.
+  [[nodiscard]] Result<Opened> open(const std::string& holder, const std::string& project,
+                                    Manifest manifest);
   // Errors: conflict when the base is no source of the project's; send the full manifest then.
-  [[nodiscard]] Result<Opened> open(const std::string& project, const ManifestDelta& delta);
+  [[nodiscard]] Result<Opened> open(const std::string& holder, const std::string& project,
+                                    const ManifestDelta& delta);
   // Takes a pack as it comes. `announced`: the length of it, or 0. Errors: too_large, disk_full
-  // when less would be left free than is kept, and those of BlobStore::unpack().
-  [[nodiscard]] Result<BlobStore::PackStats> receive(const UploadId& id, std::uint64_t announced,
+  // when less would be left free than is kept, over_budget, and those of BlobStore::unpack().
+  [[nodiscard]] Result<BlobStore::PackStats> receive(const std::string& holder, const UploadId& id,
+                                                     std::uint64_t announced,
                                                      const BlobStore::Reader& body);
   // The upload's files, when all of them are there. Errors: failed_precondition.
   struct Complete {
@@ -75,8 +82,11 @@ class Uploads {
                                                      const Manifest& manifest) const;
   void remember(const UploadId& id, Open open);
   [[nodiscard]] Status check_room(std::uint64_t more) const;
+  [[nodiscard]] Result<UploadShares::Ticket> take_share(const std::string& holder,
+                                                        std::uint64_t bytes);
 
   Parts parts_;
+  UploadShares shares_;
   mutable Guarded<State> state_;
 };
 

@@ -20,7 +20,7 @@ Manifest manifest_of(const Files& files) {
 
 struct UploadsTest : ::testing::Test {
   Uploads::Opened open(const std::string& project, const Files& files) {
-    return world.service.open_upload(project, manifest_of(files)).value();
+    return world.service.open_upload({}, project, manifest_of(files)).value();
   }
   Errc deploy(const std::string& project, const UploadId& upload) {
     const auto made = world.service.deploy({}, {.project = project, .upload = upload}, "");
@@ -40,7 +40,7 @@ TEST_F(UploadsTest, WhatAnotherProjectHasMustBeSentAllTheSame) {
   EXPECT_EQ(open("shop", secret).missing.size(), 1u);
   // Nor as the base of a difference.
   const auto delta = world.service.open_upload(
-      "shop", ManifestDelta{.base = theirs.source, .changed = {}, .removed = {}});
+      {}, "shop", ManifestDelta{.base = theirs.source, .changed = {}, .removed = {}});
   EXPECT_EQ(delta.error().code, Errc::conflict);
   ASSERT_TRUE(world.send(opened, secret));
   EXPECT_EQ(deploy("shop", opened.id), Errc::internal) << "who has the file may send it";
@@ -51,14 +51,14 @@ TEST_F(UploadsTest, WhatTheProjectSentBeforeIsNotSentAgain) {
   EXPECT_TRUE(open("shop", {{"index.html", "one"}, {"b.css", "a"}}).missing.empty());
   const Manifest next = manifest_of({{"index.html", "two"}, {"a.css", "a"}});
   const auto opened = world.service.open_upload(
-      "shop", delta(manifest_of({{"index.html", "one"}, {"a.css", "a"}}), next));
+      {}, "shop", delta(manifest_of({{"index.html", "one"}, {"a.css", "a"}}), next));
   ASSERT_TRUE(opened.has_value()) << opened.error().message;
   EXPECT_EQ(opened->missing, std::vector{sha256("two")});
   // A complete upload is a base, too, before anything of it is deployed.
   ASSERT_TRUE(world.send(*opened, {{"index.html", "two"}}));
   EXPECT_TRUE(
       world.service
-          .open_upload("shop",
+          .open_upload({}, "shop",
                        ManifestDelta{.base = next.digest(), .changed = {}, .removed = {"a.css"}})
           .has_value());
 }
@@ -68,7 +68,7 @@ TEST_F(UploadsTest, AFileIsNoManifest) {
   const std::string file = manifest_of({{"x", "y"}}).to_text();
   world.deploy("shop", {{"index.html", "<p>"}, {"looks-like-one", file}});
   const auto opened = world.service.open_upload(
-      "shop", ManifestDelta{.base = sha256(file), .changed = {}, .removed = {}});
+      {}, "shop", ManifestDelta{.base = sha256(file), .changed = {}, .removed = {}});
   EXPECT_EQ(opened.error().code, Errc::conflict);
 }
 
@@ -77,12 +77,12 @@ TEST_F(UploadsTest, ASizeThatIsNotTheFilesIsRefused) {
   // Of what is sent.
   Manifest lying = manifest_of({{"index.html", page}});
   lying.entries[0].size = 3000;
-  const auto opened = world.service.open_upload("shop", lying).value();
+  const auto opened = world.service.open_upload({}, "shop", lying).value();
   EXPECT_EQ(world.send(opened, {{"index.html", page}}).error().code, Errc::invalid_argument);
   EXPECT_EQ(deploy("shop", opened.id), Errc::failed_precondition);
   // Of what was sent before.
   world.deploy("shop", {{"index.html", page}});
-  EXPECT_EQ(world.service.open_upload("shop", lying).error().code, Errc::invalid_argument);
+  EXPECT_EQ(world.service.open_upload({}, "shop", lying).error().code, Errc::invalid_argument);
 }
 
 TEST_F(UploadsTest, APackIsNoLargerThanWhatTheUploadLacks) {
@@ -92,7 +92,8 @@ TEST_F(UploadsTest, APackIsNoLargerThanWhatTheUploadLacks) {
     ++reads;
     return Result<std::size_t>(0);
   };
-  EXPECT_EQ(world.service.receive_pack(opened.id, 100u << 20, never).error().code, Errc::too_large);
+  EXPECT_EQ(world.service.receive_pack({}, opened.id, 100u << 20, never).error().code,
+            Errc::too_large);
   EXPECT_EQ(reads, 0) << "refused by its announced length";
   EXPECT_EQ(world.send(opened, {{"other.html", "never asked for"}})->files, 0u);
 }
@@ -101,7 +102,7 @@ TEST_F(UploadsTest, AnUploadThatWouldFillTheDiskIsRefused) {
   const Uploads::Opened opened = open("shop", {{"index.html", "small"}});
   world.settings.gc.min_free_disk = 1ull << 60;
   EXPECT_EQ(world.send(opened, {{"index.html", "small"}}).error().code, Errc::disk_full);
-  EXPECT_EQ(world.service.open_upload("shop", manifest_of({{"a", "b"}})).error().code,
+  EXPECT_EQ(world.service.open_upload({}, "shop", manifest_of({{"a", "b"}})).error().code,
             Errc::disk_full);
   world.settings.gc.min_free_disk = 0;
   EXPECT_TRUE(world.send(opened, {{"index.html", "small"}}));

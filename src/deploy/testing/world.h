@@ -35,7 +35,7 @@ class World {
       entries.push_back({.path = path, .size = content.size(), .digest = sha256(content)});
     Manifest manifest{.entries = std::move(entries)};
     std::ranges::sort(manifest.entries, {}, &ManifestEntry::path);
-    const Uploads::Opened opened = service.open_upload(project, manifest).value();
+    const Uploads::Opened opened = service.open_upload({}, project, manifest).value();
     send(opened, files).value();
     return opened.id;
   }
@@ -59,7 +59,7 @@ class World {
       return {};
     }));
     std::size_t at = 0;
-    return service.receive_pack(opened.id, pack.size(), [&](std::span<char> into) {
+    return service.receive_pack({}, opened.id, pack.size(), [&](std::span<char> into) {
       const std::size_t n = pack.copy(into.data(), into.size(), at);
       at += n;
       return Result<std::size_t>(n);
