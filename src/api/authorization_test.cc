@@ -183,6 +183,32 @@ TEST_F(AuthorizationTest, KillingAnAgentRemovesItsPreviewsAndLeavesProduction) {
   EXPECT_EQ(state(preview), DeploymentState::ready);
 }
 
+TEST_F(AuthorizationTest, ATeamsKillLeavesWhatTheAgentMadeInAProjectThatAnotherTeamHasNow) {
+  IdentityStore& identity = *w.stores().identity;
+  ASSERT_TRUE(identity.create_team({}, "makers"));
+  ASSERT_TRUE(identity.give_project({}, "makers", "site"));
+  const std::string maker = w.token_of("eve", Role::admin, "makers"),
+                    ann = w.token_of("ann", Role::admin);
+  const std::string agent = w.narrowed(maker, {.agent = "coder"});
+  const std::string body =
+      fmt::format(R"({{"upload":"{}"}})", w.world.upload("site", {{"index.html", "x"}}).str());
+  const ApiResponse made = w.call(agent, "POST", "/v1/deployments", body);
+  ASSERT_EQ(made.status, 202) << std::get<std::string>(made.body);
+  const DeploymentId id =
+      w.world.settled(DeploymentId::parse(json_of(made).at("id").as_string()).value()).id;
+  const auto state = [&] { return w.stores().repository->get(id)->state; };
+  ASSERT_EQ(state(), DeploymentState::ready);
+  ASSERT_TRUE(identity.give_project({}, "default", "site"));
+
+  const ApiResponse killed = w.call(maker, "POST", "/v1/agents/coder/kill");
+  ASSERT_EQ(killed.status, 200);
+  EXPECT_TRUE(json_of(killed).at("removed").as_array().empty());
+  EXPECT_EQ(state(), DeploymentState::ready);
+  EXPECT_EQ(w.call(agent, "GET", "/v1/whoami").status, 401);
+  EXPECT_EQ(w.call_at(ann, "POST", "/v1/agents/coder/kill", {{"team", "makers"}}).status, 200);
+  EXPECT_EQ(state(), DeploymentState::deleted);
+}
+
 // docs/routes.md is this table. SLIPWAY_ACCEPT=1 writes it.
 TEST(Docs, ShowEveryRouteWithWhatItNeeds) {
   std::string table =

@@ -209,7 +209,8 @@ Result<ApiResponse> kill_agent(const ApiContext& context, ApiCall& call) {
   for (const Deployment& deployment : found) {
     if (!by_agent(deployment.actor, name)) continue;
     // Its project may have gone to another team since.
-    if (!reach_team(call.principal, deployment.team)) continue;
+    SLIPWAY_TRY(const std::string team, context.repository.team_of(deployment.project));
+    if (!reach_team(call.principal, team)) continue;
     const json::value id(deployment.id.str());
     // Law 4: what serves stays, whoever put it there.
     SLIPWAY_TRY(const std::vector<Release> serving, context.release_store.serving(deployment.id));

@@ -347,12 +347,8 @@ Result<Facts> gather_facts(const Asked& asked, const FactSources& sources, const
   const Actor& actor = asked.by.actor;
   Facts facts;
   facts.know_all();
-  std::string team;
-  if (asked.deployment) {
-    team = asked.deployment->team;
-  } else {
-    SLIPWAY_TRY(team, sources.repository.team_of(asked.project));
-  }
+  // Of now: a deployment's own is that of when it was made.
+  SLIPWAY_TRY(const std::string team, sources.repository.team_of(asked.project));
   add_request(facts, asked, team, now_seconds, sources);
   facts.add("scan", {{"state", "none"},
                      {"source_digest", ""},

@@ -1,113 +1,18 @@
-// Decisions, approvals, waivers and emergencies over a real database and the real rules' evaluator.
+// Decisions and approvals.
 #include "deploy/governance.h"
 
 #include <gtest/gtest.h>
 
-#include <map>
-
-#include "deploy/testing/world.h"
+#include "deploy/testing/governed.h"
 
 namespace slipway {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Files;
+using testing::agent;
+using testing::Governed;
+using testing::human;
 using testing::World;
-
-AuditContext human(const std::string& name, const std::string& role) {
-  AuditContext by{.role = role};
-  by.actor = {.kind = "human", .name = name, .chain = {"human:" + name}};
-  return by;
-}
-AuditContext agent(const std::string& name, const std::string& behalf) {
-  AuditContext by{.role = "admin"};
-  by.actor = {.kind = "agent", .name = name, .on_behalf_of = behalf};
-  return by;
-}
-
-constexpr std::string_view asking = R"(
-[[rule]]
-id = "no-bad-file"
-on = ["build"]
-enforce = "soft"
-violations = "SELECT path AS subject FROM file WHERE path = 'bad.txt' AND change != 'removed'"
-message = "{subject} must go"
-[[rule.test]]
-expect = "deny"
-file = [{ path = "bad.txt", change = "added", kind = "source", bytes = 1 }]
-[[rule.test]]
-expect = "pass"
-[[rule]]
-id = "ask-two"
-on = ["build"]
-enforce = "soft"
-violations = "SELECT 'change' AS subject, added FROM change WHERE added > 3"
-message = "{added} new files"
-approvals = { need = 2, roles = ["approver"], valid_for = "24h" }
-[[rule.test]]
-expect = "deny"
-change = { added = 4 }
-[[rule.test]]
-expect = "pass"
-change = { added = 3 }
-)";
-
-void add_rules(World& w) {
-  const std::string text = std::string(default_policy_text()) + std::string(asking);
-  GovernanceKey key = GovernanceKey::open(w.directory.path() / "governance.key").value();
-  // As an admin's change of a server that signs would be.
-  const auto set = parse_policy_set(text);
-  ASSERT_TRUE(set.has_value());
-  StoredPolicySet stored{.version = 2, .name = set->name, .text = text, .digest = set->digest};
-  stored.signature = key.sign(policy_statement(stored)).value();
-  stored.key = key.public_key();
-  ASSERT_TRUE(w.stores.governance->activate(human("root", "admin"), stored).has_value());
-}
-
-// A world whose governance was opened on the rules above.
-struct Governed {
-  World w;
-  std::vector<std::string> people{"bob", "eve"};
-  std::map<std::string, std::string>
-      roles;  // of those who are something else by now; "": they left
-  std::unique_ptr<GovernanceService> governance;
-  Governed() {
-    add_rules(w);
-    governance = GovernanceService::open(
-                     {.settings = w.settings,
-                      .clock = w.clock,
-                      .store = *w.stores.governance,
-                      .repository = *w.repository,
-                      .names = w.names,
-                      .evaluator = make_sql_rule_evaluator(),
-                      .approvers = [this](const std::string&) { return people; },
-                      .standing = [this](const Actor& actor, const std::string&,
-                                         const std::string& then) -> Result<std::string> {
-                        const auto now = roles.find(actor.name);
-                        if (now == roles.end() || now->second == then) return then;
-                        return fail(Errc::permission_denied, "not any more");
-                      }})
-                     .value();
-  }
-  Deployment deployment(std::vector<std::string> added) const {
-    Deployment d;
-    d.id = DeploymentId::random();
-    d.project = "shop";
-    d.alias = "preview";
-    d.actor = human("ann", "deployer").actor;
-    d.created_at = w.clock.now();
-    d.changed.added = std::move(added);
-    return d;
-  }
-  Ruling decide(const Deployment& d, const AuditContext& by) const {
-    return governance->decide(asked_about(by, DecisionPoint::build, "deploy", d)).value();
-  }
-  ApprovalRequest ask(Ruling ruling) {
-    const ApprovalRequest request = governance->request_approval(ruling, "deploy");
-    EXPECT_TRUE(governance->store().add(ruling.by, request).has_value());
-    return request;
-  }
-};
 
 TEST(Deciding, IsKeptWithItsFactsInTheTransactionOfWhatItAllows) {
   World w;
@@ -337,129 +242,6 @@ TEST(Approving, AsAnAdminCountsAsAnApproversWhenThatIsWhatIsLeft) {
   };
   EXPECT_EQ(counted_role(an_approver_now, human("bob", "admin").actor, "default", "admin"),
             "approver");
-}
-
-TEST(Waiving, EndsWithWhoeverGaveItAndIsNotGivenToWhoeverLeft) {
-  Governed g;
-  const Deployment d = g.deployment({"bad.txt"});
-  const AuditContext ann = human("ann", "admin"), bob = human("bob", "approver");
-  const auto ask = [&] {
-    return g.governance
-        ->ask_waiver(ann, {.rule = "no-bad-file", .project = "shop", .reason = "x"}, 48h)
-        ->id;
-  };
-  const auto state = [&](const WaiverId& id) { return g.governance->store().waiver(id)->state; };
-  const WaiverId given = ask();
-  ASSERT_TRUE(g.governance->answer_waiver(bob, given, Vote::Choice::approve));
-  EXPECT_TRUE(g.decide(d, ann).allows());
-  g.roles["bob"] = "deployer";
-  EXPECT_FALSE(g.decide(d, ann).allows());
-  ASSERT_TRUE(g.governance->tick());
-  EXPECT_EQ(state(given), "revoked");
-  g.roles.clear();
-  EXPECT_FALSE(g.decide(d, ann).allows()) << "it has ended for good";
-
-  const WaiverId asked = ask();
-  g.roles["ann"] = "";
-  EXPECT_EQ(g.governance->answer_waiver(bob, asked, Vote::Choice::approve).error().code,
-            Errc::failed_precondition);
-  EXPECT_EQ(state(asked), "requested");
-  ASSERT_TRUE(g.governance->tick());
-  EXPECT_EQ(state(asked), "revoked");
-}
-
-TEST(BreakingTheGlass, EndsWithEitherOfTheTwo) {
-  for (const std::string who : {"ann", "bob"}) {
-    Governed g;
-    const Deployment d = g.deployment({"bad.txt"});
-    const AuditContext ann = human("ann", "admin"), bob = human("bob", "admin");
-    const BreakGlassId id = g.governance->declare(ann, "shop", "fire")->id;
-    ASSERT_TRUE(g.governance->answer_emergency(bob, id, Vote::Choice::approve));
-    EXPECT_TRUE(g.decide(d, ann).allows());
-    g.roles[who] = "";
-    EXPECT_FALSE(g.decide(d, human("cat", "admin")).allows());
-    ASSERT_TRUE(g.governance->tick());
-    EXPECT_EQ(g.governance->store().break_glass(id)->state, "ended");
-  }
-}
-
-TEST(BreakingTheGlass, IsNotConfirmedToSomebodyWhoLeft) {
-  Governed g;
-  const BreakGlassId id = g.governance->declare(human("ann", "admin"), "shop", "fire")->id;
-  g.roles["ann"] = "";
-  EXPECT_EQ(
-      g.governance->answer_emergency(human("bob", "admin"), id, Vote::Choice::approve).error().code,
-      Errc::failed_precondition);
-  ASSERT_TRUE(g.governance->tick());
-  EXPECT_EQ(g.governance->store().break_glass(id)->state, "ended");
-}
-
-TEST(Waiving, CountsFromItsApprovalToItsEnd) {
-  Governed g;
-  const Deployment d = g.deployment({"bad.txt"});
-  const auto ann = human("ann", "admin");
-  const Waiver waiver =
-      g.governance
-          ->ask_waiver(ann, {.rule = "no-bad-file", .project = "shop", .reason = "a joke"}, 48h)
-          .value();
-  EXPECT_FALSE(g.decide(d, ann).allows());
-  const auto approve = [&](const AuditContext& by) {
-    return g.governance->answer_waiver(by, waiver.id, Vote::Choice::approve);
-  };
-  EXPECT_EQ(approve(ann).error().code, Errc::permission_denied);
-  EXPECT_EQ(approve(agent("bot", "bob")).error().code, Errc::permission_denied);
-  ASSERT_TRUE(approve(human("bob", "approver")).has_value());
-  const Ruling lifted = g.decide(d, ann);
-  EXPECT_TRUE(lifted.allows());
-  EXPECT_EQ(lifted.by.waiver, waiver.id.str());
-  g.w.clock.advance(48h);
-  EXPECT_FALSE(g.decide(d, ann).allows());
-  EXPECT_TRUE(g.governance->tick().has_value());
-  EXPECT_EQ(g.governance->store().waiver(waiver.id)->state, "expired");
-  EXPECT_EQ(
-      g.governance
-          ->ask_waiver(ann, {.rule = "no-bad-file", .project = "shop", .reason = "x"}, 31 * 24h)
-          .error()
-          .code,
-      Errc::invalid_argument);
-}
-
-TEST(BreakingTheGlass, TakesTwoPeopleAndLastsAnHour) {
-  Governed g;
-  const Deployment d = g.deployment({"bad.txt"});
-  const auto ann = human("ann", "admin");
-  EXPECT_EQ(g.governance->declare(agent("bot", "ann"), "shop", "fire").error().code,
-            Errc::permission_denied);
-  const BreakGlass emergency = g.governance->declare(ann, "shop", "fire").value();
-  EXPECT_FALSE(g.decide(d, ann).allows());
-  EXPECT_EQ(g.governance->answer_emergency(ann, emergency.id, Vote::Choice::approve).error().code,
-            Errc::permission_denied);
-  ASSERT_TRUE(
-      g.governance->answer_emergency(human("bob", "admin"), emergency.id, Vote::Choice::approve)
-          .has_value());
-  EXPECT_TRUE(g.decide(d, ann).allows());
-  EXPECT_FALSE(g.decide(d, agent("bot", "ann")).allows());
-  g.w.clock.advance(61min);
-  EXPECT_FALSE(g.decide(d, ann).allows());
-}
-
-TEST(Policies, OneThatWasChangedBehindOurBackIsNotUsed) {
-  World w;
-  add_rules(w);
-  ASSERT_TRUE(w.stores.database
-                  ->transaction([](Database::Transaction& session) {
-                    return session.execute(
-                        "UPDATE policy_set SET record=json_set(record,'$.advisory',"
-                        "json_array('no-bad-file')) WHERE version=2");
-                  })
-                  .has_value());
-  const auto opened = GovernanceService::open({.settings = w.settings,
-                                               .clock = w.clock,
-                                               .store = *w.stores.governance,
-                                               .repository = *w.repository,
-                                               .names = w.names,
-                                               .evaluator = make_sql_rule_evaluator()});
-  EXPECT_EQ(opened.error().code, Errc::corrupt);
 }
 
 TEST(Pace, OfAnAgentIsThatOfAllNamesItGoesBy) {

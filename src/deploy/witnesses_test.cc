@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <stop_token>
+
 #include "base/mutex.h"
 #include "base/text.h"
 #include "db/stores.h"
@@ -19,11 +22,13 @@ struct FakeWitness {
   Mutex mutex;
   std::vector<std::string> bodies;    // under the mutex, like the next
   std::vector<std::string> scripted;  // answers in their order; then it signs
+  std::function<void()> on_request;   // before it answers; set before use
   std::uint64_t time = 1'700'000'000;
   testing::ScriptedServer server{[this](testing::RawPeer& peer, int) {
     const std::string message = peer.read_message();
     const MutexLock lock(mutex);
     if (message.empty()) return;
+    if (on_request) on_request();
     bodies.push_back(message.substr(message.find("\r\n\r\n") + 4));
     if (!scripted.empty()) {
       peer.send(scripted.front());
@@ -193,6 +198,19 @@ TEST_F(WitnessesTest, OneThatFailsIsAskedAgainAtGrowingIntervals) {
   EXPECT_EQ(Witnesses::retry_delay(100), 1h);
   std::ignore = witnesses.ask_due();
   EXPECT_EQ(only().result, "cosigned");
+}
+
+TEST_F(WitnessesTest, AStopWaitsForTheOneThatIsAskedAndAsksNoOther) {
+  FakeWitness other;
+  other.key = {.name = "witness.example/w2", .seed = {7, 8, 9}};
+  ASSERT_TRUE(witnesses.add({}, "w2", other.vkey(), other.url()));
+  add();
+  std::stop_source stop;
+  witness.on_request = other.on_request = [&] { stop.request_stop(); };
+  EXPECT_EQ(witnesses.ask_due(stop.get_token()), std::nullopt);
+  EXPECT_EQ(witness.got().size() + other.got().size(), 1u);
+  ASSERT_TRUE(witnesses.ask_due());
+  EXPECT_EQ(witness.got().size() + other.got().size(), 2u) << "the other was due";
 }
 
 TEST_F(WitnessesTest, ACosignedCheckpointThatIsLongPastIsNotShownForTheNewest) {

@@ -59,7 +59,8 @@ void Releases::promote_ready(const Deployment& deployment) {
     by.actor = deployment.actor;
     SLIPWAY_TRY(by.role,
                 s.parts.governance.store().role_about("deployment/" + deployment.id.str()));
-    SLIPWAY_TRY(by.role, s.parts.governance.role_now(by.actor, deployment.team, by.role));
+    SLIPWAY_TRY(const std::string team, s.parts.repository.team_of(deployment.project));
+    SLIPWAY_TRY(by.role, s.parts.governance.role_now(by.actor, team, by.role));
     SLIPWAY_TRY(const Rollout rollout, promote(by, {.deployment = deployment.id,
                                                     .environment = environment,
                                                     .message = deployment.message,
