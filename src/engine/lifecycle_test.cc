@@ -10,6 +10,7 @@
 #include "engine/test_support.h"
 #include "sys/cgroup.h"
 #include "sys/process.h"
+#include "sys/testing/disk_faults.h"
 
 namespace slipway {
 namespace {
@@ -94,6 +95,22 @@ TEST_F(Lifecycle, ServesThroughTheDialerAndLeavesNothingWhenStopped) {
   EXPECT_EQ(dialer->dial(3000).error().code, Errc::unavailable);
   EXPECT_TRUE(engine().list().value().empty());
   EXPECT_TRUE(exits().empty()) << "stop() is not an end by itself";
+}
+
+// Other threads write as well, so that a start may pass while one of theirs fails.
+TEST_F(Lifecycle, AStartThatMeetsAFullDiskAnywhereLeavesNothing) {
+  int failed = 0;
+  for (std::int64_t number = 1;; ++number) {
+    const SandboxSpec spec = bench().shell("exec sleep 60");
+    testing::DiskFaults::fail_at(number, ENOSPC);
+    const Status started = engine().start(spec, bench().logs(spec), 1 << 20);
+    const bool met = testing::DiskFaults::repair();
+    if (started) EXPECT_TRUE(engine().stop(spec.id, 0s));
+    EXPECT_EQ(leftovers(spec), "") << "number " << number;
+    failed += started ? 0 : 1;
+    if (!met) break;
+  }
+  EXPECT_GT(failed, 3);
 }
 
 TEST_F(Lifecycle, StopLetsTheAppSayGoodbye) {

@@ -105,16 +105,19 @@ Result<SandboxMeta> SandboxEngine::State::prepare(const SandboxSpec& spec, ShimJ
     if (!network_) return fail(network_error_);
     SLIPWAY_TRY(meta.network_slot, network_->take(class_of_group(meta.cgroup)));
   }
+  bool ours = false;
   Status made = [&]() -> Status {
     if (::mkdir(directory(spec.id).c_str(), 0700) != 0)
       return errno == EEXIST ? Status(fail(Errc::conflict, spec.id + " exists already"))
                              : Status(fail_errno(errno, "mkdir " + directory(spec.id).string()));
+    ours = true;
     SLIPWAY_TRY(const Fd fd,
                 open_file(directory(spec.id) / meta_file, O_WRONLY | O_CREAT | O_EXCL, 0600));
     return write_all(fd.get(), encode(meta));
   }();
   if (!made) {
     if (network_) network_->release(meta.network_slot);
+    if (ours) std::ignore = remove_tree(directory(spec.id));
     return fail(made.error());
   }
   if (Status upper = prepare_upper(spec.root.upper, meta.work, spec.root.base); !upper) {
