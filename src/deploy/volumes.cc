@@ -324,6 +324,7 @@ Status Volumes::recover() const {
       const fs::path home = state_->root() / project / owner;
       SLIPWAY_CHECK(sweep(home));
       SLIPWAY_CHECK(state_->finish_restores(home));
+      SLIPWAY_CHECK(state_->trim(home));
     }
   return {};
 }

@@ -244,6 +244,11 @@ TEST_F(VolumesTest, WhatAKilledProcessLeftIsTakenAwayOrFinished) {
   EXPECT_FALSE(fs::exists(home / ".new-abc"));
   EXPECT_EQ(volumes.snapshots("shop", "production").value().size(), 2u);
   EXPECT_EQ(read(live("production") / "data/x"), "1");
+
+  // Or between the newest copy and the removal of the oldest.
+  settings.volumes.keep_snapshots = 1;
+  ASSERT_TRUE(volumes.recover());
+  EXPECT_EQ(volumes.snapshots("shop", "production").value().size(), 1u);
 }
 
 TEST_F(VolumesTest, ADatabaseInUseIsCopiedConsistently) {
