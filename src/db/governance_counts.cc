@@ -79,37 +79,31 @@ Result<PreviewCounts> GovernanceStore::preview_counts(std::string_view project,
                                                       std::string_view actor,
                                                       std::string_view top_agent) {
   auto session = database_.read();
-  // The index has all that is asked for; by any other, `actor` is read out of every record.
-  SLIPWAY_TRY(Statement query,
-              session.prepare("SELECT count(*), count(CASE WHEN project=?1 THEN 1 END),"
-                              " count(CASE WHEN actor=?2 THEN 1 END)"
-                              " FROM deployment INDEXED BY deployment_live"
-                              " WHERE state IN ('ready','sleeping')"));
-  SLIPWAY_TRY([[maybe_unused]] const bool row, query.bind(1, project).bind(2, actor).step());
-  PreviewCounts counts{
-      .project = query.number(1), .actor = query.number(2), .total = query.number(0)};
+  const auto live = [&](std::string_view scope, std::string_view name) -> Result<std::int64_t> {
+    SLIPWAY_TRY(Statement query,
+                session.prepare("SELECT count FROM live_previews WHERE scope=? AND name=?"));
+    SLIPWAY_TRY(const bool any, query.bind(1, scope).bind(2, name).step());
+    return any ? query.number(0) : 0;
+  };
+  PreviewCounts counts;
+  SLIPWAY_TRY(counts.total, live("all", ""));
+  SLIPWAY_TRY(counts.project, live("project", project));
+  SLIPWAY_TRY(counts.actor, live("actor", actor));
   if (!top_agent.empty()) {
-    SLIPWAY_TRY(Statement of_agent,
-                session.prepare("SELECT count(*) FROM deployment INDEXED BY deployment_live_agent"
-                                " WHERE top_agent=? AND state IN ('ready','sleeping')"));
-    SLIPWAY_TRY([[maybe_unused]] const bool any, of_agent.bind(1, top_agent).step());
-    counts.actor = std::max(counts.actor, of_agent.number(0));
+    SLIPWAY_TRY(const std::int64_t of_agent, live("agent", top_agent));
+    counts.actor = std::max(counts.actor, of_agent);
   }
+  // Whose project this is will be known when it is made: all of them, until then.
   counts.team = counts.total;
-  if (!project.empty()) {
-    SLIPWAY_TRY(Statement teams, session.prepare("SELECT count(DISTINCT team) FROM project"));
-    SLIPWAY_TRY([[maybe_unused]] const bool any, teams.step());
-    if (teams.number(0) > 1) {
-      SLIPWAY_TRY(
-          Statement of_team,
-          session.prepare(
-              "SELECT count(*) FROM deployment d INDEXED BY deployment_live"
-              " JOIN project p ON p.name=d.project WHERE d.state IN ('ready','sleeping') AND"
-              " p.team=(SELECT team FROM project WHERE name=?)"));
-      SLIPWAY_TRY([[maybe_unused]] const bool some, of_team.bind(1, project).step());
-      counts.team = of_team.number(0);
-    }
-  }
+  SLIPWAY_TRY(Statement of_project, session.prepare("SELECT team FROM project WHERE name=?"));
+  SLIPWAY_TRY(const bool made, of_project.bind(1, project).step());
+  if (!made) return counts;
+  const std::string team = of_project.text(0);
+  SLIPWAY_TRY(Statement of_team,
+              session.prepare("SELECT coalesce(sum(l.count),0) FROM project p JOIN live_previews l"
+                              " ON l.scope='project' AND l.name=p.name WHERE p.team=?"));
+  SLIPWAY_TRY([[maybe_unused]] const bool row, of_team.bind(1, team).step());
+  counts.team = of_team.number(0);
   return counts;
 }
 

@@ -9,6 +9,7 @@
 #include "db/schema_domain.h"
 #include "db/schema_governance.h"
 #include "db/schema_identity.h"
+#include "db/schema_live.h"
 #include "db/schema_place.h"
 #include "db/schema_release.h"
 #include "db/schema_revision.h"
@@ -18,7 +19,7 @@
 namespace slipway {
 
 // The schema's history. Append; never edit a row that was released.
-inline constexpr std::array<std::string_view, 13> schema_migrations{
+inline constexpr std::array<std::string_view, 14> schema_migrations{
     R"(CREATE TABLE project (
   name TEXT PRIMARY KEY, team TEXT NOT NULL, created_at INTEGER NOT NULL, base_manifest TEXT) STRICT;
 CREATE TABLE deployment (
@@ -48,6 +49,7 @@ CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     top_agent_schema,
     waits_schema,
     witness_schema,
-    place_schema};
+    place_schema,
+    live_schema};
 
 }  // namespace slipway
