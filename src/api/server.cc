@@ -8,6 +8,7 @@
 #include <atomic>
 #include <boost/json/serialize.hpp>
 #include <csignal>
+#include <set>
 
 #include "api/dispatch.h"
 #include "api/metrics.h"
@@ -245,7 +246,7 @@ void Server::Parts::make_releases() {
 }
 
 Status Server::Parts::recover() const {
-  SLIPWAY_CHECK(remove_left_overs(settings.data, *engine));
+  SLIPWAY_TRY(const std::set<std::string> kept, remove_left_overs(settings.data, *engine));
   SLIPWAY_CHECK(hold_running_uid_slots(*stores.database, *engine));
   SLIPWAY_TRY(const std::vector<Deployment> live,
               stores.repository->in_states({DeploymentState::ready, DeploymentState::sleeping}));
@@ -254,6 +255,7 @@ Status Server::Parts::recover() const {
   if (Status published = routes->publish_all(); !published)
     log_error("a deployment cannot be served", {{"error", published.error().message}});
   SLIPWAY_CHECK(releases->recover());
+  SLIPWAY_CHECK(remove_ended_since(settings.data, *engine, kept));
   // What was being made when the server ended is made again from its recorded source.
   SLIPWAY_TRY(const std::vector<Deployment> unfinished,
               stores.repository->in_states(

@@ -141,7 +141,7 @@ Status remove_entries(const fs::path& directory, const std::set<std::string>& bu
 
 }  // namespace
 
-Status remove_left_overs(const fs::path& data, Engine& engine) {
+Result<std::set<std::string>> remove_left_overs(const fs::path& data, Engine& engine) {
   SLIPWAY_TRY(const std::vector<SandboxInfo> known, engine.list());
   std::set<std::string> ids;
   // What ended meanwhile leaves its writable layer, and nobody takes that up again.
@@ -149,7 +149,17 @@ Status remove_left_overs(const fs::path& data, Engine& engine) {
     if (info.running) ids.insert(info.id);
   SLIPWAY_CHECK(remove_entries(data / "instances", ids));
   // Builds do not outlive their server; what they had for themselves, and bodies half received, do.
-  return remove_entries(data / "scratch", {});
+  SLIPWAY_CHECK(remove_entries(data / "scratch", {}));
+  return ids;
+}
+
+Status remove_ended_since(const fs::path& data, Engine& engine, const std::set<std::string>& kept) {
+  SLIPWAY_TRY(const std::vector<SandboxInfo> known, engine.list());
+  std::set<std::string> ended = kept;
+  for (const SandboxInfo& info : known)
+    if (info.running) ended.erase(info.id);
+  for (const std::string& id : ended) SLIPWAY_CHECK(remove_tree(data / "instances" / id));
+  return {};
 }
 
 Status hold_running_uid_slots(Database& database, Engine& engine) {

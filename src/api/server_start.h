@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,14 @@ namespace slipway {
 [[nodiscard]] Result<int> find_port(const std::string& address, int port);
 // Removes the files of instances that do not run (the server was killed between making them and
 // starting the sandbox, or they ended while it was away) and what builds and uploads of a killed
-// server had for themselves. Call it before anything is started.
-[[nodiscard]] Status remove_left_overs(const std::filesystem::path& data, Engine& engine);
+// server had for themselves. Call it before anything is started. Returns what runs and keeps its
+// files.
+[[nodiscard]] Result<std::set<std::string>> remove_left_overs(const std::filesystem::path& data,
+                                                              Engine& engine);
+// The files of those of `kept` that ended since: before somebody had taken them up, nobody heard of
+// it. Call it once everything that goes on has been taken up.
+[[nodiscard]] Status remove_ended_since(const std::filesystem::path& data, Engine& engine,
+                                        const std::set<std::string>& kept);
 // The uid ranges of what runs are nobody else's, also where the records do not know it. Call it
 // before anything is started.
 [[nodiscard]] Status hold_running_uid_slots(Database& database, Engine& engine);

@@ -53,10 +53,14 @@ Status change(Database::Transaction& session, unsigned choice) {
         choice % 3 == 0
             ? R"({"actor":{"kind":"human","name":"ann"}})"
             : R"({"actor":{"kind":"agent","name":"coder","chain":["human:ann","agent:coder"]}})";
-    SLIPWAY_TRY(Statement add, session.prepare(
-                                   "INSERT OR IGNORE INTO deployment(id,project,alias,state,"
-                                   "created_at,record) VALUES(?,?,'preview',?,0,?)"));
-    return add.bind(1, id).bind(2, choice % 2 == 0 ? "a" : "b").bind(3, state).bind(4, record).run();
+    SLIPWAY_TRY(Statement add,
+                session.prepare("INSERT OR IGNORE INTO deployment(id,project,alias,state,"
+                                "created_at,record) VALUES(?,?,'preview',?,0,?)"));
+    return add.bind(1, id)
+        .bind(2, choice % 2 == 0 ? "a" : "b")
+        .bind(3, state)
+        .bind(4, record)
+        .run();
   }
   SLIPWAY_TRY(Statement update, session.prepare("UPDATE deployment SET state=? WHERE id=?"));
   return update.bind(1, state).bind(2, id).run();
