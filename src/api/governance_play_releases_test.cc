@@ -1,0 +1,201 @@
+// Variables and releases.
+#include "api/testing/governance_play.h"
+#include "base/text.h"
+
+namespace slipway::testing {
+
+using namespace std::chrono_literals;
+
+void Play::set_env(const ModelToken& token, const Step& step) {
+  const std::string project = project_of(step.a), name = step.b % 2 ? "A" : "B",
+                    environment = step.a % 2 ? "production" : "preview",
+                    value = step.b % 4 < 2 ? "1" : "2";
+  const bool secret = step.c % 4 == 0, removes = step.c % 5 == 4;
+  const auto place = std::pair(project, environment);
+  Vars next = vars[place];
+  const auto before = next.find(name);
+  const bool was_secret = before != next.end() && before->second.second;
+  const bool changes =
+      removes ? before != next.end()
+              : before == next.end() || before->second.first != value || (secret && !was_secret);
+  const bool about_secret = was_secret || (secret && !removes);
+  Said wanted = stopped(token, Permission::env_write, project, environment).value_or(Said::ok);
+  if (wanted == Said::ok && removes && before == next.end()) wanted = Said::impossible;
+  const bool production = environment == "production";
+  const std::string change =
+      fmt::format("{} {} {} {} {} {} {} {} {}", caller.name, caller.behalf, project, environment,
+                  versions[place], name, removes ? "-" : value, about_secret, before == next.end());
+  const auto alike = [&](const ModelRequest& one) {
+    return one.action == "env_write" && one.change == change;
+  };
+  if (wanted == Said::ok && changes && about_secret) {
+    wanted = stopped(token, Permission::secret_write, project, environment).value_or(Said::ok);
+    if (wanted == Said::ok && production && caller.is_agent())
+      wanted = m.verdict({{.rule = "no-agents"}}, project, caller, nullptr, alike);
+  } else if (wanted == Said::ok && changes && production) {
+    wanted = m.verdict({{.rule = "two-people", .soft = true, .asks = true}}, project, caller,
+                       nullptr, alike);
+  }
+  json::object body{{"release", false}};
+  if (removes)
+    body["remove"] = json::array{json::value(name)};
+  else
+    body["set"] = json::array{json::object{{"name", name}, {"value", value}, {"secret", secret}}};
+  expect(ask(token, "POST",
+             fmt::format("/v1/projects/{}/environments/{}/env", project, environment), body),
+         wanted, fmt::format("env {} {}{}", removes ? "rm" : "set", name, secret ? " -s" : ""));
+  if (wanted == Said::waits) {
+    if (std::ranges::none_of(m.requests, [&](const ModelRequest& one) {
+          return alike(one) && one.state == "open" && !one.used;
+        }))
+      add_request({.action = "env_write",
+                   .project = project,
+                   .environment = environment,
+                   .change = change,
+                   .resource = {},
+                   .point = "config",
+                   .by = caller,
+                   .rules = {"two-people"}});
+    return;
+  }
+  if (wanted != Said::ok || !changes) return;
+  if (production && !about_secret && !m.is_waived("two-people", project) &&
+      (caller.is_agent() || !m.glass_is_broken(project) || agreed(alike)))
+    for (ModelRequest& each : m.requests)
+      if (alike(each) && !each.used && (each.state == "open" || each.state == "approved"))
+        use(each);
+  event("configuration.changed");
+  if (removes)
+    next.erase(name);
+  else
+    next[name] = {value, about_secret};
+  vars[place] = std::move(next);
+  ++versions[place];
+}
+
+void Play::end_move(Move& move, const std::string& state) {
+  move.waits = false;
+  const auto at = std::ranges::find(m.requests, move.request, &ModelRequest::id);
+  if (at != m.requests.end()) close(*at, state, true);
+}
+
+bool Play::is_held(const std::string& project) const {
+  return std::ranges::any_of(moves, [&](const Move& each) {
+    return each.waits && each.project == project && !GovernanceModel::may_replace(caller, each.by);
+  });
+}
+
+void Play::replace_waiting(const std::string& project) {
+  for (Move& each : moves)
+    if (each.waits && each.project == project && GovernanceModel::may_replace(caller, each.by)) {
+      each.waits = false;
+      const auto at = std::ranges::find(m.requests, each.request, &ModelRequest::id);
+      if (at->state == "open") {
+        at->state = "withdrawn";
+        events.insert("approval.withdrawn releases");
+      }
+    }
+}
+
+Said Play::verdict_on(const Move& move, const ModelActor& by) {
+  const Deployed& what = *find(move.deployment);
+  std::vector<Finding> finds;
+  if (by.is_agent()) finds.push_back({.rule = "agents-promote", .asks = true});
+  return m.verdict(finds, move.project, by, &what.by, [&](const ModelRequest& one) {
+    return one.action == "promote" && one.change == change_of(move);
+  });
+}
+
+void Play::go_live(const Move& move) {
+  std::ignore = w.world.baked(*RolloutId::parse(move.id));
+  m.now = w.world.clock.now();
+  current[move.project] = move.number;
+  for (Released& each : releases[move.project])
+    if (each.number == move.number) each.live = true;
+}
+
+void Play::go_on_moving(Move& move) {
+  ModelRequest& request = *std::ranges::find(m.requests, move.request, &ModelRequest::id);
+  const auto end = [&] {
+    move.waits = false;
+    if (request.state != "open") return;
+    request.state = "withdrawn";
+    events.insert("approval.withdrawn releases");
+  };
+  if (!move.waits) return end();
+  if (request.state != "open" || !m.stands(request.by)) return end();
+  if (versions[{move.project, "production"}] != move.config) return end();
+  if (verdict_on(move, request.by) != Said::ok) return;
+  move.waits = false;
+  for (ModelRequest& each : m.requests)
+    if (each.action == "promote" && each.change == change_of(move) && !each.used &&
+        (each.state == "open" || each.state == "approved"))
+      use(each);
+  go_live(move);
+}
+
+void Play::promote(const ModelToken& token, const Step& step) {
+  const Deployed* of = pick(deployed, step.a);
+  if (of == nullptr) return;
+  const std::string project = of->project;
+  Said wanted = stopped(token, Permission::promote, project, "production").value_or(Said::ok);
+  Move move{.id = {},
+            .project = project,
+            .deployment = of->id,
+            .request = {},
+            .by = caller,
+            .config = versions[{project, "production"}]};
+  const std::vector<Released>& known = releases[project];
+  if (wanted == Said::ok && of->state != "ready") wanted = Said::impossible;
+  for (const Released& each : known)
+    if (wanted == Said::ok && current.contains(project) && each.number == current[project] &&
+        each.deployment == of->id && each.config == move.config)
+      wanted = Said::impossible;
+  if (wanted == Said::ok) wanted = verdict_on(move, caller);
+  if ((wanted == Said::ok || wanted == Said::waits) && is_held(project)) wanted = Said::impossible;
+  const ApiResponse response =
+      ask(token, "POST", fmt::format("/v1/projects/{}/environments/production/promotions", project),
+          {{"deployment", of->id}});
+  expect(response, wanted == Said::waits ? Said::ok : wanted, "promote " + of->id);
+  if (wanted != Said::ok && wanted != Said::waits) return;
+  move.id = std::string(json_of(response).at("id").as_string());
+  move.number = static_cast<std::int64_t>(known.size()) + 1;
+  releases[project].push_back({move.number, move.config, move.deployment, false});
+  event("release.created");
+  replace_waiting(project);
+  if (wanted == Said::ok) return go_live(move);
+  move.waits = true;
+  add_request({.action = "promote",
+               .project = project,
+               .environment = "production",
+               .change = change_of(move),
+               .resource = move.deployment,
+               .point = "promote",
+               .by = caller,
+               .rules = {"agents-promote"}});
+  move.request = m.requests.back().id;
+  moves.push_back(move);
+}
+
+void Play::roll_back(const ModelToken& token, const Step& step) {
+  const std::string project = project_of(step.a);
+  const std::vector<Released>& known = releases[project];
+  const std::int64_t to = known.empty() ? 1 : 1 + static_cast<std::int64_t>(step.b % known.size());
+  Said wanted = stopped(token, Permission::rollback, project, "production").value_or(Said::ok);
+  if (wanted == Said::ok && (!current.contains(project) || current[project] == to ||
+                             !known[static_cast<std::size_t>(to) - 1].live))
+    wanted = Said::impossible;
+  if (wanted == Said::ok && caller.is_agent()) wanted = Said::denied;
+  const ApiResponse response =
+      ask(token, "POST", fmt::format("/v1/projects/{}/environments/production/rollbacks", project),
+          {{"to", to}});
+  expect(response, wanted, fmt::format("rollback to {}", to));
+  if (wanted != Said::ok) return;
+  replace_waiting(project);
+  std::ignore =
+      w.world.baked(*RolloutId::parse(std::string(json_of(response).at("id").as_string())));
+  m.now = w.world.clock.now();
+  current[project] = to;
+}
+
+}  // namespace slipway::testing
