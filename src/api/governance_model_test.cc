@@ -1,6 +1,7 @@
 // Hostile people and agents ask for everything, in any order; after each call the server says,
 // keeps and records what a small model of its governance does. SLIPWAY_MODEL_RUNS: how many
-// sequences, 24 unless it says; SLIPWAY_MODEL_STEPS: how long, 120.
+// sequences, 24 unless it says; SLIPWAY_MODEL_STEPS: how long, 120; SLIPWAY_MODEL_WHOLE: a sequence
+// that fails is shown as it is, without the long search for a shorter one.
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
@@ -28,6 +29,7 @@ TEST(Governance, SaysKeepsAndRecordsWhatItsModelDoes) {
       rc::gen::container<std::vector<Step>>(rc::gen::construct<Step>(any, any, any, any, any)));
   rc::detail::TestParams params;
   params.maxSuccess = wished("SLIPWAY_MODEL_RUNS", 24);
+  params.disableShrinking = std::getenv("SLIPWAY_MODEL_WHOLE") != nullptr;
   params.seed = static_cast<std::uint64_t>(wished("SLIPWAY_MODEL_SEED", 1));
   const rc::detail::TestResult result = rc::detail::checkTestable(
       [&] {

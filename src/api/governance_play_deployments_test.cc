@@ -6,8 +6,9 @@ namespace slipway::testing {
 
 using namespace std::chrono_literals;
 
-bool Play::serves(const std::string& id) const {
+bool Play::serves(const std::string& id, const std::string& environment) const {
   return std::ranges::any_of(releases, [&](const auto& each) {
+    if (!environment.empty() && each.first.second != environment) return false;
     const auto at = current.find(each.first);
     return at != current.end() && std::ranges::any_of(each.second, [&](const Released& one) {
              return one.number == at->second && one.deployment == id;
@@ -163,7 +164,7 @@ void Play::take_away(Deployed& what, const ModelActor& by) {
     if (request_for("remove", what.id) == nullptr)
       add_request({.action = "remove",
                    .project = what.project,
-                   .environment = serves(what.id) ? "production" : "preview",
+                   .environment = serves(what.id, "production") ? "production" : "preview",
                    .change = {},
                    .resource = what.id,
                    .point = "remove",

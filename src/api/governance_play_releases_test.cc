@@ -79,15 +79,15 @@ void Play::end_move(Move& move, const std::string& state) {
   if (at != m.requests.end()) close(*at, state, true);
 }
 
-bool Play::is_held(const std::string& project) const {
+bool Play::is_held(const Place& place) const {
   return std::ranges::any_of(moves, [&](const Move& each) {
-    return each.waits && each.project == project && !GovernanceModel::may_replace(caller, each.by);
+    return each.waits && each.place() == place && !GovernanceModel::may_replace(caller, each.by);
   });
 }
 
-void Play::replace_waiting(const std::string& project) {
+void Play::replace_waiting(const Place& place) {
   for (Move& each : moves)
-    if (each.waits && each.project == project && GovernanceModel::may_replace(caller, each.by)) {
+    if (each.waits && each.place() == place && GovernanceModel::may_replace(caller, each.by)) {
       each.waits = false;
       const auto at = std::ranges::find(m.requests, each.request, &ModelRequest::id);
       if (at->state == "open") {
@@ -97,20 +97,36 @@ void Play::replace_waiting(const std::string& project) {
     }
 }
 
+std::vector<Finding> Play::promotion_finds(const Move& move, const ModelActor& by) {
+  if (!by.is_agent() && move.environment != "production") return {};
+  return {{.rule = "promotions-ask", .asks = true}};
+}
+
 Said Play::verdict_on(const Move& move, const ModelActor& by) {
   const Deployed& what = *find(move.deployment);
-  std::vector<Finding> finds;
-  if (by.is_agent()) finds.push_back({.rule = "agents-promote", .asks = true});
-  return m.verdict(finds, move.project, by, &what.by, [&](const ModelRequest& one) {
+  return m.verdict(promotion_finds(move, by), move.project, by, &what.by,
+                   [&](const ModelRequest& one) {
+                     return one.action == "promote" && one.change == change_of(move);
+                   });
+}
+
+bool Play::use_votes(const Move& move, const ModelActor& by) {
+  const auto alike = [&](const ModelRequest& one) {
     return one.action == "promote" && one.change == change_of(move);
-  });
+  };
+  if (promotion_finds(move, by).empty() ||
+      !m.agreed("promotions-ask", by, &find(move.deployment)->by, alike))
+    return false;
+  for (ModelRequest& each : m.requests)
+    if (alike(each) && !each.used && (each.state == "open" || each.state == "approved")) use(each);
+  return true;
 }
 
 void Play::go_live(const Move& move) {
   std::ignore = w.world.baked(*RolloutId::parse(move.id));
   m.now = w.world.clock.now();
-  current[move.project] = move.number;
-  for (Released& each : releases[move.project])
+  current[move.place()] = move.number;
+  for (Released& each : releases[move.place()])
     if (each.number == move.number) each.live = true;
 }
 
@@ -124,78 +140,90 @@ void Play::go_on_moving(Move& move) {
   };
   if (!move.waits) return end();
   if (request.state != "open" || !m.stands(request.by)) return end();
-  if (versions[{move.project, "production"}] != move.config) return end();
+  if (versions[move.place()] != move.config) return end();
   if (verdict_on(move, request.by) != Said::ok) return;
   move.waits = false;
-  for (ModelRequest& each : m.requests)
-    if (each.action == "promote" && each.change == change_of(move) && !each.used &&
-        (each.state == "open" || each.state == "approved"))
-      use(each);
+  if (!use_votes(move, request.by)) {
+    request.state = "approved";
+    events.insert("approval.approved releases");
+  }
   go_live(move);
 }
 
 void Play::promote(const ModelToken& token, const Step& step) {
   const Deployed* of = pick(deployed, step.a);
   if (of == nullptr) return;
-  const std::string project = of->project;
-  Said wanted = stopped(token, Permission::promote, project, "production").value_or(Said::ok);
+  const std::string project = of->project, environment = step.b % 2 ? "production" : "staging";
+  const Place place{project, environment};
+  // One that was released may still be kept when it is gone: left out here.
+  for (const auto& [each, list] : releases)
+    if (of->state != "ready" &&
+        std::ranges::find(list, of->id, &Released::deployment) != list.end())
+      return;
+  Said wanted = stopped(token, Permission::promote, project, environment).value_or(Said::ok);
   Move move{.id = {},
             .project = project,
+            .environment = environment,
             .deployment = of->id,
             .request = {},
             .by = caller,
-            .config = versions[{project, "production"}]};
-  const std::vector<Released>& known = releases[project];
+            .config = versions[place]};
+  const std::vector<Released>& known = releases[place];
   if (wanted == Said::ok && of->state != "ready") wanted = Said::impossible;
   for (const Released& each : known)
-    if (wanted == Said::ok && current.contains(project) && each.number == current[project] &&
+    if (wanted == Said::ok && current.contains(place) && each.number == current[place] &&
         each.deployment == of->id && each.config == move.config)
       wanted = Said::impossible;
   if (wanted == Said::ok) wanted = verdict_on(move, caller);
-  if ((wanted == Said::ok || wanted == Said::waits) && is_held(project)) wanted = Said::impossible;
+  if ((wanted == Said::ok || wanted == Said::waits) && is_held(place)) wanted = Said::impossible;
   const ApiResponse response =
-      ask(token, "POST", fmt::format("/v1/projects/{}/environments/production/promotions", project),
+      ask(token, "POST",
+          fmt::format("/v1/projects/{}/environments/{}/promotions", project, environment),
           {{"deployment", of->id}});
-  expect(response, wanted == Said::waits ? Said::ok : wanted, "promote " + of->id);
+  expect(response, wanted == Said::waits ? Said::ok : wanted,
+         fmt::format("promote {} to {}", of->id, environment));
   if (wanted != Said::ok && wanted != Said::waits) return;
   move.id = std::string(json_of(response).at("id").as_string());
   move.number = static_cast<std::int64_t>(known.size()) + 1;
-  releases[project].push_back({move.number, move.config, move.deployment, false});
+  releases[place].push_back({move.number, move.config, move.deployment, false});
   event("release.created");
-  replace_waiting(project);
+  if (wanted == Said::ok) std::ignore = use_votes(move, caller);
+  replace_waiting(place);
   if (wanted == Said::ok) return go_live(move);
   move.waits = true;
   add_request({.action = "promote",
                .project = project,
-               .environment = "production",
+               .environment = environment,
                .change = change_of(move),
                .resource = move.deployment,
                .point = "promote",
                .by = caller,
-               .rules = {"agents-promote"}});
+               .rules = {"promotions-ask"}});
   move.request = m.requests.back().id;
   moves.push_back(move);
 }
 
 void Play::roll_back(const ModelToken& token, const Step& step) {
-  const std::string project = project_of(step.a);
-  const std::vector<Released>& known = releases[project];
+  const std::string project = project_of(step.a),
+                    environment = step.c % 2 ? "production" : "staging";
+  const Place place{project, environment};
+  const std::vector<Released>& known = releases[place];
   const std::int64_t to = known.empty() ? 1 : 1 + static_cast<std::int64_t>(step.b % known.size());
-  Said wanted = stopped(token, Permission::rollback, project, "production").value_or(Said::ok);
-  if (wanted == Said::ok && (!current.contains(project) || current[project] == to ||
+  Said wanted = stopped(token, Permission::rollback, project, environment).value_or(Said::ok);
+  if (wanted == Said::ok && (!current.contains(place) || current[place] == to ||
                              !known[static_cast<std::size_t>(to) - 1].live))
     wanted = Said::impossible;
-  if (wanted == Said::ok && caller.is_agent()) wanted = Said::denied;
-  const ApiResponse response =
-      ask(token, "POST", fmt::format("/v1/projects/{}/environments/production/rollbacks", project),
-          {{"to", to}});
-  expect(response, wanted, fmt::format("rollback to {}", to));
+  if (wanted == Said::ok && caller.is_agent() && environment == "production") wanted = Said::denied;
+  const ApiResponse response = ask(
+      token, "POST", fmt::format("/v1/projects/{}/environments/{}/rollbacks", project, environment),
+      {{"to", to}});
+  expect(response, wanted, fmt::format("rollback of {} to {}", environment, to));
   if (wanted != Said::ok) return;
-  replace_waiting(project);
+  replace_waiting(place);
   std::ignore =
       w.world.baked(*RolloutId::parse(std::string(json_of(response).at("id").as_string())));
   m.now = w.world.clock.now();
-  current[project] = to;
+  current[place] = to;
 }
 
 }  // namespace slipway::testing

@@ -170,10 +170,11 @@ void Play::compare() {
         waits_for_approval(kept) ? "waits" : std::string(to_string(kept.state));
     same("deployment " + each.id, state, each.state);
   }
-  for (const auto& [project, list] : releases) {
-    const EnvironmentState state = w.stores().releases->environment(project, "production").value();
-    same<std::int64_t>("what serves in " + project, state.current,
-                       current.contains(project) ? current.at(project) : 0);
+  for (const auto& [place, list] : releases) {
+    const EnvironmentState state =
+        w.stores().releases->environment(place.first, place.second).value();
+    same<std::int64_t>(fmt::format("what {} of {} serves", place.second, place.first),
+                       state.current, current.contains(place) ? current.at(place) : 0);
   }
   for (const auto& [place, version] : versions) {
     const Configuration kept = w.world.environments.show(place.first, place.second).value();

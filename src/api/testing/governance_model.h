@@ -188,22 +188,26 @@ class GovernanceModel {
     return agrees(vote.by,
                   request.action == "policy" ? Permission::policy_write : Permission::approve);
   }
-  // Those whose votes count for what is asked, wherever `same` finds it.
+  // Whether people agreed to what a rule asks them; `same` finds the requests for it.
+  template <class Same>
+  [[nodiscard]] bool agreed(const std::string& rule, const ModelActor& by, const ModelActor* author,
+                            Same same) const {
+    return std::ranges::any_of(requests, [&](const ModelRequest& one) {
+      return !one.used && (one.state == "open" || one.state == "approved") && same(one) &&
+             std::ranges::find(one.rules, rule) != one.rules.end() &&
+             std::ranges::any_of(one.votes, [&](const ModelVote& vote) {
+               return counts(one, vote) && vote.by != by.person() && vote.by != by.name &&
+                      (!author || (vote.by != author->person() && vote.by != author->name));
+             });
+    });
+  }
   template <class Same>
   [[nodiscard]] Said verdict(const std::vector<Finding>& findings, const std::string& project,
                              const ModelActor& by, const ModelActor* author, Same same) const {
     bool denies = false, waits = false;
     for (const Finding& each : findings) {
-      const bool agreed =
-          each.asks && std::ranges::any_of(requests, [&](const ModelRequest& one) {
-            return !one.used && (one.state == "open" || one.state == "approved") && same(one) &&
-                   std::ranges::find(one.rules, each.rule) != one.rules.end() &&
-                   std::ranges::any_of(one.votes, [&](const ModelVote& vote) {
-                     return counts(one, vote) && vote.by != by.person() && vote.by != by.name &&
-                            (!author || (vote.by != author->person() && vote.by != author->name));
-                   });
-          });
-      if (agreed || (each.soft && is_waived(each.rule, project))) continue;
+      if (each.asks && agreed(each.rule, by, author, same)) continue;
+      if (each.soft && is_waived(each.rule, project)) continue;
       if (!by.is_agent() && glass_is_broken(project)) continue;
       (each.asks ? waits : denies) = true;
     }

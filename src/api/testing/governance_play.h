@@ -35,6 +35,7 @@ class Play {
   void step(const Step& step);
 
  private:
+  using Place = std::pair<std::string, std::string>;  // project, environment
   struct Deployed {
     std::string id, project;
     std::size_t source = 0;
@@ -43,8 +44,9 @@ class Play {
     bool ready_once = false, failed_once = false;
   };
   struct Move {
-    std::string id, project, deployment, request;
+    std::string id, project, environment, deployment, request;
     ModelActor by;
+    [[nodiscard]] Place place() const { return {project, environment}; }
     std::int64_t number = 0, config = 0;
     bool waits = false;
   };
@@ -102,7 +104,7 @@ class Play {
     const auto at = std::ranges::find(deployed, id, &Deployed::id);
     return at == deployed.end() ? nullptr : &*at;
   }
-  bool serves(const std::string& id) const;
+  bool serves(const std::string& id, const std::string& environment = {}) const;
   std::vector<Finding> found_in(const std::string& project, std::size_t source,
                                 const std::string& except) const;
   Said verdict_on(const Deployed& what, const ModelActor& by) const;
@@ -154,11 +156,15 @@ class Play {
   // -- releases
   void end_move(Move& move, const std::string& state);
   // By something that waits and does not give way to the caller.
-  bool is_held(const std::string& project) const;
-  void replace_waiting(const std::string& project);
+  bool is_held(const Place& place) const;
+  void replace_waiting(const Place& place);
+  static std::vector<Finding> promotion_finds(const Move& move, const ModelActor& by);
   Said verdict_on(const Move& move, const ModelActor& by);
+  // What people agreed to is used up by what it allows. False when it is allowed without them.
+  bool use_votes(const Move& move, const ModelActor& by);
   static std::string change_of(const Move& move) {
-    return fmt::format("{} {} {} {}", move.by.name, move.by.behalf, move.deployment, move.config);
+    return fmt::format("{} {} {} {} {}", move.by.name, move.by.behalf, move.environment,
+                       move.deployment, move.config);
   }
   void go_live(const Move& move);
   void go_on_moving(Move& move);
@@ -179,10 +185,10 @@ class Play {
   std::vector<Person> people;
   std::vector<Deployed> deployed;
   std::vector<Move> moves;
-  std::map<std::string, std::vector<Released>> releases;
-  std::map<std::string, std::int64_t> current;
-  std::map<std::pair<std::string, std::string>, Vars> vars;
-  std::map<std::pair<std::string, std::string>, std::int64_t> versions;
+  std::map<Place, std::vector<Released>> releases;
+  std::map<Place, std::int64_t> current;
+  std::map<Place, Vars> vars;
+  std::map<Place, std::int64_t> versions;
   bool has_keys_rule = true;
   std::int64_t policy_version = 1;
   ModelActor caller;

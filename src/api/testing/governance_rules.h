@@ -35,17 +35,18 @@ file = [{ path = "a.sql", subject = "a.sql", change = "added" }]
 [[rule.test]]
 expect = "pass"
 [[rule]]
-id = "agents-promote"
+id = "promotions-ask"
 on = ["promote"]
 enforce = "hard"
 message = "no"
 approvals = { need = 1, roles = ["approver", "admin"], valid_for = "200h" }
-violations = "SELECT actor_name AS subject FROM request WHERE actor_kind = 'agent'"
+violations = "SELECT actor_name AS subject FROM request WHERE actor_kind = 'agent' OR environment = 'production'"
 [[rule.test]]
 expect = "deny"
 request = { actor_kind = "agent" }
 [[rule.test]]
 expect = "pass"
+request = { environment = "staging" }
 [[rule]]
 id = "two-people"
 on = ["config"]
