@@ -149,7 +149,7 @@ int main(int argc, char** argv) {
           {{"name", "KEY"}, {"subject", "KEY"}, {"required", 1}, {"is_set", 0}, {"secret", 1}});
   row("a denial with the search for remedies, 500 facts", rounds / 10 + 1, 50, [&] {
     auto denial = evaluate(standard, bad, *evaluator, clock);
-    find_remedies(denial, standard, bad, *evaluator, clock);
+    find_remedies(denial, standard, bad, *evaluator);
   });
   row("snapshot: canonical JSON and digest, 500 facts", rounds, 2,
       [on = facts(250, 250)] { std::ignore = on.digest(); });

@@ -119,7 +119,7 @@ struct World {
   [[nodiscard]] Decision with_remedies(std::string_view text) const {
     const PolicySet set = read(text);
     Decision decision = evaluate(set, facts, *evaluator, clock);
-    find_remedies(decision, set, facts, *evaluator, clock);
+    find_remedies(decision, set, facts, *evaluator);
     return decision;
   }
 };

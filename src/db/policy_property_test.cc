@@ -185,7 +185,7 @@ RC_GTEST_PROP(PolicyProperty, RemediesThatAreTakenPass, ()) {
   const PolicySet set = any_set();
   const Facts facts = any_facts();
   Decision decision = decide(set, facts);
-  find_remedies(decision, set, facts, evaluator(), ManualClock());
+  find_remedies(decision, set, facts, evaluator());
   if (decision.verdict == Verdict::allow) {
     RC_ASSERT(decision.remedies.empty());
     return;

@@ -96,10 +96,11 @@ std::shared_ptr<const PolicySet> GovernanceService::active() const {
   return active_;
 }
 
-Decision GovernanceService::judge(const PolicySet& set, const Facts& facts) {
-  Decision decision = evaluate(set, facts, *parts_.evaluator, parts_.clock);
+Decision GovernanceService::judge(const PolicySet& set, const Facts& facts,
+                                  const std::string& snapshot) {
+  Decision decision = evaluate(set, facts, sha256(snapshot), *parts_.evaluator, parts_.clock);
   if (decision.verdict != Verdict::allow)
-    find_remedies(decision, set, facts, *parts_.evaluator, parts_.clock);
+    find_remedies(decision, set, facts, *parts_.evaluator);
   if (parts_.second_opinion) ask_second_opinion(decision, facts, *parts_.second_opinion);
   return decision;
 }
@@ -137,7 +138,9 @@ Result<Ruling> GovernanceService::decide(const Asked& asked) {
                            {parts_.settings, parts_.clock, parts_.store, parts_.repository,
                             parts_.names, parts_.approvers, parts_.standing, parts_.blobs},
                            *set));
-  Ruling ruling = ruling_of(asked, judge(*set, facts), facts.canonical_json());
+  std::string snapshot = facts.canonical_json();
+  Decision decision = judge(*set, facts, snapshot);
+  Ruling ruling = ruling_of(asked, std::move(decision), std::move(snapshot));
   if (const auto* count = std::get_if<std::int64_t>(&facts.first("request", "approvers")))
     ruling.approvers = *count;
   const auto& violations = ruling.stored.decision.violations;
@@ -242,7 +245,7 @@ Result<StoredDecision> GovernanceService::what_if(const Asked& asked,
                             parts_.names, parts_.approvers, parts_.standing, parts_.blobs},
                            *set));
   for (const std::string& assumption : assumptions) SLIPWAY_CHECK(assume(facts, assumption));
-  return ruling_of(asked, judge(*set, facts), {}).stored;
+  return ruling_of(asked, judge(*set, facts, facts.canonical_json()), {}).stored;
 }
 
 Result<StoredDecision> GovernanceService::what_if(const DecisionId& past,
@@ -255,7 +258,7 @@ Result<StoredDecision> GovernanceService::what_if(const DecisionId& past,
   asked.by.actor.kind = facts.text("request", "actor_kind");
   asked.by.actor.name = facts.text("request", "actor_name");
   asked.by.role = facts.text("request", "role");
-  return ruling_of(asked, judge(*set, facts), {}).stored;
+  return ruling_of(asked, judge(*set, facts, facts.canonical_json()), {}).stored;
 }
 
 }  // namespace slipway

@@ -154,7 +154,9 @@ class GovernanceService {
 
  private:
   explicit GovernanceService(Parts parts) : parts_(std::move(parts)) {}
-  [[nodiscard]] Decision judge(const PolicySet& set, const Facts& facts);
+  // `snapshot`: the facts' canonical text.
+  [[nodiscard]] Decision judge(const PolicySet& set, const Facts& facts,
+                               const std::string& snapshot);
   [[nodiscard]] Ruling ruling_of(const Asked& asked, Decision decision, std::string facts) const;
   // That agents do not fill the list of what waits for people. Errors: over_budget.
   [[nodiscard]] Status check_open_requests(const Asked& asked) const;

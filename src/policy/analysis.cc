@@ -313,7 +313,7 @@ class Analysis {
     // What people agreed to is no way around.
     for (const std::string_view lift : {"approval", "waiver", "break_glass"}) facts.clear(lift);
     if (!fires(rule, facts)) return false;
-    return evaluate(set_, facts, evaluator_, ManualClock()).verdict == Verdict::allow;
+    return verdict_on(set_, facts, evaluator_) == Verdict::allow;
   }
 
   const PolicySet& set_;

@@ -20,7 +20,6 @@ class Evaluation {
       : set_(set), facts_(facts), evaluator_(evaluator), limits_(limits) {
     out_.policy_version = set.version;
     out_.policy_digest = set.digest;
-    out_.facts_digest = facts.digest();
   }
 
   Decision decide() {
@@ -142,10 +141,21 @@ class Evaluation {
 
 Decision evaluate(const PolicySet& set, const Facts& facts, const RuleEvaluator& evaluator,
                   const Clock& clock, const RuleLimits& limits) {
+  return evaluate(set, facts, facts.digest(), evaluator, clock, limits);
+}
+
+Decision evaluate(const PolicySet& set, const Facts& facts, const Digest& facts_digest,
+                  const RuleEvaluator& evaluator, const Clock& clock, const RuleLimits& limits) {
   const Duration start = clock.monotonic();
   Decision decision = Evaluation(set, facts, evaluator, limits).decide();
+  decision.facts_digest = facts_digest;
   decision.took = clock.monotonic() - start;
   return decision;
+}
+
+Verdict verdict_on(const PolicySet& set, const Facts& facts, const RuleEvaluator& evaluator,
+                   const RuleLimits& limits) {
+  return Evaluation(set, facts, evaluator, limits).decide().verdict;
 }
 
 }  // namespace slipway

@@ -26,12 +26,18 @@ namespace slipway {
 [[nodiscard]] Decision evaluate(const PolicySet& set, const Facts& facts,
                                 const RuleEvaluator& evaluator, const Clock& clock,
                                 const RuleLimits& limits = {});
+// The same for whoever has the digest of the facts already (it costs as much as a dozen rules).
+[[nodiscard]] Decision evaluate(const PolicySet& set, const Facts& facts, const Digest& facts_digest,
+                                const RuleEvaluator& evaluator, const Clock& clock,
+                                const RuleLimits& limits = {});
+// Only whether it would be allowed; nothing is digested.
+[[nodiscard]] Verdict verdict_on(const PolicySet& set, const Facts& facts,
+                                 const RuleEvaluator& evaluator, const RuleLimits& limits = {});
 
 // Fills decision.remedies and .alternatives for a decision of evaluate() on the same arguments
 // that is not `allow`. Re-evaluates at most a few hundred times, so not on the path of an allow.
 void find_remedies(Decision& decision, const PolicySet& set, const Facts& facts,
-                   const RuleEvaluator& evaluator, const Clock& clock,
-                   const RuleLimits& limits = {});
+                   const RuleEvaluator& evaluator, const RuleLimits& limits = {});
 
 struct RuleTestResult {
   std::string rule, test;

@@ -5,6 +5,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
+#include <utility>
+#include <vector>
 
 #include "policy/facts.h"
 
@@ -80,25 +82,34 @@ std::vector<Member> members_of(const FactTable& table) {
   return out;
 }
 
-std::string row_text(const std::vector<Member>& members, const FactRow& row) {
-  std::string out;
-  out.reserve(256);
+void write_row(std::string& out, const std::vector<Member>& members, const FactRow& row) {
+  char before = '{';
   for (const Member& member : members) {
-    out += out.empty() ? '{' : ',';
+    out += std::exchange(before, ',');
     out += member.start;
     write_value(out, row[member.at]);
   }
-  return out + "}";
+  out += '}';
 }
 
 std::string rows_text(const FactTable& table, const std::vector<FactRow>& rows) {
   const std::vector<Member> members = members_of(table);
-  std::vector<std::string> texts;
+  std::string all;
+  std::vector<std::size_t> starts;
+  starts.reserve(rows.size() + 1);
+  for (const FactRow& row : rows) {
+    starts.push_back(all.size());
+    write_row(all, members, row);
+  }
+  starts.push_back(all.size());
+  std::vector<std::string_view> texts;
   texts.reserve(rows.size());
-  for (const FactRow& row : rows) texts.push_back(row_text(members, row));
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    texts.push_back(std::string_view(all).substr(starts[i], starts[i + 1] - starts[i]));
   std::ranges::sort(texts);
   std::string out = "[";
-  for (const std::string& text : texts) {
+  out.reserve(all.size() + texts.size() + 2);
+  for (const std::string_view text : texts) {
     if (out.size() > 1) out += ',';
     out += text;
   }

@@ -305,12 +305,11 @@ Remedy policy_change(const PolicyRule& rule, const Facts& facts) {
 class Search {
  public:
   Search(Decision& decision, const PolicySet& set, const Facts& facts,
-         const RuleEvaluator& evaluator, const Clock& clock, const RuleLimits& limits)
+         const RuleEvaluator& evaluator, const RuleLimits& limits)
       : decision_(decision),
         set_(set),
         facts_(facts),
         evaluator_(evaluator),
-        clock_(clock),
         limits_(limits) {}
 
   void run() {
@@ -332,7 +331,7 @@ class Search {
 
  private:
   [[nodiscard]] bool passes(const PolicySet& set, const Facts& facts) const {
-    return evaluate(set, facts, evaluator_, clock_, limits_).verdict == Verdict::allow;
+    return verdict_on(set, facts, evaluator_, limits_) == Verdict::allow;
   }
 
   // Keeps the ways that let this rule, alone, pass. The first of several waits is enough.
@@ -417,7 +416,6 @@ class Search {
   const PolicySet& set_;
   const Facts& facts_;
   const RuleEvaluator& evaluator_;
-  const Clock& clock_;
   const RuleLimits& limits_;
   std::vector<std::string> seen_;
   std::vector<std::vector<WayOut>> ways_;  // for each violated rule
@@ -426,11 +424,11 @@ class Search {
 }  // namespace
 
 void find_remedies(Decision& decision, const PolicySet& set, const Facts& facts,
-                   const RuleEvaluator& evaluator, const Clock& clock, const RuleLimits& limits) {
+                   const RuleEvaluator& evaluator, const RuleLimits& limits) {
   decision.remedies.clear();
   decision.alternatives.clear();
   if (decision.verdict == Verdict::allow || !facts.problem().empty()) return;
-  Search(decision, set, facts, evaluator, clock, limits).run();
+  Search(decision, set, facts, evaluator, limits).run();
 }
 
 }  // namespace slipway
