@@ -81,7 +81,8 @@ class Session final : public RuleSession {
     SLIPWAY_CHECK(add_rule_functions(raw, meter_));
     // Nothing here is ever undone or kept: no journal. Large pages: a thousand findings are
     // inserted in four fifths of the time.
-    SLIPWAY_CHECK(execute("PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA temp_store=MEMORY"));
+    SLIPWAY_CHECK(
+        execute("PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA temp_store=MEMORY"));
     SLIPWAY_CHECK(load(statements, tables));
     harden();
     return {};

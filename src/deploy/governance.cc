@@ -99,8 +99,7 @@ std::shared_ptr<const PolicySet> GovernanceService::active() const {
 Decision GovernanceService::judge(const PolicySet& set, const Facts& facts,
                                   const std::string& snapshot) {
   Decision decision = evaluate(set, facts, sha256(snapshot), *parts_.evaluator, parts_.clock);
-  if (decision.verdict != Verdict::allow)
-    find_remedies(decision, set, facts, *parts_.evaluator);
+  if (decision.verdict != Verdict::allow) find_remedies(decision, set, facts, *parts_.evaluator);
   if (parts_.second_opinion) ask_second_opinion(decision, facts, *parts_.second_opinion);
   return decision;
 }

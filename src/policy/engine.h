@@ -27,9 +27,9 @@ namespace slipway {
                                 const RuleEvaluator& evaluator, const Clock& clock,
                                 const RuleLimits& limits = {});
 // The same for whoever has the digest of the facts already (it costs as much as a dozen rules).
-[[nodiscard]] Decision evaluate(const PolicySet& set, const Facts& facts, const Digest& facts_digest,
-                                const RuleEvaluator& evaluator, const Clock& clock,
-                                const RuleLimits& limits = {});
+[[nodiscard]] Decision evaluate(const PolicySet& set, const Facts& facts,
+                                const Digest& facts_digest, const RuleEvaluator& evaluator,
+                                const Clock& clock, const RuleLimits& limits = {});
 // Only whether it would be allowed; nothing is digested.
 [[nodiscard]] Verdict verdict_on(const PolicySet& set, const Facts& facts,
                                  const RuleEvaluator& evaluator, const RuleLimits& limits = {});

@@ -306,11 +306,7 @@ class Search {
  public:
   Search(Decision& decision, const PolicySet& set, const Facts& facts,
          const RuleEvaluator& evaluator, const RuleLimits& limits)
-      : decision_(decision),
-        set_(set),
-        facts_(facts),
-        evaluator_(evaluator),
-        limits_(limits) {}
+      : decision_(decision), set_(set), facts_(facts), evaluator_(evaluator), limits_(limits) {}
 
   void run() {
     bool all_have_a_way = true;
