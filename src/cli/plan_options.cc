@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "detect/known.h"
 
 namespace slipway::cli {
 
@@ -34,6 +35,7 @@ Result<DetectOptions> PlanOptions::read() const {
                     .port = port.value_or(""),
                     .health = health.value_or(""),
                     .output = output.value_or("")};
+  SLIPWAY_CHECK(check_framework(out.framework));
   if (port) {
     int number = 0;
     const auto [end, error] = std::from_chars(port->data(), port->data() + port->size(), number);

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "detect/describe.h"
 #include "detect/detect.h"
+#include "detect/known.h"
 #include "detect/testing/corpus.h"
 
 namespace slipway {
@@ -91,6 +92,22 @@ struct Score {
 
 int bucket_of(double confidence) {
   return confidence >= 0.9 ? 9 : static_cast<int>(confidence * 10 + 1e-9);
+}
+
+TEST(DetectGolden, WhateverIsDetectedCanBeAskedFor) {
+  const std::vector<std::string> known = known_frameworks();
+  for (const std::string& name : cases()) {
+    for (const Service& service : detect(load(name)).services) {
+      EXPECT_TRUE(check_framework(service.framework)) << name << ": " << service.framework;
+      EXPECT_TRUE(check_framework(service.provider)) << name << ": " << service.provider;
+    }
+  }
+  const Status typo = check_framework("expres");
+  ASSERT_FALSE(typo);
+  EXPECT_EQ(typo.error().code, Errc::invalid_argument);
+  EXPECT_TRUE(typo.error().hint.starts_with("did you mean express")) << typo.error().hint;
+  for (const std::string& each : known)
+    EXPECT_NE(typo.error().hint.find(each), std::string::npos) << each;
 }
 
 TEST(DetectGolden, EveryLabelledProjectIsPlannedRight) {
