@@ -22,8 +22,14 @@ Result<int> vote(Context& context, const VoteArguments& arguments, std::string_v
     context.console.out(printable_json(answer));
     return 0;
   }
-  context.console.out(fmt::format("{} is {}\n", sanitize_line(text_at(answer, "id")),
-                                  sanitize_line(text_at(answer, "state"))));
+  const std::string state = sanitize_line(text_at(answer, "state"));
+  // The vote is kept, but what it was for has come to its end otherwise.
+  if (choice == "approve" && (state == "withdrawn" || state == "expired" || state == "rejected"))
+    return fail(Errc::failed_precondition,
+                fmt::format("{} is {}: {}", sanitize_line(text_at(answer, "id")), state,
+                            sanitize_line(text_at(answer, "closed_reason"))),
+                "nothing went on; it has to be asked for again");
+  context.console.out(fmt::format("{} is {}\n", sanitize_line(text_at(answer, "id")), state));
   return 0;
 }
 

@@ -16,6 +16,26 @@ struct RollbackArguments {
   FollowOptions follow;
 };
 
+// A rollback during a canary takes back what the canary gave, and nothing else.
+Result<int> end_canary(Context& context, ApiClient& api, json::object rollout) {
+  SLIPWAY_TRY(const json::object ended,
+              follow_with_progress(context, api, std::move(rollout), FollowUntil::ended));
+  if (text_at(ended, "state") != "canceled") return report_rollout(context, ended);
+  context.console.out(context.common.json ? printable_json(ended)
+                                          : sanitize_line(text_at(ended, "url")) + "\n");
+  const std::int64_t from = number_at(ended, "from");
+  if (!context.common.quiet && !context.common.json)
+    context.console.err(sanitize_line(fmt::format(
+                            "the canary of release {} is ended ({}); {}", number_at(ended, "to"),
+                            text_at(ended, "id"),
+                            from == 0 ? "nothing serves"
+                                      : fmt::format("release {} serves all. To go back further: "
+                                                    "slipway rollback {}",
+                                                    from, text_at(ended, "project")))) +
+                        "\n");
+  return 0;
+}
+
 Result<int> roll_back(Context& context, const RollbackArguments& arguments) {
   const std::string environment =
       arguments.environment.value_or(std::string(production_environment));
@@ -29,6 +49,7 @@ Result<int> roll_back(Context& context, const RollbackArguments& arguments) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_TRY(json::object rollout,
               api->post(environment_target(*arguments.project, environment, "/rollbacks"), body));
+  if (text_at(rollout, "kind") != "rollback") return end_canary(context, *api, std::move(rollout));
   return conclude_rollout(context, *api, std::move(rollout), arguments.follow);
 }
 

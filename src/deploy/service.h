@@ -138,6 +138,7 @@ class DeployService {
                                                     const Deployment& removed);
   [[nodiscard]] Result<Deployment> take_away(const AuditContext& by, const Deployment& deployment);
   [[nodiscard]] Status check_can_serve(const Deployment& deployment) const;
+  [[nodiscard]] Status withdraw_promotions(const AuditContext& by, const Deployment& deployment);
   void wait_briefly(const DeploymentId& removed);
   [[nodiscard]] Status go_on_deploying(const ApprovalRequest& request);
   [[nodiscard]] Status go_on_removing(const ApprovalRequest& request);

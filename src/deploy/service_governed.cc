@@ -182,8 +182,35 @@ Result<Deployment> DeployService::take_away(const AuditContext& by, const Deploy
     if (request.state == "open" && request.action == "deploy")
       SLIPWAY_CHECK(parts_.governance.close(by, request.id, "withdrawn", "it was removed"));
   SLIPWAY_CHECK(end(by, deployment, DeploymentState::deleted, "removed"));
+  SLIPWAY_CHECK(withdraw_promotions(by, deployment));
   wait_briefly(deployment.id);
   return parts_.repository.get(deployment.id);
+}
+
+// What was removed is not promoted by those who approve later, unless a release that has served
+// keeps its artifact anyway.
+Status DeployService::withdraw_promotions(const AuditContext& by, const Deployment& deployment) {
+  SLIPWAY_TRY(const std::vector<Release> releases, parts_.releases.releases_of(deployment.id));
+  for (const Release& each : releases)
+    if (each.kept && each.live_at) return {};
+  SLIPWAY_TRY(const std::vector<Rollout> open, parts_.releases.open_rollouts());
+  for (const Rollout& rollout : open) {
+    if (rollout.deployment != deployment.id || rollout.state != RolloutState::waiting) continue;
+    const std::string reason = fmt::format("{} was removed", deployment.id.str());
+    const auto ended = parts_.releases.update(by, rollout.id, [&](Rollout& change) -> Status {
+      if (change.state != RolloutState::waiting)
+        return fail(Errc::conflict, "it went on meanwhile");
+      change.state = RolloutState::canceled;
+      change.reason = reason;
+      change.ended_at = parts_.clock.now();
+      if (!change.steps.empty()) change.steps.back().state = "canceled";
+      return {};
+    });
+    if (!ended && ended.error().code != Errc::conflict) return fail(ended.error());
+    if (const auto approval = ApprovalId::parse(rollout.approval); ended && approval)
+      std::ignore = parts_.governance.close(by, *approval, "withdrawn", reason);
+  }
+  return {};
 }
 
 void DeployService::wait_briefly(const DeploymentId& id) {

@@ -68,6 +68,10 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
   if (reconfigured)
     return end_it(fmt::format("the configuration of {} changed while it waited: promote it again",
                               found->environment));
+  SLIPWAY_TRY(const Deployment deployment, parts.repository.get(found->deployment));
+  if (found->kind == RolloutKind::promotion && deployment.state == DeploymentState::deleted)
+    if (const Status promotable = check_promotable(deployment); !promotable)
+      return end_it(promotable.error().message);
   SLIPWAY_TRY(const Ruling ruling, decide_again(*found, *requester));
   if (ruling.waits()) return {};
   if (!ruling.allows()) {

@@ -52,8 +52,10 @@ Status Releases::State::check_environment(std::string_view project,
 Status Releases::State::check_promotable(const Deployment& deployment) const {
   if (is_live(deployment.state)) return {};
   SLIPWAY_TRY(const std::vector<Release> releases, parts.store.releases_of(deployment.id));
-  const bool kept = std::ranges::any_of(releases, [](const Release& each) { return each.kept; });
-  // A preview that is gone leaves its artifact to the releases that were made of it.
+  // A preview that is gone leaves its artifact to the releases that have served. One that was never
+  // more than asked for keeps nothing.
+  const bool kept = std::ranges::any_of(
+      releases, [](const Release& each) { return each.kept && each.live_at.has_value(); });
   if (kept && deployment.ready_at) return {};
   Error error{.code = Errc::failed_precondition,
               .message = fmt::format("{} is {}, so it cannot be promoted", deployment.id.str(),
@@ -193,6 +195,24 @@ Result<Rollout> Releases::roll_back(const AuditContext& by, std::string_view pro
   const Urgent urgent;
   State& s = *state_;
   SLIPWAY_TRY(EnvironmentState state, s.parts.store.environment(project, environment));
+  if (!to && !restore && !state.active.empty()) {
+    SLIPWAY_TRY(const Rollout active, s.parts.store.rollout(state.active));
+    // What the canary gave to some is all that there is to take back.
+    if (active.state == RolloutState::canary) {
+      SLIPWAY_TRY(Rollout ended,
+                  cancel(by, active.id,
+                         message.empty() ? "a rollback was asked for" : "rollback: " + message));
+      // As after any rollback: nothing brings it back by itself.
+      SLIPWAY_TRY([[maybe_unused]] const EnvironmentState paused,
+                  s.parts.store.update_environment(
+                      by, project, environment, [&](EnvironmentState& change) -> Status {
+                        change.paused = fmt::format("the canary of release {} was rolled back ({})",
+                                                    active.to, active.id.str());
+                        return {};
+                      }));
+      return ended;
+    }
+  }
   if (state.current == 0)
     return fail(Errc::not_found, fmt::format("{} of {} serves nothing", environment, project),
                 fmt::format("promote something to it: slipway promote {}", project));

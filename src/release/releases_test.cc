@@ -215,7 +215,23 @@ TEST(RollingBack, ToNothingSaysSo) {
             Errc::not_found);
 }
 
-TEST(RollingBack, ACanaryIsTakenBackFirst) {
+TEST(RollingBack, OfACanaryEndsTheCanaryAndNothingElse) {
+  ReleaseWorld w;
+  const Deployment one = w.preview("one"), two = w.preview("two");
+  w.live(one);
+  w.live(two);
+  const Rollout canary = w.promote(w.preview("three"), {.canary = {10}}).value();
+  w.at(canary.id, RolloutState::canary);
+  const Rollout ended = w.over(w.releases->roll_back(w.ann, "shop", "production", {}, "slow")->id);
+  EXPECT_EQ(ended.id, canary.id);
+  EXPECT_EQ(ended.state, RolloutState::canceled);
+  EXPECT_EQ(w.site_of("shop.localhost"), two.id);
+  EXPECT_FALSE(w.stores.releases->environment("shop", "production")->paused.empty());
+  w.over(w.releases->roll_back(w.ann, "shop", "production", {}, "")->id);
+  EXPECT_EQ(w.site_of("shop.localhost"), one.id);
+}
+
+TEST(RollingBack, ToAReleaseTakesACanaryBackFirst) {
   ReleaseWorld w;
   const Deployment one = w.preview("one");
   w.live(one);
@@ -223,7 +239,7 @@ TEST(RollingBack, ACanaryIsTakenBackFirst) {
   const Rollout canary = w.promote(w.preview("three"), {.canary = {10}}).value();
   w.at(canary.id, RolloutState::canary);
   EXPECT_TRUE(w.comes_to_show("shop.localhost", "split"));
-  const Rollout back = w.over(w.releases->roll_back(w.ann, "shop", "production", {}, "")->id);
+  const Rollout back = w.over(w.releases->roll_back(w.ann, "shop", "production", 1, "")->id);
   EXPECT_EQ(w.releases->rollout(canary.id)->state, RolloutState::canceled);
   EXPECT_EQ(back.state, RolloutState::done) << back.reason;
   EXPECT_EQ(w.site_of("shop.localhost"), one.id);
@@ -321,6 +337,37 @@ TEST(Approvals, AreOfTheConfigurationOfThen) {
   EXPECT_TRUE(ended.reason.contains("changed while it waited")) << ended.reason;
   EXPECT_EQ(w.production().current, 0);
   EXPECT_EQ(w.governance->store().approval(id)->state, "withdrawn");
+}
+
+TEST(Approvals, OfWhatWasRemovedMeanwhileEndItAndOfWhatExpiredDoNot) {
+  ReleaseWorld w;
+  AuditContext agent, bob;
+  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
+  agent.role = "deployer";
+  bob.actor = {.kind = "human", .name = "bob"};
+  bob.role = "approver";
+  for (const auto state : {DeploymentState::deleted, DeploymentState::expired}) {
+    const Deployment asked = w.preview(std::string(to_string(state)));
+    const Rollout waiting = w.releases->promote(agent, {.deployment = asked.id}).value();
+    ASSERT_TRUE(w.stores.repository->update({}, asked.id, [&](Deployment& change) -> Status {
+      change.state = state;
+      return {};
+    }));
+    ASSERT_TRUE(
+        w.governance->vote(bob, *ApprovalId::parse(waiting.approval), Vote::Choice::approve, ""));
+    if (state == DeploymentState::deleted) {
+      const Rollout ended = w.releases->rollout(waiting.id).value();
+      EXPECT_EQ(ended.state, RolloutState::canceled);
+      EXPECT_TRUE(ended.reason.contains("is deleted")) << ended.reason;
+      EXPECT_EQ(w.production().current, 0);
+      // Its own request keeps nothing of it: it cannot be asked for again, either.
+      EXPECT_EQ(w.releases->promote(agent, {.deployment = asked.id}).error().code,
+                Errc::failed_precondition);
+    } else {
+      w.at(waiting.id, RolloutState::watching);
+      EXPECT_EQ(w.site_of("shop.localhost"), asked.id);
+    }
+  }
 }
 
 TEST(Approvals, OfOnePromotionDoNotCountForTheNext) {
