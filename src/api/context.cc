@@ -75,6 +75,7 @@ ApiResponse problem_response(const Error& error) {
   problem["type"] = "about:blank";
   problem["status"] = row.http_status;
   problem["title"] = row.name;
+  add_what_it_waits_for(error, problem);
   ApiResponse response{.status = row.http_status,
                        .headers = {{"Content-Type", "application/problem+json"}},
                        .body = json::serialize(problem) + "\n"};

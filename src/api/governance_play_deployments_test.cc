@@ -174,6 +174,21 @@ void Play::take_away(Deployed& what, const ModelActor& by) {
   }
   if (ModelRequest* request = request_for("deploy", what.id)) close(*request, "withdrawn", true);
   what.state = "deleted";
+  withdraw_promotions(what, by.name);
+}
+
+void Play::withdraw_promotions(const Deployed& what, const std::string& by) {
+  for (const auto& [place, all] : releases)
+    for (const Released& each : all)
+      if (each.deployment == what.id && each.live) return;
+  for (Move& each : moves) {
+    if (!each.waits || each.deployment != what.id) continue;
+    each.waits = false;
+    const auto at = std::ranges::find(m.requests, each.request, &ModelRequest::id);
+    if (at == m.requests.end() || at->state != "open") continue;
+    at->state = "withdrawn";
+    events.insert("approval.withdrawn " + by);
+  }
 }
 
 void Play::remove(const ModelToken& token, const Step& step) {

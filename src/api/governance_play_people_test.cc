@@ -63,6 +63,7 @@ void Play::consider(ModelRequest& request) {
       events.insert("approval.withdrawn " + request.by.name);
     }
     what.state = "deleted";
+    withdraw_promotions(what, request.by.name);
   } else if (request.action == "promote") {
     const auto at = std::ranges::find(moves, request.id, &Move::request);
     go_on_moving(*at);

@@ -1,3 +1,4 @@
+#include "api/approval_answers.h"
 #include "api/release_answers.h"
 #include "api/routes.h"
 #include "json/reader.h"
@@ -61,6 +62,7 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
     std::erase_if(changes, [&](const VarChange& each) { return each.disclosure != side; });
     if (changes.empty()) continue;
     const bool secret = side == Disclosure::secret;
+    SLIPWAY_TRY(std::vector<AskedVariable> variables, context.environments.asked(draft, side));
     if (secret)
       SLIPWAY_CHECK(authorize(context, call, Permission::secret_write, project, environment));
     asked.push_back(
@@ -70,19 +72,17 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
          .environment = production || environment == staging_environment ? environment : "preview",
          .resource = fmt::format("configuration/{}/{}", project, environment),
          .action = "env_write",
+         .variables = std::move(variables),
          .more = [production, kind = secret ? "secret" : "env",
                   changes = std::move(changes)](Facts& facts) {
            for (const VarChange& each : changes)
-             facts.add("config_change",
-                       {{"kind", kind},
-                        {"name", each.name},
-                        {"subject", fmt::format("{}:{}", kind, each.name)},
-                        {"change", each.what == VarChange::What::added      ? "added"
-                                   : each.what == VarChange::What::modified ? "modified"
-                                                                            : "removed"},
-                        {"live", production ? 1 : 0},
-                        {"undo_for", 365 * 24 * 3600},
-                        {"loads_code", loads_code(each.name) ? 1 : 0}});
+             facts.add("config_change", {{"kind", kind},
+                                         {"name", each.name},
+                                         {"subject", fmt::format("{}:{}", kind, each.name)},
+                                         {"change", std::string(to_string(each.what))},
+                                         {"live", production ? 1 : 0},
+                                         {"undo_for", 365 * 24 * 3600},
+                                         {"loads_code", loads_code(each.name) ? 1 : 0}});
          }});
   }
   if (asked.empty()) return call.by;  // nothing changes
@@ -111,7 +111,19 @@ Result<ApiResponse> show_env(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(authorize(context, call, call.path_value("project"), environment));
   SLIPWAY_TRY(const Configuration now,
               context.environments.show(call.path_value("project"), environment));
-  return json_response(200, configuration_json(now));
+  json::object out = configuration_json(now);
+  // What was asked of it: it waits, or was refused lately.
+  const std::string resource = fmt::format("configuration/{}/{}", now.project, environment);
+  json::array waiting, refused;
+  SLIPWAY_TRY(const auto open, context.governance.store().approvals_of(resource));
+  for (const ApprovalRequest& each : open)
+    if (each.state == "open") waiting.push_back(approval_answer(context, call, each));
+  SLIPWAY_TRY(const auto closed, refused_lately(context, now.project));
+  for (const ApprovalRequest& each : closed)
+    if (each.resource == resource) refused.push_back(approval_answer(context, call, each));
+  out["waiting"] = std::move(waiting);
+  out["refused"] = std::move(refused);
+  return json_response(200, out);
 }
 
 Result<ApiResponse> change_env(const ApiContext& context, ApiCall& call) {

@@ -1,6 +1,8 @@
 // Policies, decisions, and what people do to let something pass.
 #include <charconv>
 
+#include "api/approval_answers.h"
+#include "api/release_answers.h"
 #include "api/routes.h"
 #include "api/touches.h"
 #include "base/text.h"
@@ -138,7 +140,7 @@ Result<ApiResponse> answer(const ApiContext& context, ApiCall& call, Vote::Choic
   }
   SLIPWAY_TRY(const ApprovalId id, parse_id<ApprovalId>(text, "approval"));
   SLIPWAY_TRY(const ApprovalRequest voted, governance.vote(call.by, id, choice, reason));
-  return json_response(200, slipway::to_json(voted));
+  return json_response(200, approval_answer(context, call, voted));
 }
 
 }  // namespace
@@ -220,7 +222,7 @@ Result<ApiResponse> try_decision(const ApiContext& context, ApiCall& call) {
     SLIPWAY_TRY(const json::object past, context.governance.store().decision(id));
     SLIPWAY_CHECK(may_read(context, call, past));
     SLIPWAY_TRY(const StoredDecision said, context.governance.what_if(id, assumptions));
-    return json_response(200, slipway::to_json(said));
+    return json_response(200, decision_of_trial(said));
   }
   Asked wanted{.point = *point, .by = call.by, .project = project, .environment = environment};
   std::optional<Deployment> deployment;
@@ -233,7 +235,7 @@ Result<ApiResponse> try_decision(const ApiContext& context, ApiCall& call) {
   }
   SLIPWAY_CHECK(authorize(context, call, wanted.project, environment == "none" ? "" : environment));
   SLIPWAY_TRY(const StoredDecision said, context.governance.what_if(wanted, assumptions));
-  return json_response(200, slipway::to_json(said));
+  return json_response(200, decision_of_trial(said));
 }
 
 Result<ApiResponse> list_decisions(const ApiContext& context, ApiCall& call) {
@@ -290,18 +292,31 @@ Result<ApiResponse> list_approvals(const ApiContext& context, ApiCall& call) {
   const std::string state = asked(call, "state", "open");
   SLIPWAY_TRY(WaitingPage page,
               waiting_page(context, call, Kind::any, state == "all" ? "" : state));
-  return json_response(
-      200, json::object{
-               {"approvals", all_of(seen(context, call, std::move(page.approvals)))},
-               {"waivers", all_of(seen(context, call, std::move(page.waivers)))},
-               {"emergencies", all_of(seen(context, call, std::move(page.emergencies)))},
-               {"next_cursor", page.next.empty() ? json::value(nullptr) : json::value(page.next)}});
+  json::array shown;
+  for (const ApprovalRequest& each : seen(context, call, std::move(page.approvals)))
+    shown.push_back(approval_answer(context, call, each));
+  json::object out{
+      {"approvals", std::move(shown)},
+      {"waivers", all_of(seen(context, call, std::move(page.waivers)))},
+      {"emergencies", all_of(seen(context, call, std::move(page.emergencies)))},
+      {"next_cursor", page.next.empty() ? json::value(nullptr) : json::value(page.next)}};
+  // What became of the caller's own, which are not among the open ones any more: with the first
+  // page.
+  if (state == "open" && asked(call, "cursor").empty()) {
+    SLIPWAY_TRY(const auto refused, refused_lately(context, asked(call, "project")));
+    json::array own;
+    for (const ApprovalRequest& each : refused)
+      if (asked_by_caller(call, each) && may_see(context, call, each))
+        own.push_back(approval_answer(context, call, each));
+    out["refused"] = std::move(own);
+  }
+  return json_response(200, out);
 }
 
 Result<ApiResponse> get_approval(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const ApprovalId id, parse_id<ApprovalId>(call.path_value("id"), "approval"));
   SLIPWAY_TRY(const ApprovalRequest request, context.governance.store().approval(id));
-  return json_response(200, slipway::to_json(request));
+  return json_response(200, approval_answer(context, call, request));
 }
 
 Result<ApiResponse> approve(const ApiContext& context, ApiCall& call) {
@@ -333,6 +348,7 @@ Result<ApiResponse> create_waiver(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(reader.status());
   // It holds in every environment of the project.
   SLIPWAY_CHECK(authorize(context, call, wanted.project, every_environment));
+  SLIPWAY_CHECK(must_exist(context, call, wanted.project));
   SLIPWAY_TRY(const Waiver waiver,
               context.governance.ask_waiver(call.by, wanted, std::chrono::seconds(seconds)));
   return json_response(201, slipway::to_json(waiver));
@@ -360,6 +376,7 @@ Result<ApiResponse> declare_emergency(const ApiContext& context, ApiCall& call) 
   reader.require("project").read("project", project).read("reason", reason);
   SLIPWAY_CHECK(reader.status());
   SLIPWAY_CHECK(authorize(context, call, project, every_environment));
+  SLIPWAY_CHECK(must_exist(context, call, project));
   SLIPWAY_TRY(const BreakGlass emergency,
               context.governance.declare(call.by, std::move(project), std::move(reason)));
   return json_response(201, slipway::to_json(emergency));

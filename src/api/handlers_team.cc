@@ -1,5 +1,6 @@
 // Teams, their members and their projects.
 #include "api/routes.h"
+#include "base/near.h"
 #include "base/text.h"
 #include "json/reader.h"
 
@@ -77,8 +78,22 @@ Result<ApiResponse> remove_member(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> add_team_project(const ApiContext& context, ApiCall& call) {
   const std::string &team = call.path_value("team"), &project = call.path_value("project");
   SLIPWAY_CHECK(check_names(project, "preview"));
+  SLIPWAY_TRY(const bool existed, context.repository.has_project(project));
   SLIPWAY_CHECK(context.identity.give_project(call.by, team, project));
-  return json_response(200, json::object{{"team", team}, {"project", project}});
+  json::array similar;
+  if (!existed) {
+    SLIPWAY_TRY(const std::vector<Project> projects, context.repository.projects());
+    std::vector<std::string> names;
+    for (const Project& each : projects)
+      if (each.name != project && authorize(context, call, each.name, {}))
+        names.push_back(each.name);
+    for (const std::string& name : near_names(project, names))
+      similar.push_back(json::string(name));
+  }
+  return json_response(200, json::object{{"team", team},
+                                         {"project", project},
+                                         {"existed", existed},
+                                         {"similar", std::move(similar)}});
 }
 
 }  // namespace slipway::handlers

@@ -1,5 +1,7 @@
+#include "api/release_answers.h"
 #include "api/routes.h"
 #include "base/text.h"
+#include "detect/known.h"
 #include "json/reader.h"
 
 namespace slipway::handlers {
@@ -85,6 +87,7 @@ Result<DeployService::NewDeployment> new_deployment(const ApiCall& call) {
     inner.read("with_schedules", options.with_schedules);
     inner.read("no_repair", options.no_repair);
     SLIPWAY_CHECK(inner.status());
+    SLIPWAY_CHECK(check_framework(options.framework));
   }
   if (const json::value* uploaded = reader.find("uploaded");
       uploaded != nullptr && !uploaded->is_null()) {
@@ -178,7 +181,7 @@ Result<ApiResponse> plan(const ApiContext& context, ApiCall& call) {
   json::array decisions;
   for (const DecisionPoint point : {DecisionPoint::build, DecisionPoint::preview}) {
     SLIPWAY_TRY(const StoredDecision said, context.service.decision_on(call.by, point, planned));
-    decisions.push_back(slipway::to_json(said));
+    decisions.push_back(decision_of_trial(said));
   }
   return json_response(200, json::object{{"project", planned.project},
                                          {"decisions", std::move(decisions)},

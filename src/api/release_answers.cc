@@ -111,10 +111,16 @@ Result<Releases::EnvironmentView> environment_view(const ApiContext& context,
                                    .instances = {}};
 }
 
+json::object decision_of_trial(const StoredDecision& decision) {
+  json::object out = to_json(decision);
+  out["id"] = nullptr;
+  return out;
+}
+
 json::object preview_answer(const ApiContext& context, const Releases::Preview& preview) {
   const Rollout& rollout = preview.rollout;
   json::object out{{"dry_run", true},
-                   {"decision", to_json(preview.decision)},
+                   {"decision", decision_of_trial(preview.decision)},
                    {"rollout", to_json(rollout)},
                    {"url", context.releases.url(rollout.project, rollout.environment)},
                    {"current", preview.current ? json::value(to_json(*preview.current)) : nullptr},

@@ -43,6 +43,8 @@ class ServingPlaces {
 [[nodiscard]] Result<Releases::EnvironmentView> environment_view(const ApiContext& context,
                                                                  const std::string& project,
                                                                  const std::string& environment);
+// Of a question that nothing came of: it is not kept, so it has no id to ask for.
+[[nodiscard]] json::object decision_of_trial(const StoredDecision& decision);
 // What promote() would do.
 [[nodiscard]] json::object preview_answer(const ApiContext& context,
                                           const Releases::Preview& preview);

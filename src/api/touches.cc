@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "api/approval_answers.h"
 #include "audit/record.h"
 #include "base/text.h"
 
@@ -249,7 +250,11 @@ Status authorize_touched(const ApiContext& context, ApiCall& call, Touches touch
       break;
   }
   SLIPWAY_TRY(const Touched touched, object_of(context, call, touches));
-  return authorize(context, call, touched.permission, touched.project, touched.environment);
+  SLIPWAY_CHECK(authorize(context, call, touched.permission, touched.project, touched.environment));
+  // To those who may speak of it: one that is mistyped is no project with nothing in it.
+  if (touches == Touches::project || touches == Touches::environment)
+    return must_exist(context, call, touched.project);
+  return {};
 }
 
 }  // namespace slipway

@@ -45,7 +45,11 @@ int exit_code_of(const Error& error) {
 }
 
 int report(Console& console, const CommonOptions& common, const Error& error) {
-  if (common.json) console.out(printable_json(json::object{{"error", to_json(error)}}));
+  if (common.json) {
+    json::object out{{"error", to_json(error)}};
+    add_what_it_waits_for(error, out);
+    console.out(printable_json(out));
+  }
   console.err(render_error(error, console.err_style()));
   return exit_code_of(error);
 }

@@ -39,6 +39,7 @@ Result<int> approvals(Context& context, const ApprovalsArguments& arguments) {
   std::string out;
   for (const std::string& block :
        {render_approvals(array_at(answer, "approvals"), now, style),
+        render_refused(array_at(answer, "refused"), style),
         render_waivers(array_at(answer, "waivers"), now, style),
         render_emergencies(array_at(answer, "emergencies"), now, style)}) {
     if (block.empty()) continue;
@@ -57,7 +58,8 @@ Action define_approvals(Arguments& arguments, CommonOptions& common) {
   arguments.flag("-a, --all", own->all, "closed ones too");
   arguments.option("-n, --limit", "N", own->limit, fmt::format("at most N ({})", default_limit));
   arguments.flag("--json", common.json,
-                 "print {\"approvals\": [...], \"waivers\": [...], \"emergencies\": [...]}");
+                 "print {\"approvals\": [...], \"refused\": [...], \"waivers\": [...], "
+                 "\"emergencies\": [...]}");
   return [own](Context& context) { return approvals(context, *own); };
 }
 

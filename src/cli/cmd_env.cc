@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/decision_view.h"
 #include "cli/dotenv.h"
 #include "cli/follow_rollout.h"
 #include "cli/server.h"
@@ -211,6 +212,9 @@ Result<int> list(Context& context, const EnvArguments& arguments) {
     rows.push_back({sanitize_line(text_at(var, "name")), sanitize_line(text_at(var, "kind")),
                     hidden ? "(secret)" : sanitize_line(text_at(var, "value"))});
   }
+  if (!context.common.quiet)
+    context.console.err(render_requests(array_at(now, "waiting")) +
+                        render_requests(array_at(now, "refused")));
   if (rows.empty()) {
     if (!context.common.quiet)
       context.console.err(

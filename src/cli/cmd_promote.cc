@@ -86,14 +86,19 @@ Result<int> promote(Context& context, const PromoteArguments& arguments) {
   SLIPWAY_TRY(json::object answer, api->post(environment_target(project, to, "/promotions"), body));
   if (!arguments.dry_run)
     return conclude_rollout(context, *api, std::move(answer), arguments.follow);
+  // As the promotion itself would end.
+  const std::string verdict = text_at(object_at(answer, "decision"), "verdict");
+  const int code = verdict == "deny"      ? info(Errc::denied_by_policy).exit_code
+                   : verdict == "pending" ? info(Errc::failed_precondition).exit_code
+                                          : 0;
   if (context.common.json) {
     context.console.out(printable_json(answer));
-    return 0;
+    return code;
   }
   context.console.out(render_promotion_preview(answer, context.console.out_style()));
   if (!context.common.quiet)
     context.console.err(context.console.err_style().dim("nothing was promoted (--dry-run)") + "\n");
-  return 0;
+  return code;
 }
 
 }  // namespace

@@ -88,9 +88,16 @@ Result<int> rm(Context& context, const RmArguments& arguments) {
     context.console.err(
         context.console.err_style().dim("removed; for 48 hours it comes back with: slipway undo") +
         "\n");
-  if (context.common.json)
-    context.console.out(printable_json(
-        json::object{{"removed", std::move(removed)}, {"waiting", std::move(waiting)}}));
+  if (context.common.json) {
+    json::object out{{"removed", std::move(removed)}};
+    if (waits) {
+      // Of the first; each of them has its own.
+      out["waits_for"] = "approval";
+      out["approval"] = text_at(waiting.front().get_object(), "approval");
+    }
+    out["waiting"] = std::move(waiting);
+    context.console.out(printable_json(out));
+  }
   return waits ? info(Errc::failed_precondition).exit_code : 0;
 }
 

@@ -65,6 +65,18 @@ Result<int> team(Context& context, const TeamArguments& arguments) {
   context.console.out(context.common.json
                           ? printable_json(*answer)
                           : sanitize_line(arguments.name.value_or(*arguments.team)) + "\n");
+  if (const json::value* existed = answer->if_contains("existed");
+      existed && *existed == json::value(false) && !context.common.quiet) {
+    std::vector<std::string> similar;
+    for (const json::value& each : array_at(*answer, "similar"))
+      if (each.is_string()) similar.emplace_back(each.as_string());
+    context.console.err(
+        sanitize_line(fmt::format(
+            "{} does not exist yet; it is reserved for the team {}{}", *arguments.name,
+            *arguments.team,
+            similar.empty() ? "" : fmt::format(" (did you mean {}?)", join(similar, ", or ")))) +
+        "\n");
+  }
   return 0;
 }
 

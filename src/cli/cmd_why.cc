@@ -34,9 +34,28 @@ Result<int> list(Context& context, ApiClient& api) {
   return 0;
 }
 
+// What waits for people, with the decision that says so.
+Result<int> approval(Context& context, ApiClient& api, const std::string& id) {
+  SLIPWAY_TRY(json::object request, api.get("/v1/approvals/" + url_encode(id)));
+  // The request outlives its decision, of which the newest alone are kept.
+  const auto decision = api.get("/v1/decisions/" + url_encode(text_at(request, "decision")));
+  if (!decision && decision.error().code != Errc::not_found) return fail(decision.error());
+  if (context.common.json) {
+    json::object out{{"approval", std::move(request)}, {"decision", nullptr}};
+    if (decision) out["decision"] = *decision;
+    context.console.out(printable_json(out));
+    return 0;
+  }
+  const Style style = context.console.out_style();
+  context.console.out(render_approval(request, style));
+  if (decision) context.console.out("\n" + render_decision(*decision, style));
+  return 0;
+}
+
 Result<int> why(Context& context, const std::optional<std::string>& id) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   if (!id) return list(context, *api);
+  if (id->starts_with("apr_")) return approval(context, *api, *id);
   SLIPWAY_TRY(const json::object decision, api->get("/v1/decisions/" + url_encode(*id)));
   context.console.out(context.common.json ? printable_json(decision)
                                           : render_decision(decision, context.console.out_style()));
@@ -47,8 +66,10 @@ Result<int> why(Context& context, const std::optional<std::string>& id) {
 
 Action define_why(Arguments& arguments, CommonOptions& common) {
   auto id = std::make_shared<std::optional<std::string>>();
-  arguments.positional("DECISION", *id, "a decision's id, or a deployment (its newest decision)",
-                       ValueKind::deployment, Presence::optional);
+  arguments.positional(
+      "DECISION", *id,
+      "dec_…, apr_… for what waits for people, or a deployment (its newest decision)",
+      ValueKind::deployment, Presence::optional);
   arguments.flag("--json", common.json, "print the decision as JSON");
   return [id](Context& context) { return why(context, *id); };
 }

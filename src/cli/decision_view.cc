@@ -47,12 +47,39 @@ std::string remedy_line(const json::object& remedy, const Style& style) {
                      who.empty() ? "" : style.dim(fmt::format("  ({})", who)));
 }
 
+// A line for each variable of a change of a configuration: what it becomes, and what it is.
+std::string variables_block(const json::object& request, const Style& style) {
+  std::string out;
+  for (const json::value& value : array_at(request, "variables")) {
+    if (!value.is_object()) continue;
+    const json::object& variable = value.get_object();
+    const bool secret = is_true(variable, "secret");
+    const auto shown = [&](std::string_view key) {
+      const json::value* text = variable.if_contains(key);
+      if (text == nullptr || !text->is_string())
+        return secret ? std::string("(secret)") : std::string("(not shown)");
+      return secret ? fmt::format("(secret {})", safe(variable, key))
+                    : shell_quote(safe(variable, key));
+    };
+    const std::string change = text_at(variable, "change"), name = safe(variable, "name");
+    const std::string kind = style.dim(fmt::format("  [{}]", safe(variable, "kind")));
+    if (change == "removed")
+      out += fmt::format("  - {}  was {}{}\n", name, shown("before"), kind);
+    else if (change == "modified")
+      out += fmt::format("  ~ {}={}  was {}{}\n", name, shown("value"), shown("before"), kind);
+    else
+      out += fmt::format("  + {}={}{}\n", name, shown("value"), kind);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string render_decision(const json::object& decision, const Style& style) {
   const json::object& policy = object_at(decision, "policy");
+  const std::string id = safe(decision, "id");  // none of a question that nothing came of
   std::string out =
-      fmt::format("{}  {} at {}\n", style.bold(safe(decision, "id")),
+      fmt::format("{}{} at {}\n", id.empty() ? "" : style.bold(id) + "  ",
                   paint_verdict(text_at(decision, "verdict"), style), safe(decision, "point"));
   const auto add = [&](std::string_view label, const std::string& text) {
     if (!text.empty()) out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), text);
@@ -170,9 +197,86 @@ std::string render_approvals(const json::array& approvals, Timestamp now, const 
                     safe(request, "resource"), actor_text(request, "requester"), join(needs, ", "),
                     format_when(text_at(request, "expires_at"), now)});
   }
-  return rows.empty()
-             ? ""
-             : table({"APPROVAL", "STATE", "ACTION", "OF", "BY", "NEEDS", "ENDS"}, rows, style);
+  if (rows.empty()) return "";
+  std::string out =
+      table({"APPROVAL", "STATE", "ACTION", "OF", "BY", "NEEDS", "ENDS"}, rows, style);
+  for (const json::value& value : approvals) {
+    if (!value.is_object()) continue;
+    const std::string variables = variables_block(value.get_object(), style);
+    if (!variables.empty())
+      out += fmt::format("\n{}\n{}", style.bold(safe(value.get_object(), "id")), variables);
+  }
+  return out;
+}
+
+std::string render_requests(const json::array& requests) {
+  std::string out;
+  for (const json::value& value : requests) {
+    if (!value.is_object()) continue;
+    const json::object& request = value.get_object();
+    std::vector<std::string> names;
+    for (const json::value& variable : array_at(request, "variables"))
+      if (variable.is_object()) names.push_back(safe(variable.get_object(), "name"));
+    const std::string reason = safe(request, "closed_reason");
+    out += fmt::format("{} ({}), asked by {}: {}\n", safe(request, "id"), join(names, " "),
+                       actor_text(request, "requester"),
+                       text_at(request, "state") == "open" ? "waits for people"
+                       : reason.empty()                    ? safe(request, "state")
+                                                           : reason);
+  }
+  return out;
+}
+
+std::string render_refused(const json::array& requests, const Style& style) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : requests) {
+    if (!value.is_object()) continue;
+    const json::object& request = value.get_object();
+    rows.push_back({safe(request, "id"), safe(request, "action"), safe(request, "resource"),
+                    actor_text(request, "requester"), safe(request, "closed_reason")});
+  }
+  return rows.empty() ? "" : table({"REFUSED", "ACTION", "OF", "BY", "WHY"}, rows, style);
+}
+
+std::string render_approval(const json::object& request, const Style& style) {
+  const std::string id = safe(request, "id"), state = safe(request, "state");
+  const bool open = state == "open";
+  std::string out =
+      fmt::format("{}  {}\n", style.bold(id), open ? style.yellow("waits for people") : state);
+  const auto add = [&](std::string_view label, const std::string& text) {
+    if (!text.empty()) out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), text);
+  };
+  add("asks for", safe(request, "action"));
+  add("of", safe(request, "resource"));
+  add("project", fmt::format("{} {}", safe(request, "project"), safe(request, "environment")));
+  add("asked by", actor_text(request, "requester"));
+  add("asked at", safe(request, "created_at"));
+  add(open ? "ends at" : "ended at", safe(request, open ? "expires_at" : "closed_at"));
+  add("why", safe(request, "closed_reason"));
+  add("decision", safe(request, "decision"));
+  out += variables_block(request, style);
+  for (const json::value& value : array_at(request, "needs")) {
+    if (!value.is_object()) continue;
+    const json::object& need = value.get_object();
+    const std::int64_t missing = number_at(need, "need") - number_at(need, "have");
+    const std::string people = words(array_at(need, "people"));
+    out += fmt::format("\n{}: {} of {} approvals, from {}{}{}\n", style.bold(safe(need, "rule")),
+                       number_at(need, "have"), number_at(need, "need"),
+                       words(array_at(need, "roles")), people.empty() ? "" : " among " + people,
+                       missing > 0 ? fmt::format("; {} missing", missing) : "");
+  }
+  for (const json::value& value : array_at(request, "votes")) {
+    if (!value.is_object()) continue;
+    const json::object& vote = value.get_object();
+    const std::string reason = safe(vote, "reason");
+    out += fmt::format("  {} {} it{}\n", actor_text(vote, "actor"),
+                       text_at(vote, "choice") == "approve" ? "approved" : "rejected",
+                       reason.empty() ? "" : ": " + reason);
+  }
+  if (open)
+    out += fmt::format("\n  {}\n  {}\n", style.cyan("slipway approve " + id + " --reason TEXT"),
+                       style.cyan("slipway reject " + id + " --reason TEXT"));
+  return out;
 }
 
 std::string render_waivers(const json::array& waivers, Timestamp now, const Style& style) {

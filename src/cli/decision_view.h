@@ -15,7 +15,13 @@ namespace slipway::cli {
 [[nodiscard]] std::string render_decision(const json::object& decision, const Style& style);
 // What try or set of a policy found: problems, tests that fail, rules added, decisions that flip.
 [[nodiscard]] std::string render_trial(const json::object& trial, const Style& style);
+// A request for approval: what is asked, by whom, what it changes, which votes are missing, how to
+// answer it.
+[[nodiscard]] std::string render_approval(const json::object& request, const Style& style);
+// A line for each, of requests about one configuration.
+[[nodiscard]] std::string render_requests(const json::array& requests);
 // Lists, or "" for an empty one.
+[[nodiscard]] std::string render_refused(const json::array& requests, const Style& style);
 [[nodiscard]] std::string render_approvals(const json::array& approvals, Timestamp now,
                                            const Style& style);
 [[nodiscard]] std::string render_waivers(const json::array& waivers, Timestamp now,

@@ -184,8 +184,7 @@ TEST_F(PromoteTest, FromAnEnvironmentNamesTheProject) {
 TEST_F(PromoteTest, ADryRunShowsWhatWouldChange) {
   answer("POST", "/promotions",
          {{"dry_run", true},
-          {"decision",
-           json::object{{"id", "dec_aaaaaaaaaa"}, {"verdict", "deny"}, {"point", "promote"}}},
+          {"decision", json::object{{"id", nullptr}, {"verdict", "deny"}, {"point", "promote"}}},
           {"rollout", rollout("running")},
           {"url", "http://shop.localhost:7070"},
           {"current", json::object{{"number", 3}, {"deployment", "dpl_bbbbbbbbbb"}}},
@@ -201,7 +200,7 @@ TEST_F(PromoteTest, ADryRunShowsWhatWouldChange) {
            json::object{{"deployment", "sha256:aa"}, {"release", "sha256:aa"}, {"equal", true}}}},
          200);
   const CliRun run = w.run({"promote", "dpl_aaaaaaaaaa", "--dry-run"});
-  EXPECT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.code, 6) << run.err;
   for (const char* part :
        {"release 3, dpl_bbbbbbbbbb", "+a.js", "+NEW -OLD", "missing: DATABASE_URL",
         "node a.js -> node b.js", "2 more instances", "1.0 GB", "denied", "sha256:aa"})

@@ -26,7 +26,7 @@ Result<WaitingThings> read_waiting(ApiClient& api, const std::string& target, st
       json::value& into = out.lists[name];
       if (!into.is_array()) into = json::array{};
       for (const json::value& each : list.get_array()) into.get_array().push_back(each);
-      left -= std::min(left, list.get_array().size());
+      if (name != "refused") left -= std::min(left, list.get_array().size());
     }
     cursor = text_at(answer, "next_cursor");
     out.more = !cursor.empty();

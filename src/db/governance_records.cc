@@ -112,6 +112,19 @@ Result<Vote> vote_from_json(const json::value& value) {
   return vote;
 }
 
+Result<AskedVariable> variable_from_json(const json::value& value) {
+  AskedVariable out;
+  std::string kind;
+  bool secret = false;
+  JsonReader reader(value, "variables");
+  reader.read("name", out.name).read("change", out.change).read("kind", kind);
+  reader.read("secret", secret).read("value", out.value).read("before", out.before);
+  SLIPWAY_CHECK(reader.status());
+  out.kind = parse_var_kind(kind).value_or(VarKind::run);
+  out.disclosure = secret ? Disclosure::secret : Disclosure::plain;
+  return out;
+}
+
 }  // namespace
 
 std::string policy_statement(const StoredPolicySet& set) {
@@ -175,6 +188,15 @@ json::object to_json(const StoredPolicySet& set) {
           {"key", or_null(set.key)}};
 }
 
+json::object to_json(const AskedVariable& variable) {
+  return {{"name", variable.name},
+          {"change", variable.change},
+          {"kind", to_string(variable.kind)},
+          {"secret", variable.disclosure == Disclosure::secret},
+          {"value", variable.value ? json::value(*variable.value) : nullptr},
+          {"before", variable.before ? json::value(*variable.before) : nullptr}};
+}
+
 json::object to_json(const ApprovalRequest& request) {
   const auto convert = [](const auto& element) { return to_json(element); };
   return {{"id", request.id.str()},
@@ -201,7 +223,8 @@ json::object to_json(const ApprovalRequest& request) {
           {"closed_at", or_null(request.closed_at)},
           {"closed_reason", or_null(request.closed_reason)},
           {"used_at", or_null(request.used_at)},
-          {"votes", to_array(request.votes, convert)}};
+          {"votes", to_array(request.votes, convert)},
+          {"variables", to_array(request.variables, convert)}};
 }
 
 json::object to_json(const Waiver& waiver) {
@@ -270,6 +293,7 @@ Result<ApprovalRequest> approval_from_json(const json::value& value) {
     return step;
   });
   reader.read_each("votes", request.votes, vote_from_json);
+  reader.read_each("variables", request.variables, variable_from_json);
   if (const auto parsed = parse_decision_point(point))
     request.point = *parsed;
   else

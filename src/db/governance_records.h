@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "json/json.h"
 #include "model/actor.h"
+#include "model/environment.h"
 #include "policy/decision.h"
 #include "policy/policy_set.h"
 
@@ -67,6 +68,18 @@ struct Vote {
   bool operator==(const Vote&) const = default;
 };
 
+// One variable that a change of a configuration is about, for those who approve it. `value` is what
+// it becomes and `before` what it is: of plain variables sealed where they are kept, of secrets a
+// fingerprint, which says no more than whether two are the same.
+struct AskedVariable {
+  std::string name;
+  std::string change;  // added | modified | removed
+  VarKind kind = VarKind::run;
+  Disclosure disclosure = Disclosure::plain;
+  std::optional<std::string> value, before;
+  bool operator==(const AskedVariable&) const = default;
+};
+
 // Something that waits for people: it goes on by itself once enough of them agree.
 struct ApprovalRequest {
   ApprovalId id;
@@ -88,6 +101,7 @@ struct ApprovalRequest {
   std::optional<Timestamp>
       used_at;  // when the change that was approved was made: it counts no more
   std::vector<Vote> votes;
+  std::vector<AskedVariable> variables;  // of a change of a configuration
   bool operator==(const ApprovalRequest&) const = default;
 };
 
@@ -125,6 +139,7 @@ struct BreakGlass {
 [[nodiscard]] json::object to_json(const PolicyProblem& problem);
 // Without the text.
 [[nodiscard]] json::object to_json(const StoredPolicySet& set);
+[[nodiscard]] json::object to_json(const AskedVariable& variable);
 [[nodiscard]] json::object to_json(const ApprovalRequest& request);
 [[nodiscard]] json::object to_json(const Waiver& waiver);
 [[nodiscard]] json::object to_json(const BreakGlass& emergency);

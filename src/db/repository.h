@@ -66,6 +66,7 @@ class Repository {
   [[nodiscard]] Status ensure_project(const AuditContext& by, std::string_view name, Timestamp now);
   // "default" for one that is not there yet.
   [[nodiscard]] Result<std::string> team_of(std::string_view project);
+  [[nodiscard]] Result<bool> has_project(std::string_view name);
   [[nodiscard]] Result<std::vector<Project>> projects();
   // Where the folders come from that were deployed to a project: a claim of clients, to notice two
   // unrelated folders of one name. Errors: conflict, cause "other_origin", when others are known.

@@ -41,6 +41,12 @@ Result<std::string> Repository::team_of(std::string_view project) {
   return row ? query.text(0) : "default";
 }
 
+Result<bool> Repository::has_project(std::string_view name) {
+  auto session = database_->read();
+  SLIPWAY_TRY(Statement query, session.prepare("SELECT 1 FROM project WHERE name=?"));
+  return query.bind(1, name).step();
+}
+
 Result<std::vector<Project>> Repository::projects() {
   auto session = database_->read();
   SLIPWAY_TRY(

@@ -29,14 +29,14 @@ std::vector<VarChange> difference(const Configuration& before, const Configurati
   for (const EnvironmentVar& var : after.vars) {
     const auto at = std::ranges::find(before.vars, var.name, &EnvironmentVar::name);
     if (at == before.vars.end())
-      out.push_back({var.name, VarChange::What::added, var.disclosure});
+      out.push_back({var.name, VarChange::What::added, var.disclosure, {}});
     else if (*at != var)
       out.push_back({var.name, VarChange::What::modified,
-                     at->disclosure == Disclosure::secret ? at->disclosure : var.disclosure});
+                     at->disclosure == Disclosure::secret ? at->disclosure : var.disclosure, *at});
   }
   for (const EnvironmentVar& var : before.vars)
     if (std::ranges::find(after.vars, var.name, &EnvironmentVar::name) == after.vars.end())
-      out.push_back({var.name, VarChange::What::removed, var.disclosure});
+      out.push_back({var.name, VarChange::What::removed, var.disclosure, var});
   return out;
 }
 
@@ -47,6 +47,21 @@ void keep_secrets(const Configuration& before, Configuration& next) {
     if (at != before.vars.end() && at->disclosure == Disclosure::secret)
       var.disclosure = Disclosure::secret;
   }
+}
+
+// How much of a plain value those who approve a change are shown.
+constexpr std::size_t shown_bytes = 1024;
+
+std::string cut(std::string_view value) {
+  if (value.size() <= shown_bytes) return std::string(value);
+  std::size_t end = shown_bytes;
+  while (end > 0 && (static_cast<unsigned char>(value[end]) & 0xC0) == 0x80) --end;
+  return fmt::format("{}… ({} bytes)", value.substr(0, end), value.size());
+}
+
+std::string asked_context(std::string_view resource, std::string_view name,
+                          std::string_view which) {
+  return fmt::format("approval of {}: {} {}", resource, which, name);
 }
 
 // Values of -e that are words of every log: hiding them would spoil it and protect nothing.
@@ -177,6 +192,60 @@ ChangeDigest Environments::digest(const Actor& requester, const Draft& draft) co
     out.add("value", parts_.box.fingerprint(at->value));
   }
   return out;
+}
+
+std::string_view to_string(VarChange::What what) {
+  switch (what) {
+    case VarChange::What::added:
+      return "added";
+    case VarChange::What::modified:
+      return "modified";
+    case VarChange::What::removed:
+      break;
+  }
+  return "removed";
+}
+
+Result<std::vector<AskedVariable>> Environments::asked(const Draft& draft, Disclosure side) const {
+  const std::string resource =
+      fmt::format("configuration/{}/{}", draft.next.project, draft.next.environment);
+  const ReaderLock held(parts_.box.in_use());
+  std::vector<AskedVariable> out;
+  for (const VarChange& change : draft.changes) {
+    if (change.disclosure != side) continue;
+    const auto at = std::ranges::find(draft.next.vars, change.name, &EnvironmentVar::name);
+    AskedVariable one{.name = change.name,
+                      .change = std::string(to_string(change.what)),
+                      .kind = at == draft.next.vars.end() ? change.before.kind : at->kind,
+                      .disclosure = side};
+    const auto kept = [&](std::string_view value, std::string_view which) -> Result<std::string> {
+      if (side == Disclosure::secret) return parts_.box.fingerprint(value).substr(0, 12);
+      return parts_.box.seal(cut(value), asked_context(resource, change.name, which));
+    };
+    if (at != draft.next.vars.end()) {
+      SLIPWAY_TRY(one.value, kept(at->value, "value"));
+    }
+    if (change.what != VarChange::What::added) {
+      SLIPWAY_TRY(one.before, kept(change.before.value, "before"));
+    }
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+std::vector<AskedVariable> Environments::readable(std::string_view resource,
+                                                  std::vector<AskedVariable> asked) const {
+  const ReaderLock held(parts_.box.in_use());
+  for (AskedVariable& each : asked) {
+    if (each.disclosure == Disclosure::secret) continue;
+    for (auto [text, which] :
+         {std::pair(&each.value, "value"), std::pair(&each.before, "before")}) {
+      if (!*text) continue;
+      auto opened = parts_.box.unseal(**text, asked_context(resource, each.name, which));
+      *text = opened ? std::optional(*std::move(opened)) : std::nullopt;
+    }
+  }
+  return asked;
 }
 
 Result<Configuration> Environments::commit(const AuditContext& by, Draft draft) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "db/configuration_store.h"
+#include "db/governance_records.h"
 #include "deploy/change_digest.h"
 #include "deploy/secret_box.h"
 #include "model/deployment.h"
@@ -28,7 +29,9 @@ struct VarChange {
   std::string name;
   enum class What { added, modified, removed } what = What::added;
   Disclosure disclosure = Disclosure::plain;  // secret when it was one or becomes one
+  EnvironmentVar before;                      // with its value; nothing of one that is added
 };
+[[nodiscard]] std::string_view to_string(VarChange::What what);
 
 // Environment variables and secrets by project and environment, versioned, sealed at rest. A secret
 // is written and never given back: only instances and builds of its own environment get it.
@@ -70,6 +73,13 @@ class Environments {
   }
   // What the draft changes, and from which version on. Values go in as fingerprints.
   [[nodiscard]] ChangeDigest digest(const Actor& requester, const Draft& draft) const;
+  // One side of a draft, for those who approve it: plain values sealed, of secrets a fingerprint.
+  // Long values are cut.
+  [[nodiscard]] Result<std::vector<AskedVariable>> asked(const Draft& draft, Disclosure side) const;
+  // What was asked with plain values as they can be read; nothing of those that were sealed by a
+  // key that is gone: what they were approved for counts no more either.
+  [[nodiscard]] std::vector<AskedVariable> readable(std::string_view resource,
+                                                    std::vector<AskedVariable> asked) const;
   // A change that changes nothing makes no version. Errors: invalid_argument, conflict.
   Result<Configuration> change(const AuditContext& by, std::string_view project,
                                std::string_view environment, const ConfigurationChange& change);

@@ -8,7 +8,7 @@
 namespace slipway {
 namespace {
 
-constexpr std::size_t rows_in_error = 10;
+constexpr std::size_t rows_in_error = 10, rejections_looked_at = 200;
 constexpr std::ptrdiff_t most_open_requests = 50;  // of the agents of one person, in one project
 
 std::string_view who_may(const Remedy& remedy) {
@@ -38,6 +38,15 @@ Error denial(const StoredDecision& stored) {
   error.next.push_back({"slipway why " + stored.id.str(), "for everything about this decision"});
   error.decision = json::serialize(to_json(stored));
   return error;
+}
+
+// What a program reads: the same names at the same place as in what waits by itself.
+void say_what_it_waits_for(const Ruling& ruling, Error& error) {
+  auto decision = parse_json(error.decision);
+  if (!decision || !decision->is_object()) return;
+  decision->as_object()["waits_for"] = "approval";
+  decision->as_object()["approval"] = ruling.approval;
+  error.decision = json::serialize(*decision);
 }
 
 }  // namespace
@@ -189,10 +198,40 @@ Result<std::optional<ApprovalRequest>> GovernanceService::new_request(const Aske
   const auto open = std::ranges::find(known, "open", &ApprovalRequest::state);
   if (open == known.end()) {
     SLIPWAY_CHECK(check_open_requests(asked));
-    return request_approval(ruling, asked.action);
+    ApprovalRequest request = request_approval(ruling, asked.action);
+    request.variables = asked.variables;
+    ruling.approval = request.id.str();
+    return request;
   }
+  ruling.approval = open->id.str();
   name_approval(ruling.stored.decision, open->id.str());
   return std::nullopt;
+}
+
+// Whoever asks again for what was rejected is told so: nobody else tells them.
+Status GovernanceService::tell_rejection(const Asked& asked, Error& error) const {
+  if (asked.change.empty()) return {};
+  SLIPWAY_TRY(const WaitingPage page, parts_.store.waiting({.kind = WaitingFilter::Kind::approvals,
+                                                            .state = "rejected",
+                                                            .project = asked.project,
+                                                            .limit = rejections_looked_at}));
+  const std::vector<ApprovalRequest>& rejected = page.approvals;
+  const auto same = std::ranges::find_if(rejected, [&](const ApprovalRequest& request) {
+    return request.resource == asked.resource && request.action == asked.action &&
+           request.point == asked.point && request.change == asked.change;
+  });
+  if (same == rejected.end()) return {};
+  const auto vote = std::ranges::find(same->votes, Vote::Choice::reject, &Vote::choice);
+  if (vote == same->votes.end()) return {};
+  error.excerpt.push_back(fmt::format("exactly this was {} ({}, {})", same->closed_reason,
+                                      same->id.str(), to_rfc3339(vote->at)));
+  SLIPWAY_TRY(json::value decision, parse_json(error.decision));
+  decision.as_object()["rejected"] = json::object{{"approval", same->id.str()},
+                                                  {"by", vote->actor.name},
+                                                  {"reason", vote->reason},
+                                                  {"at", to_rfc3339(vote->at)}};
+  error.decision = json::serialize(decision);
+  return {};
 }
 
 Result<AuditContext> GovernanceService::require(Asked asked, const ChangeDigest& change) {
@@ -217,6 +256,8 @@ Result<AuditContext> GovernanceService::require_all(std::vector<Asked> asked,
     SLIPWAY_TRY(const std::optional<ApprovalRequest> request, new_request(asked[i], rulings[i]));
     Error error = refuse(rulings[i]);
     if (error.code != Errc::denied_by_policy) return fail(std::move(error));
+    if (!rulings[i].approval.empty()) say_what_it_waits_for(rulings[i], error);
+    SLIPWAY_CHECK(tell_rejection(asked[i], error));
     if (request) {
       SLIPWAY_CHECK(parts_.store.add(asked[i].by, *request));
       error.hint = fmt::format(

@@ -29,6 +29,7 @@ struct Ruling {
   std::string change;                     // as asked
   std::optional<std::int64_t> approvers;  // people who could approve; nothing when not counted
   std::vector<ApprovalId> uses;           // approvals that it rests on, and that keep() uses up
+  std::string approval;                   // id of the request that it waits for; "" for none yet
 
   [[nodiscard]] bool allows() const { return stored.decision.verdict == Verdict::allow; }
   [[nodiscard]] bool waits() const { return stored.decision.verdict == Verdict::pending; }
@@ -164,6 +165,7 @@ class GovernanceService {
   // words.
   [[nodiscard]] Result<std::optional<ApprovalRequest>> new_request(const Asked& asked,
                                                                    Ruling& ruling);
+  [[nodiscard]] Status tell_rejection(const Asked& asked, Error& error) const;
   void activate(PolicySet set, const StoredPolicySet& stored);
   [[nodiscard]] Status reconsider(const ApprovalRequest& request);
   // Whether enough people agreed who still may.

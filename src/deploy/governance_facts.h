@@ -29,7 +29,8 @@ struct Asked {
   // building a deployment and showing it are one thing.
   enum class Approvals { once, again } approvals = Approvals::once;
   const Deployment* deployment = nullptr;
-  const Manifest* source = nullptr;  // of the deployment; without it, sizes of files are 0
+  const Manifest* source = nullptr;      // of the deployment; without it, sizes of files are 0
+  std::vector<AskedVariable> variables;  // of a change of a configuration, for those who approve it
   // Rows that only the caller knows: config_change, token_request, release, canary, budget, ...
   std::function<void(Facts&)> more;
 };

@@ -41,9 +41,10 @@ Status check_reason(std::string_view reason) {
 }
 
 Status check_open(std::string_view noun, std::string_view id, std::string_view state,
-                  std::string_view wanted) {
+                  std::string_view wanted, std::string_view why = {}) {
   if (state == wanted) return {};
-  return fail(Errc::failed_precondition, fmt::format("{} {} is {}", noun, id, state));
+  return fail(Errc::failed_precondition, fmt::format("{} {} is {}{}", noun, id, state,
+                                                     why.empty() ? "" : fmt::format(": {}", why)));
 }
 
 // What to do when nobody could approve: a person does what an agent asked for; or there is
@@ -133,7 +134,8 @@ Result<ApprovalRequest> GovernanceService::vote(const AuditContext& by, const Ap
       parts_.store.change(
           by, id, approves ? "approval.given" : "approval.rejected",
           [&](ApprovalRequest& change) -> Status {
-            SLIPWAY_CHECK(check_open("approval", id.str(), change.state, "open"));
+            SLIPWAY_CHECK(
+                check_open("approval", id.str(), change.state, "open", change.closed_reason));
             if (change.expires_at <= now)
               return fail(Errc::failed_precondition, "approval " + id.str() + " has expired");
             if (approves && same_person(by.actor, change.requester))
@@ -211,16 +213,16 @@ Status GovernanceService::still_agrees(const Actor& actor, const std::string& pr
 
 Status GovernanceService::close(const AuditContext& by, const ApprovalId& id,
                                 std::string_view state, std::string reason) {
-  SLIPWAY_TRY(
-      [[maybe_unused]] const ApprovalRequest closed,
-      parts_.store.change(by, id, fmt::format("approval.{}", state),
-                          [&](ApprovalRequest& change) -> Status {
-                            SLIPWAY_CHECK(check_open("approval", id.str(), change.state, "open"));
-                            change.state = state;
-                            change.closed_at = parts_.clock.now();
-                            change.closed_reason = reason;
-                            return {};
-                          }));
+  SLIPWAY_TRY([[maybe_unused]] const ApprovalRequest closed,
+              parts_.store.change(by, id, fmt::format("approval.{}", state),
+                                  [&](ApprovalRequest& change) -> Status {
+                                    SLIPWAY_CHECK(check_open("approval", id.str(), change.state,
+                                                             "open", change.closed_reason));
+                                    change.state = state;
+                                    change.closed_at = parts_.clock.now();
+                                    change.closed_reason = reason;
+                                    return {};
+                                  }));
   return {};
 }
 

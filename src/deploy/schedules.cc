@@ -15,7 +15,7 @@ namespace {
 
 // Production's have threads of their own, and nobody's leave none to the others.
 constexpr Limiter::Limits at_once{.units = 16, .per_key = 4, .kept = {8}};
-constexpr Duration request_time = 5min;
+constexpr Duration longest_request = 5min;
 
 // Puts the output of a run into its log.
 class RunObserver final : public BuildObserver {
@@ -233,7 +233,7 @@ Status Schedules::request(const Deployment& deployment, const Unit& unit,
     if (placement.host) host = placement.host(target->label);
   }
   SLIPWAY_TRY(Fd socket, endpoint->dialer->dial(endpoint->port, endpoint->ipv6));
-  SLIPWAY_TRY(const int status, probe_http(std::move(socket), host, path, request_time));
+  SLIPWAY_TRY(const int status, probe_http(std::move(socket), host, path, longest_request));
   if (status >= 400)
     return fail(Errc::start_failed, fmt::format("{} answered with status {}", path, status));
   return {};

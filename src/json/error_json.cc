@@ -25,6 +25,16 @@ json::object to_json(const Error& error) {
   return out;
 }
 
+void add_what_it_waits_for(const Error& error, json::object& out) {
+  if (error.decision.empty()) return;
+  const auto decision = parse_json(error.decision);
+  if (!decision || !decision->is_object()) return;
+  for (const std::string_view name : {"waits_for", "approval"})
+    if (const json::value* value = decision->get_object().if_contains(name);
+        value != nullptr && value->is_string())
+      out[name] = *value;
+}
+
 Result<Error> error_from_json(const json::value& value) {
   Error out;
   std::string code;

@@ -21,6 +21,9 @@ namespace json = boost::json;
 // The forms of DESIGN.md §5. from_json() ignores members it does not know and names the member that
 // is wrong or missing.
 [[nodiscard]] json::object to_json(const Error& error);
+// Beside an error that only says that people are to agree: `waits_for` and `approval`, as in a
+// deployment or a rollout that waits. Nothing for other errors.
+void add_what_it_waits_for(const Error& error, json::object& out);
 [[nodiscard]] json::object to_json(const Actor& actor);
 [[nodiscard]] json::object to_json(const Service& service);
 [[nodiscard]] json::object to_json(const Plan& plan);

@@ -240,6 +240,8 @@ def test_break_glass_takes_two_people_and_no_agent(policed, tmp_path):
     bad = folder(tmp_path, "bad", index__html="x", forbidden__txt="no")
     ann, bot = person(policed, "ann", "admin"), agent(policed, "bot")
     assert policed.cli("break-glass", "--project", "bad", "--reason", "fire", environment=bot).code == 77
+    assert policed.cli("break-glass", "--project", "bad", "--reason", "fire").code == 3, "there is no such project"
+    assert policed.cli("deploy", bad).code == 6
     emergency = policed.ok("break-glass", "--project", "bad", "--reason", "fire", "--json").json()
     assert policed.cli("deploy", bad).code == 6  # one person is not enough
     assert policed.cli("approve", emergency["id"]).code == 77

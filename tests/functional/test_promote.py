@@ -347,7 +347,7 @@ def test_restart_and_scale(server, tmp_path):
     assert http.get(rollout["url"]).text.startswith("v2")
     assert server.cli("scale", "crew", "0").code == 2
     assert server.cli("scale", "crew", "101").code == 2
-    assert error_of(server.cli("restart", "nothing-here", "--json"), 4)["next"]
+    assert error_of(server.cli("restart", "nothing-here", "--json"), 3)["next"]
     events = [row["event"] for row in server.ok("audit", "ls", "--project", "crew", "-n", "100", "--json")
               .json()["records"]]
     assert "release.restarted" in events

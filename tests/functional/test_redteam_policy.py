@@ -161,7 +161,7 @@ def test_an_approval_is_of_one_change_by_one_person_once(server):
     debug = set_("LOG_LEVEL", "debug")
     assert env(server, "conf", debug, server.ann).status == 403
     [request] = open_approvals(server, "conf")
-    assert "debug" not in str(request) and request["change"].startswith("sha256:")
+    assert request["variables"][0]["value"] == "debug" and request["change"].startswith("sha256:")
     server.ok("approve", request["id"], environment=as_(server.bob))
     assert env(server, "conf", set_("DATABASE_URL", "postgres://evil"), server.ann).status == 403
     assert env(server, "conf", set_("LOG_LEVEL", "trace"), server.ann).status == 403
@@ -332,6 +332,7 @@ def test_a_removal_that_waits_is_not_told_as_done(server, tmp_path):
 
 
 def test_going_back_with_volumes_asks_what_going_back_by_hand_asks(server):
+    env(server, "vol", set_("A", "1"))
     denied = server.api("POST", "/v1/projects/vol/environments/production/rollbacks", {"restore": "snp_aaaaaaaaaa"})
     assert denied.status == 403 and "volumes-stay" in denied.text
 

@@ -119,6 +119,8 @@ class Play {
   // Somebody agreed, disagreed or left, or another look is taken.
   void go_on(Deployed& what);
   void take_away(Deployed& what, const ModelActor& by);
+  // Of what was removed, unless a release that has served keeps what it runs.
+  void withdraw_promotions(const Deployed& what, const std::string& by);
   static std::vector<Finding> removal_finds(const ModelActor& by) {
     if (!by.is_agent()) return {};
     return {{.rule = "agents-remove", .asks = true}};

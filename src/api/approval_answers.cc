@@ -1,0 +1,76 @@
+#include "api/approval_answers.h"
+
+#include <algorithm>
+
+#include "base/near.h"
+#include "base/text.h"
+
+namespace slipway {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration told_for = 24h;
+constexpr std::size_t most_refused = 200;  // of each state that are looked at
+
+// The environment in "configuration/<project>/<environment>".
+std::string_view environment_in(std::string_view resource) {
+  return resource.substr(resource.rfind('/') + 1);
+}
+
+}  // namespace
+
+json::object approval_answer(const ApiContext& context, const ApiCall& call,
+                             const ApprovalRequest& request) {
+  json::object out = to_json(request);
+  if (request.variables.empty()) return out;
+  const bool may_read = authorize(context, call, Permission::env_read, request.project,
+                                  environment_in(request.resource))
+                            .has_value();
+  json::array variables;
+  for (AskedVariable& each : context.environments.readable(request.resource, request.variables)) {
+    if (!may_read && each.disclosure == Disclosure::plain) each.value = each.before = std::nullopt;
+    variables.push_back(to_json(each));
+  }
+  out["variables"] = std::move(variables);
+  return out;
+}
+
+Result<std::vector<ApprovalRequest>> refused_lately(const ApiContext& context,
+                                                    const std::string& project) {
+  const Timestamp since = context.clock.now() - told_for;
+  std::vector<ApprovalRequest> out;
+  for (const char* state : {"rejected", "expired", "withdrawn"}) {
+    SLIPWAY_TRY(WaitingPage page,
+                context.governance.store().waiting({.kind = WaitingFilter::Kind::approvals,
+                                                    .state = state,
+                                                    .project = project,
+                                                    .limit = most_refused}));
+    for (ApprovalRequest& each : page.approvals)
+      if (each.closed_at && *each.closed_at >= since) out.push_back(std::move(each));
+  }
+  return out;
+}
+
+bool asked_by_caller(const ApiCall& call, const ApprovalRequest& request) {
+  const Actor &caller = call.by.actor, &requester = request.requester;
+  return requester.name == caller.name ||
+         (caller.kind == "human" && requester.on_behalf_of == caller.name);
+}
+
+Status must_exist(const ApiContext& context, const ApiCall& call, std::string_view project) {
+  SLIPWAY_TRY(const bool exists, context.repository.has_project(project));
+  if (exists) return {};
+  SLIPWAY_TRY(const std::vector<Project> projects, context.repository.projects());
+  std::vector<std::string> names;
+  for (const Project& each : projects)
+    if (authorize(context, call, each.name, {})) names.push_back(each.name);
+  const std::string meant = meant_perhaps(project, names);
+  return fail(
+      Error{.code = Errc::not_found,
+            .message = fmt::format("no project is called '{}'", sanitize_line(project)),
+            .hint = meant.empty() ? "a deployment makes it: slipway deploy --project NAME" : meant}
+          .with_next("slipway ls", "for what there is"));
+}
+
+}  // namespace slipway
