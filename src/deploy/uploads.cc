@@ -181,7 +181,7 @@ Result<BlobStore::PackStats> Uploads::receive(const std::string& holder, const U
                                              format_bytes(limit)));
   };
   if (announced > limit) return too_large();
-  SLIPWAY_CHECK(check_room(0));
+  SLIPWAY_CHECK(check_room(lacking));
   SLIPWAY_TRY(const UploadShares::Ticket share, take_share(holder, lacking));
   std::uint64_t stored = 0;
   const AtEnd settled([&] { shares_.settle(share, std::min(stored, lacking)); });

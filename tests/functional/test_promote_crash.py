@@ -178,6 +178,7 @@ def test_a_full_disk_refuses_no_brakes(tmp_path, small_disk):
         extra = server.deploy(write_app(tmp_path / "extra", {"index.html": "extra"}))
         server.ok("team", "add", "default", "vera", "--role", "viewer")
         token = server.ok("token", "create", "--member", "vera", "--json").json()["id"]
+        server.ok("token", "create", "--agent", "bot", "--ttl", "1h")
         filler = small_disk.parent / "filler"
         fill(filler)
 
