@@ -194,6 +194,18 @@ Status Crews::start(const Release& release, const Deployment& deployment, std::s
   return state_->wait_until_serving(crew, stop);
 }
 
+Status Crews::start_for_good(const Release& release, const Deployment& deployment) {
+  const std::shared_ptr<const CrewPlan> plan = State::plan_of(release, deployment);
+  SLIPWAY_CHECK(plan->verified);
+  const CrewPtr crew = state_->crew(key_of(release));
+  const MutexLock operation(crew->operation);
+  state_->assign(*crew, plan);
+  Status started = state_->complete(crew, crew->instances, {});
+  if (started) return state_->wait_until_serving(crew, {});
+  state_->start_missing(crew);
+  return started;
+}
+
 Status Crews::scale(const Release& release, const Deployment& deployment, std::uint32_t instances,
                     std::stop_token stop) {
   if (instances == 0)
@@ -203,11 +215,11 @@ Status Crews::scale(const Release& release, const Deployment& deployment, std::u
   const CrewPtr crew = state_->crew(key_of(release));
   const MutexLock operation(crew->operation);
   state_->assign(*crew, plan);
-  {
-    const MutexLock lock(state_->mutex);
-    crew->instances = instances;
-  }
-  return state_->complete(crew, instances, stop);
+  Status scaled = state_->complete(crew, instances, stop);
+  if (!scaled) return scaled;
+  const MutexLock lock(state_->mutex);
+  crew->instances = instances;
+  return {};
 }
 
 Status Crews::check_fits(const Deployment& deployment, std::uint32_t instances) const {
@@ -236,8 +248,11 @@ Status Crews::replace(const Release& release, const Deployment& deployment, std:
   const CrewPtr crew = state_->crew(key_of(release));
   const MutexLock operation(crew->operation);
   state_->assign(*crew, plan);
-  SLIPWAY_CHECK(state_->replace_all(crew, stop));
-  return state_->complete(crew, crew->instances, stop);
+  Status replaced = state_->replace_all(crew, stop);
+  if (replaced) replaced = state_->complete(crew, crew->instances, stop);
+  // A worker was stopped before its successor failed.
+  if (!replaced) state_->start_missing(crew);
+  return replaced;
 }
 
 std::shared_ptr<BackendPool> Crews::pool(const Key& key, std::string_view label) {

@@ -68,6 +68,10 @@ class Crews {
   // once. Workers run whatever the preview was asked for; schedules are Schedules'.
   [[nodiscard]] Status start(const Release& release, const Deployment& deployment,
                              std::stop_token stop);
+  // For the release that serves, when it has to come back: as start(), and what does not start now
+  // is tried again at growing intervals until it runs or stop() is called. The error tells of the
+  // first attempt.
+  [[nodiscard]] Status start_for_good(const Release& release, const Deployment& deployment);
   // The instances of a routed unit; made empty at the first call. The same one for as long as the
   // server runs, also over stop() and start().
   [[nodiscard]] std::shared_ptr<BackendPool> pool(const Key& key, std::string_view label);

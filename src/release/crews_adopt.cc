@@ -53,34 +53,7 @@ Status Crews::State::adopt(const std::vector<Kept>& kept) {
   for (const std::string& sandbox : gone)
     handle_end(sandbox, {.code = 137, .signal = 9}, Cause::ended);
 
-  for (const Kept& each : kept) {
-    const CrewPtr crew = find(key_of(each.release));
-    for (const Unit& unit : units_of(crew->plan->deployment)) {
-      if (!unit.has_instance()) continue;
-      std::size_t have = 0;
-      {
-        const MutexLock lock(mutex);
-        have = static_cast<std::size_t>(std::ranges::count_if(
-            crew->members,
-            [&](const CrewMemberPtr& member) { return member->label == unit.label; }));
-      }
-      // Requests wait for these.
-      for (std::size_t wanted = unit.is_routed() ? crew->instances : 1; have < wanted; ++have) {
-        const CrewMemberPtr member = add_member(*crew, unit);
-        {
-          const MutexLock lock(mutex);
-          member->phase = Phase::restarting;
-          member->busy = false;
-          member->restart_at = parts.clock.monotonic();
-        }
-        if (member->routed) {
-          pool(*crew, member->label)->add(member->backend);
-          pool(*crew, member->label)->set_in_service(member->backend.get(), false);
-        }
-        work.post(share_of(crew->key), [this, crew, member] { restart(crew, member); });
-      }
-    }
-  }
+  for (const Kept& each : kept) start_missing(find(key_of(each.release)));
   return {};
 }
 

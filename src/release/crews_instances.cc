@@ -290,6 +290,35 @@ void Crews::State::schedule_restart(const CrewPtr& crew, const CrewMemberPtr& me
       std::chrono::ceil<std::chrono::milliseconds>(delay));
 }
 
+void Crews::State::start_missing(const CrewPtr& crew) {
+  for (const Unit& unit : units_of(crew->plan->deployment)) {
+    if (!unit.has_instance()) continue;
+    std::size_t have = 0;
+    {
+      const MutexLock lock(mutex);
+      have = static_cast<std::size_t>(
+          std::ranges::count_if(crew->members, [&](const CrewMemberPtr& member) {
+            return member->label == unit.label && member->phase != Phase::draining;
+          }));
+    }
+    // Requests wait for these.
+    for (std::size_t wanted = unit.is_routed() ? crew->instances : 1; have < wanted; ++have) {
+      const CrewMemberPtr member = add_member(*crew, unit);
+      {
+        const MutexLock lock(mutex);
+        member->phase = Phase::restarting;
+        member->busy = false;
+        member->restart_at = parts.clock.monotonic();
+      }
+      if (member->routed) {
+        pool(*crew, member->label)->add(member->backend);
+        pool(*crew, member->label)->set_in_service(member->backend.get(), false);
+      }
+      work.post(share_of(crew->key), [this, crew, member] { restart(crew, member); });
+    }
+  }
+}
+
 void Crews::State::restart(const CrewPtr& crew, const CrewMemberPtr& member) {
   std::stop_token stop;
   {

@@ -88,6 +88,9 @@ struct Crews::State {
   // crews_instances.cc
   [[nodiscard]] Result<Placement> placement(const Release& release, const Unit& unit) const;
   [[nodiscard]] CrewMemberPtr add_member(Crew& crew, const Unit& unit);
+  // With the crew's operation lock: what is missing of what is wanted is started in the background,
+  // again and again until it runs or the crew is stopped.
+  void start_missing(const CrewPtr& crew);
   void drop(Crew& crew, const CrewMember& member);
   // Runs a new sandbox for the member until it is ready. On an error nothing of it is left; `ended`
   // is set when it ended by itself.

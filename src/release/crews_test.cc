@@ -193,6 +193,20 @@ TEST_F(CrewsTest, AFailedStartLeavesNothing) {
   EXPECT_TRUE(start());
 }
 
+TEST_F(CrewsTest, WhatHasToComeBackIsTriedUntilItRuns) {
+  w.settings.releases.instances = 1;
+  for (int i = 0; i < 3; ++i)
+    w.engine.fail_next_start({.code = Errc::disk_full, .message = "no space"});
+  const Status started = crews->start_for_good(release, deployment);
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().message, "no space");
+  EXPECT_EQ(pool()->backends().size(), 1u) << "requests wait for it";
+  as_time_passes([&] { return in_state("ready") == 1; });
+  EXPECT_EQ(crews->instances(key()).size(), 1u);
+  ASSERT_TRUE(crews->stop(key(), 0s));
+  EXPECT_TRUE(crews->instances(key()).empty());
+}
+
 TEST_F(CrewsTest, CancelingAStartEndsIt) {
   app.status = 500;
   std::stop_source stop;

@@ -263,7 +263,7 @@ void RolloutDriver::start_again(std::int64_t number) {
   const auto release = parts_.store.release(rollout_.project, rollout_.environment, number);
   const auto deployment = release ? parts_.repository.get(release->deployment)
                                   : Result<Deployment>(fail(release.error()));
-  if (Status complete = deployment ? parts_.crews.start(*release, *deployment, {})
+  if (Status complete = deployment ? parts_.crews.start_for_good(*release, *deployment)
                                    : Status(fail(deployment.error()));
       !complete)
     log_warn("a release that was gone back to does not run completely",
