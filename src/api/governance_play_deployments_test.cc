@@ -103,7 +103,9 @@ void Play::redeploy(const ModelToken& token, const Step& step) {
 void Play::add_request(ModelRequest request) {
   const auto all = w.stores().governance->approvals("", "").value();
   for (const ApprovalRequest& each : all)
-    if (std::ranges::find(m.requests, each.id.str(), &ModelRequest::id) == m.requests.end())
+    if (std::ranges::find(m.requests, each.id.str(), &ModelRequest::id) == m.requests.end() &&
+        // A kill asks for several at once.
+        (request.action != "remove" || each.resource == "deployment/" + request.resource))
       request.id = each.id.str();
   if (request.id.empty()) disagree("an approval", "nothing waits", request.action + " waits");
   event("approval.requested");
@@ -177,10 +179,15 @@ void Play::take_away(Deployed& what, const ModelActor& by) {
   withdraw_promotions(what, by.name);
 }
 
-void Play::withdraw_promotions(const Deployed& what, const std::string& by) {
+bool Play::has_served(const Deployed& what) const {
   for (const auto& [place, all] : releases)
     for (const Released& each : all)
-      if (each.deployment == what.id && each.live) return;
+      if (each.deployment == what.id && each.live) return true;
+  return false;
+}
+
+void Play::withdraw_promotions(const Deployed& what, const std::string& by) {
+  if (has_served(what)) return;
   for (Move& each : moves) {
     if (!each.waits || each.deployment != what.id) continue;
     each.waits = false;
@@ -196,6 +203,12 @@ void Play::remove(const ModelToken& token, const Step& step) {
   if (of == nullptr) return;
   auto stop = stopped(token, Permission::remove, of->project, "preview");
   if (!stop && of->state == "waits" && caller.is_agent() && !of->by.is_agent())
+    stop = Said::refused;
+  // Nor does it take back a person's promotion by removing what that is of.
+  if (!stop && of->state != "deleted" && caller.is_agent() && !has_served(*of) &&
+      std::ranges::any_of(moves, [&](const Move& each) {
+        return each.waits && each.deployment == of->id && !each.by.is_agent();
+      }))
     stop = Said::refused;
   const ApiResponse response = ask(token, "DELETE", "/v1/deployments/" + of->id);
   expect(response, stop.value_or(Said::ok), "rm " + of->id);

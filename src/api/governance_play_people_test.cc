@@ -73,8 +73,7 @@ void Play::consider(ModelRequest& request) {
 }
 
 void Play::use(ModelRequest& request) {
-  const bool open = request.state == "open";
-  events.insert((open ? "approval.approved " : "approval.used ") + request.by.name);
+  events.insert("approval.used " + request.by.name);
   request.state = "approved";
   request.used = true;
 }

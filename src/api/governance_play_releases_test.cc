@@ -71,6 +71,13 @@ void Play::set_env(const ModelToken& token, const Step& step) {
     next[name] = {value, about_secret};
   vars[place] = std::move(next);
   ++versions[place];
+  // Others asked for a change of the version before.
+  for (ModelRequest& each : m.requests)
+    if (each.action == "env_write" && each.state == "open" &&
+        Place{each.project, each.environment} == place) {
+      each.state = "withdrawn";
+      events.insert("approval.withdrawn policy");
+    }
 }
 
 void Play::end_move(Move& move, const std::string& state) {

@@ -79,6 +79,7 @@ Result<ApiResponse> redeploy(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> delete_deployment(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call));
+  SLIPWAY_CHECK(context.service.may_end_promotions(call.by, deployment));
   SLIPWAY_TRY(const Deployment removed, context.service.remove(call.by, deployment));
   return json_response(200, deployment_json(context, removed));
 }

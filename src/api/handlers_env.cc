@@ -103,6 +103,18 @@ void add_release(const ApiContext& context, const AuditContext& by, const Config
     out["rollout"] = rollout_answer(context, **rollout);
 }
 
+// What others asked for was a change of the version that this one replaces.
+Result<Configuration> commit(const ApiContext& context, const AuditContext& by,
+                             Environments::Draft draft) {
+  const bool changes = !draft.changes.empty();
+  SLIPWAY_TRY(Configuration next, context.environments.commit(by, std::move(draft)));
+  if (changes)
+    context.governance.withdraw_others(
+        fmt::format("configuration/{}/{}", next.project, next.environment), "env_write",
+        fmt::format("the configuration changed meanwhile, to version {}; ask again", next.version));
+  return next;
+}
+
 }  // namespace
 
 Result<ApiResponse> show_env(const ApiContext& context, ApiCall& call) {
@@ -146,7 +158,7 @@ Result<ApiResponse> change_env(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const AuditContext by, allow(context, call, draft));
   SLIPWAY_CHECK(context.identity.claim_project(by, call.principal, call.permission, project));
   // What was allowed is what is stored.
-  SLIPWAY_TRY(const Configuration next, context.environments.commit(by, std::move(draft)));
+  SLIPWAY_TRY(const Configuration next, commit(context, by, std::move(draft)));
   json::object out = configuration_json(next);
   add_release(context, by, next, release, out);
   return json_response(200, out);
@@ -182,13 +194,19 @@ Result<ApiResponse> roll_env_back(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(Environments::Draft draft,
               context.environments.preview_rollback(project, environment, version));
   SLIPWAY_TRY(const AuditContext by, allow(context, call, draft));
-  SLIPWAY_TRY(const Configuration now, context.environments.commit(by, std::move(draft)));
+  SLIPWAY_TRY(const Configuration now, commit(context, by, std::move(draft)));
   json::object out = configuration_json(now);
   add_release(context, by, now, release, out);
   return json_response(200, out);
 }
 
 Result<ApiResponse> rotate_secrets_key(const ApiContext& context, ApiCall& call) {
+  // Approvals are bound to values as the key sealed them: they end with it.
+  if (call.by.actor.kind == "agent")
+    return fail(
+        Errc::permission_denied, "an agent does not rotate the key: that takes a person",
+        fmt::format("ask {}", call.by.actor.on_behalf_of.empty() ? std::string("somebody")
+                                                                 : call.by.actor.on_behalf_of));
   SLIPWAY_TRY(const std::size_t values,
               context.environments.rotate_key(call.by, [&]() -> Result<std::size_t> {
                 SLIPWAY_TRY(const std::size_t webhooks, context.alerts.reseal(call.by));

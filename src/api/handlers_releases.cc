@@ -311,8 +311,8 @@ Result<ApiResponse> cancel_rollout(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Rollout rollout, find_rollout(context, call));
   std::string reason(call.request.query_value("reason").value_or(""));
   SLIPWAY_CHECK(check_message(reason));
-  SLIPWAY_TRY(const Rollout canceled,
-              context.releases.cancel(call.by, rollout.id, std::move(reason)));
+  SLIPWAY_TRY(const AuditContext by, context.releases.may_take_back(call.by, rollout));
+  SLIPWAY_TRY(const Rollout canceled, context.releases.cancel(by, rollout.id, std::move(reason)));
   return json_response(200, rollout_answer(context, canceled));
 }
 

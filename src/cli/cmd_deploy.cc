@@ -163,9 +163,13 @@ Result<int> show_dry_run(Context& context, ApiClient& api, const DeployArguments
                                     {"project", plan.project},
                                     {"alias", arguments.alias.value_or("")},
                                     {"overrides", plan.overrides}}));
+  // As the deploy itself would end, as far as its decisions are known already.
+  int code = 0;
+  for (const json::value& decision : array_at(answer, "decisions"))
+    if (decision.is_object()) code = std::max(code, exit_code_of(decision.get_object()));
   if (context.common.json) {
     context.console.out(printable_json(answer));
-    return 0;
+    return code;
   }
   SLIPWAY_TRY(const Plan detected, plan_from_json(json::value(object_at(answer, "plan"))));
   const Style style = context.console.out_style();
@@ -178,7 +182,7 @@ Result<int> show_dry_run(Context& context, ApiClient& api, const DeployArguments
   context.console.out(out);
   if (!context.common.quiet)
     context.console.err(context.console.err_style().dim("nothing was deployed (--dry-run)") + "\n");
-  return 0;
+  return code;
 }
 
 // It is ready and promotes itself: what becomes of that is what becomes of the command.

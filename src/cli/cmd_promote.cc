@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/decision_view.h"
 #include "cli/follow_rollout.h"
 #include "cli/release_view.h"
 #include "cli/rollout_options.h"
@@ -87,10 +88,7 @@ Result<int> promote(Context& context, const PromoteArguments& arguments) {
   if (!arguments.dry_run)
     return conclude_rollout(context, *api, std::move(answer), arguments.follow);
   // As the promotion itself would end.
-  const std::string verdict = text_at(object_at(answer, "decision"), "verdict");
-  const int code = verdict == "deny"      ? info(Errc::denied_by_policy).exit_code
-                   : verdict == "pending" ? info(Errc::failed_precondition).exit_code
-                                          : 0;
+  const int code = exit_code_of(object_at(answer, "decision"));
   if (context.common.json) {
     context.console.out(printable_json(answer));
     return code;

@@ -75,6 +75,12 @@ std::string variables_block(const json::object& request, const Style& style) {
 
 }  // namespace
 
+int exit_code_of(const json::object& decision) {
+  const std::string verdict = text_at(decision, "verdict");
+  if (verdict == "deny") return info(Errc::denied_by_policy).exit_code;
+  return verdict == "pending" ? info(Errc::failed_precondition).exit_code : 0;
+}
+
 std::string render_decision(const json::object& decision, const Style& style) {
   const json::object& policy = object_at(decision, "policy");
   const std::string id = safe(decision, "id");  // none of a question that nothing came of

@@ -13,6 +13,8 @@ namespace slipway::cli {
 
 // A decision: the verdict, each violated rule with its rows, what would make it pass and who may.
 [[nodiscard]] std::string render_decision(const json::object& decision, const Style& style);
+// How a command ends that this decision is the answer to: 0, 4 when it waits for people, 6.
+[[nodiscard]] int exit_code_of(const json::object& decision);
 // What try or set of a policy found: problems, tests that fail, rules added, decisions that flip.
 [[nodiscard]] std::string render_trial(const json::object& trial, const Style& style);
 // A request for approval: what is asked, by whom, what it changes, which votes are missing, how to

@@ -60,6 +60,13 @@ AuditEvent describe(AuditEvent event, const ApprovalRequest& request) {
                   {"about", request.resource},
                   {"requester", actor_name(request.requester)}};
   if (!request.closed_reason.empty()) event.detail["reason"] = request.closed_reason;
+  std::string approvers;
+  for (const Vote& vote : request.votes)
+    if (vote.choice == Vote::Choice::approve)
+      approvers += (approvers.empty() ? "" : ", ") + actor_name(vote.actor);
+  if (!approvers.empty()) event.detail["approved_by"] = std::move(approvers);
+  if (event.event == "approval.given" && !request.votes.back().reason.empty())
+    event.detail["reason"] = request.votes.back().reason;
   return event;
 }
 AuditEvent describe(AuditEvent event, const Waiver& waiver) {
@@ -426,14 +433,13 @@ Status GovernanceStore::use(Database::Transaction& session, AuditStore& audit,
     return fail(Errc::conflict, "what was approved by " + id.str() + " was done already",
                 "ask for approval again");
   request.used_at = now;
-  const bool open = request.state == "open";
-  if (open) {
+  if (request.state == "open") {
     request.state = "approved";
     request.closed_at = now;
     request.closed_reason = "enough people agreed";
   }
-  return write_item(session, audit, by, open ? "approval.approved" : "approval.used", request,
-                    before.record);
+  // By whoever asked: who agreed is in the detail.
+  return write_item(session, audit, by, "approval.used", request, before.record);
 }
 
 Result<Waiver> GovernanceStore::waiver(const WaiverId& id) {

@@ -138,6 +138,10 @@ class GovernanceService {
   // Ends an open request: approved, rejected, expired or withdrawn.
   [[nodiscard]] Status close(const AuditContext& by, const ApprovalId& id, std::string_view state,
                              std::string reason);
+  // The open requests to do this with a resource end: none of what they ask for can be done any
+  // more. What fails is logged; the votes would find out as well.
+  void withdraw_others(std::string_view resource, std::string_view action,
+                       const std::string& reason);
 
   [[nodiscard]] Result<Waiver> ask_waiver(const AuditContext& by, Waiver wanted, Duration life);
   [[nodiscard]] Result<Waiver> answer_waiver(const AuditContext& by, const WaiverId& id,

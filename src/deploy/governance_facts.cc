@@ -27,8 +27,9 @@ std::optional<std::size_t> count_approvers(const Asked& asked, const std::string
   if (!sources.approvers) return std::nullopt;
   std::vector<std::string> people = sources.approvers(team);
   std::erase_if(people, [&](const std::string& name) {
+    // An agent may be called as a person is; that makes it nobody.
     const auto is = [&](const Actor& actor) {
-      return name == actor.name || name == actor.on_behalf_of;
+      return (actor.kind != "agent" && name == actor.name) || name == actor.on_behalf_of;
     };
     return is(asked.by.actor) || (asked.deployment && is(asked.deployment->actor));
   });

@@ -24,12 +24,12 @@ Status only_people(const AuditContext& by, std::string_view what) {
           : fmt::format("ask {}, or somebody with the role approver", by.actor.on_behalf_of));
 }
 
-// The people behind an actor: an agent's author is the human it acts for, too.
+// The person behind an actor: an agent's is the human it acts for, whatever it is called itself.
+const std::string& person_of(const Actor& actor) {
+  return actor.kind == "agent" ? actor.on_behalf_of : actor.name;
+}
 bool same_person(const Actor& a, const Actor& b) {
-  const auto is = [](const Actor& actor, const std::string& name) {
-    return !name.empty() && (actor.name == name || actor.on_behalf_of == name);
-  };
-  return is(a, b.name) || is(a, b.on_behalf_of);
+  return !person_of(a).empty() && person_of(a) == person_of(b);
 }
 
 Status check_reason(std::string_view reason) {
@@ -63,13 +63,22 @@ std::vector<NextStep> ways_out(const ApprovalRequest& request, const std::string
   } else if (action == "remove") {
     command = "slipway rm " + about;
   } else if (action == "env_write" && request.resource.starts_with("configuration/")) {
-    command = "slipway env set NAME=VALUE --project " + request.project;
+    command = fmt::format("slipway env set NAME=VALUE --project {} --env {}", request.project,
+                          request.environment);
   }
   if (request.requester.kind == "agent" && !command.empty())
     out.push_back({command, "yourself, as a human"});
   out.push_back({fmt::format("slipway team add {} NAME --role approver", team),
                  "so that there is somebody who can approve it"});
   return out;
+}
+
+// Whose approval would count.
+std::string who(const ApprovalRequest& request) {
+  const ApprovalNeed& need = request.needs.front();
+  return need.people.empty()
+             ? join(need.roles, " or ")
+             : fmt::format("{} ({})", join(need.people, " or "), join(need.roles, " or "));
 }
 
 }  // namespace
@@ -148,9 +157,7 @@ Result<ApprovalRequest> GovernanceService::vote(const AuditContext& by, const Ap
             if (!counts)
               return fail(Errc::permission_denied,
                           fmt::format("your approval would not count: you are {}", by.role),
-                          change.needs.empty()
-                              ? std::string()
-                              : "it takes " + join(change.needs.front().roles, " or "));
+                          change.needs.empty() ? std::string() : "it takes " + who(change));
             const bool again = std::ranges::any_of(change.votes, [&](const Vote& vote) {
               return vote.actor.name == by.actor.name && vote.choice == Vote::Choice::approve;
             });
@@ -224,6 +231,19 @@ Status GovernanceService::close(const AuditContext& by, const ApprovalId& id,
                                     return {};
                                   }));
   return {};
+}
+
+void GovernanceService::withdraw_others(std::string_view resource, std::string_view action,
+                                        const std::string& reason) {
+  const auto requests = parts_.store.approvals_of(resource);
+  if (!requests)
+    return log_warn("what waits was not looked at", {{"error", requests.error().message}});
+  for (const ApprovalRequest& each : *requests) {
+    if (each.state != "open" || each.action != action) continue;
+    if (Status closed = close(by_system("policy"), each.id, "withdrawn", reason); !closed)
+      log_warn("what cannot be done any more still waits",
+               {{"approval", each.id.str()}, {"error", closed.error().message}});
+  }
 }
 
 Result<Waiver> GovernanceService::ask_waiver(const AuditContext& by, Waiver wanted, Duration life) {

@@ -108,6 +108,10 @@ class DeployService {
   // kept. When it waits for people, the deployment comes back as it was and goes once they agree.
   // Errors: denied_by_policy.
   [[nodiscard]] Result<Deployment> remove(const AuditContext& by, const Deployment& deployment);
+  // No agent takes back what waits because a person asked, neither by removing what it is of. Not
+  // asked by the kill switch, which always works. Errors: permission_denied.
+  [[nodiscard]] Status may_end_promotions(const AuditContext& by,
+                                          const Deployment& deployment) const;
   // Brings back the given one, or the one removed last, when the policies allow showing it beside
   // what is shown now. Errors: not_found; denied_by_policy; failed_precondition when what it ran is
   // not kept any more, as that of an expired one.

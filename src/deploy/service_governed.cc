@@ -187,6 +187,25 @@ Result<Deployment> DeployService::take_away(const AuditContext& by, const Deploy
   return parts_.repository.get(deployment.id);
 }
 
+Status DeployService::may_end_promotions(const AuditContext& by,
+                                         const Deployment& deployment) const {
+  if (by.actor.kind != "agent") return {};
+  SLIPWAY_TRY(const std::vector<Release> releases, parts_.releases.releases_of(deployment.id));
+  for (const Release& each : releases)
+    if (each.kept && each.live_at) return {};  // then they go on
+  SLIPWAY_TRY(const std::vector<Rollout> open, parts_.releases.open_rollouts());
+  for (const Rollout& rollout : open)
+    if (rollout.deployment == deployment.id && rollout.state == RolloutState::waiting &&
+        rollout.actor.kind == "human")
+      return fail(
+          Errc::permission_denied,
+          fmt::format("the promotion of {} waits for people because {} asked: no agent "
+                      "takes that back",
+                      deployment.id.str(), rollout.actor.name),
+          fmt::format("ask {}, or whoever may approve {}", rollout.actor.name, rollout.approval));
+  return {};
+}
+
 // What was removed is not promoted by those who approve later, unless a release that has served
 // keeps its artifact anyway.
 Status DeployService::withdraw_promotions(const AuditContext& by, const Deployment& deployment) {

@@ -78,7 +78,8 @@ struct Flip {
 // What a change of the set does to its rules, for the facts of `policy_change`.
 struct PolicySetDiff {
   std::vector<std::string> added, removed, changed;
-  std::vector<std::string> weakened;  // removed, a lower level, fewer points, or easier approvals
+  std::vector<std::string> weakened;  // Removed, a lower level, fewer points, another query, or
+                                      // easier approvals.
 };
 [[nodiscard]] PolicySetDiff compare(const PolicySet& before, const PolicySet& after);
 

@@ -315,7 +315,7 @@ constexpr FactColumn policy_change_columns[] = {
     {"rules_removed", integer, never, "rules", "", ""},
     {"rules_changed", integer, never, "rules", "", ""},
     {"rules_weakened", integer, never, "rules", "",
-     "Removed, lower level, fewer points, easier approvals"},
+     "Removed, lower level, fewer points, another query, easier approvals"},
     {"flips_to_allow", integer, never, "decisions", "",
      "Of the last ones, denied then, allowed now"},
     {"flips_to_deny", integer, never, "decisions", "",

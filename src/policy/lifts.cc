@@ -34,9 +34,13 @@ std::string covering_waiver(const Facts& facts, std::string_view rule, std::stri
 }
 
 bool is_independent(const Facts& facts, std::string_view person) {
-  return person != facts.text("deployment", "author") &&
+  // An agent may be called as a person is; that makes it nobody.
+  const auto is = [&](std::string_view table, std::string_view kind, std::string_view name) {
+    return facts.text(table, kind) != "agent" && person == facts.text(table, name);
+  };
+  return !is("deployment", "author_kind", "author") &&
          person != facts.text("deployment", "author_for") &&
-         person != facts.text("request", "actor_name") &&
+         !is("request", "actor_kind", "actor_name") &&
          person != facts.text("request", "on_behalf_of") &&
          person != facts.text("policy_change", "author");
 }

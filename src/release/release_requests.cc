@@ -276,6 +276,19 @@ Result<Rollout> Releases::roll_back(const AuditContext& by, std::string_view pro
   return s.begin(by, std::move(draft), State::Next::known, asked);
 }
 
+Result<AuditContext> Releases::may_take_back(const AuditContext& by, const Rollout& rollout) {
+  if (rollout.state != RolloutState::watching || rollout.from == 0) return by;
+  State& s = *state_;
+  SLIPWAY_TRY(const Release before,
+              s.parts.store.release(rollout.project, rollout.environment, rollout.from));
+  SLIPWAY_TRY(const Deployment deployment, s.parts.repository.get(before.deployment));
+  SLIPWAY_TRY(const MoveQuestion question, MoveQuestion::about(s.parts, before, deployment));
+  SLIPWAY_TRY(const Ruling ruling, s.parts.governance.decide(question.rollback(by, "")));
+  if (!ruling.allows()) return fail(s.parts.governance.refuse(ruling));
+  SLIPWAY_CHECK(s.parts.governance.store().keep(GovernanceService::keep(ruling)));
+  return ruling.by;
+}
+
 Result<std::optional<Rollout>> Releases::reconfigure(const AuditContext& by,
                                                      std::string_view project,
                                                      std::string_view environment,

@@ -116,8 +116,12 @@ class Releases {
   // promotes it as whoever deployed it, and records the rollout, or why there is none, with it.
   // Does nothing for others, and for one that has been tried.
   void promote_ready(const Deployment& deployment);
+  // Whether rules let `by` cancel it. Once everybody is given the new release that is a rollback,
+  // and asked as one; before, nothing is asked. Errors: denied_by_policy, also when people would
+  // have to approve it: `slipway rollback` waits for them.
+  [[nodiscard]] Result<AuditContext> may_take_back(const AuditContext& by, const Rollout& rollout);
   // Ends a rollout that is not over: before the switch nothing has happened; after it, it is rolled
-  // back.
+  // back. Asks no rule, so that the kill switch always works.
   [[nodiscard]] Result<Rollout> cancel(const AuditContext& by, const RolloutId& id,
                                        std::string reason);
   // Deploys promote by themselves again.

@@ -120,6 +120,7 @@ class Play {
   void go_on(Deployed& what);
   void take_away(Deployed& what, const ModelActor& by);
   // Of what was removed, unless a release that has served keeps what it runs.
+  [[nodiscard]] bool has_served(const Deployed& what) const;
   void withdraw_promotions(const Deployed& what, const std::string& by);
   static std::vector<Finding> removal_finds(const ModelActor& by) {
     if (!by.is_agent()) return {};

@@ -1,0 +1,154 @@
+"""Ways round people's decisions that were found by attacking them: none of them may open again."""
+import pytest
+
+from support.slipway import Slipway, write_app
+
+MIGRATIONS = """
+[[rule]]
+id = "migrations-ask"
+on = ["promote"]
+enforce = "hard"
+violations = "SELECT f.path AS subject FROM file f JOIN request r WHERE f.path LIKE '%.sql' AND COALESCE(r.approvers, 1) > 0"
+message = "{subject} needs a second person"
+approvals = { need = 1, roles = ["approver", "admin"], valid_for = "24h" }
+[[rule.test]]
+expect = "deny"
+file = [{ path = "1.sql", change = "added", kind = "migration" }]
+[[rule.test]]
+expect = "pass"
+"""
+NO_AGENT_GOES_BACK = """
+[[rule]]
+id = "no-agent-goes-back"
+on = ["rollback"]
+enforce = "hard"
+violations = "SELECT actor_name AS subject FROM request WHERE actor_kind = 'agent'"
+message = "{subject} does not roll back"
+[[rule.test]]
+expect = "deny"
+request = { actor_kind = "agent" }
+[[rule.test]]
+expect = "pass"
+request = { actor_kind = "human" }
+"""
+
+
+@pytest.fixture
+def server(tmp_path):
+    made = Slipway(tmp_path / "server").start()
+    yield made
+    made.close()
+
+
+def person(server, name, role):
+    server.ok("team", "add", "default", name, "--role", role)
+    return {"SLIPWAY_TOKEN": server.ok("token", "create", "--member", name, "-q").out.strip()}
+
+
+def agent_of(server, whose, name, *more):
+    made = server.ok("token", "create", "--agent", name, "--ttl", "1h", "-q", *more, environment=whose)
+    return {"SLIPWAY_TOKEN": made.out.strip()}
+
+
+def set_rules(server, *rules):
+    file = server.directory / "rules.toml"
+    file.write_text(server.ok("policy", "show").out + "".join(rules))
+    return server.cli("policy", "set", file, "--reason", "a test", "--json")
+
+
+def events(server, name):
+    found = server.ok("audit", "ls", "--json", "-n", "200").json()["records"]
+    return [record for record in found if record["event"] == name]
+
+
+def test_an_agent_called_as_the_approver_takes_the_approver_out_of_nothing(server, tmp_path):
+    assert set_rules(server, MIGRATIONS).code == 0
+    ann, bob = person(server, "ann", "deployer"), person(server, "bob", "approver")
+    tree = write_app(tmp_path / "shop", {"index.html": "1", "db/migrations/7.sql": "drop"})
+    made = server.ok("deploy", tree, "--json", environment=agent_of(server, ann, "bob")).json()
+    waits = server.cli("promote", made["id"], "--json", environment=ann)
+    assert waits.code == 4, str(waits)
+    approval = waits.json()["approval"]
+    assert server.cli("approve", approval, environment=ann).code == 77, "ann asked for it"
+    server.ok("approve", approval, "--reason", "it is right", environment=bob)
+    given, used = events(server, "approval.given")[0], events(server, "approval.used")[0]
+    assert given["detail"]["reason"] == "it is right"
+    assert "bob" in used["detail"]["approved_by"] and "ann" not in used["detail"]["approved_by"]
+
+
+def test_taking_back_what_everybody_is_given_asks_as_a_rollback_does(server, tmp_path):
+    assert set_rules(server, NO_AGENT_GOES_BACK).code == 0
+    ann = person(server, "ann", "deployer")
+    bot = agent_of(server, ann, "coder", "--action", "read", "--action", "promote", "--action", "rollback")
+    for word in ("one", "two"):
+        rollout = server.ok("promote", server.deploy(write_app(tmp_path / "shop", {"index.html": word}))["id"],
+                            "--json").json()
+    assert rollout["state"] == "watching", rollout
+    refused = server.cli("rollout", rollout["id"], "--cancel", "--json", environment=bot)
+    assert refused.code == 6, str(refused)
+    assert server.ok("rollout", rollout["id"], "--json").json()["state"] == "watching"
+    server.ok("rollout", rollout["id"], "--cancel")
+
+
+def test_no_agent_takes_back_what_a_person_asked_for_by_removing_what_it_is_of(server, tmp_path):
+    assert set_rules(server, MIGRATIONS).code == 0
+    ann = person(server, "ann", "deployer")
+    person(server, "bob", "approver")
+    tree = write_app(tmp_path / "shop", {"index.html": "1", "1.sql": "drop"})
+    made = server.ok("deploy", tree, "--json", environment=ann).json()
+    waits = server.cli("promote", made["id"], "--json", environment=ann).json()
+    bot = agent_of(server, ann, "coder")
+    assert server.cli("rm", made["id"], "-y", environment=bot).code == 77
+    assert server.ok("rollout", waits["id"], "--json").json()["state"] == "waiting"
+    server.ok("rm", made["id"], "-y", environment=ann)
+    assert server.ok("rollout", waits["id"], "--json").json()["state"] == "canceled"
+
+
+def test_another_query_of_a_rule_is_looked_at_by_somebody_else(server):
+    person(server, "eve", "admin")
+    assert set_rules(server, NO_AGENT_GOES_BACK).code == 0
+    other = NO_AGENT_GOES_BACK.replace("actor_kind = 'agent'\"", "actor_kind = 'agent' AND actor_name = 'x'\"")
+    other = other.replace('{ actor_kind = "agent" }', '{ actor_kind = "agent", actor_name = "x" }')
+    file = server.directory / "other.toml"
+    file.write_text(server.ok("policy", "show").out.replace(NO_AGENT_GOES_BACK, other))
+    assert "actor_name = 'x'" in file.read_text()
+    waits = server.cli("policy", "set", file, "--reason", "a test", "--json")
+    assert waits.code == 4, str(waits)
+
+
+def test_no_agent_rotates_the_key_that_approvals_are_bound_to(server):
+    ann = person(server, "ann", "admin")
+    assert server.cli("env", "rotate-key", environment=agent_of(server, ann, "coder")).code == 77
+    server.ok("env", "rotate-key", environment=ann)
+
+
+def test_a_request_about_a_configuration_that_changed_meanwhile_ends(server, tmp_path):
+    ann = person(server, "ann", "deployer")
+    person(server, "bob", "approver")
+    server.deploy(write_app(tmp_path / "shop", {"index.html": "1"}), "--project", "shop")
+    bot = agent_of(server, ann, "coder")
+    place = ("--project", "shop", "--env", "production", "--json")
+    waits = server.cli("env", "set", "A=1", *place, environment=bot)
+    assert waits.code == 4, str(waits)
+    approval = waits.json()["approval"]
+    server.ok("env", "set", "B=2", *place)
+    late = server.cli("approve", approval)
+    assert late.code == 4 and "changed meanwhile" in late.err, str(late)
+
+
+def test_what_is_done_in_an_emergency_says_so_whether_a_rule_would_have_stopped_it_or_not(server, tmp_path):
+    eve = person(server, "eve", "admin")
+    server.deploy(write_app(tmp_path / "shop", {"index.html": "1"}), "--project", "shop")
+    emergency = server.ok("break-glass", "--project", "shop", "--reason", "fire", "--json").json()["id"]
+    server.ok("approve", emergency, environment=eve)
+    server.ok("env", "set", "A=1", "--project", "shop", "--env", "production")
+    assert events(server, "configuration.changed")[0]["waiver"] == emergency
+
+
+def test_a_dry_run_ends_as_the_deploy_would(server, tmp_path):
+    assert set_rules(server, MIGRATIONS.replace('on = ["promote"]', 'on = ["build"]').replace(" AND COALESCE(r.approvers, 1) > 0", "")
+                     .replace('approvals = { need = 1, roles = ["approver", "admin"], valid_for = "24h" }\n', "")).code == 0
+    tree = write_app(tmp_path / "shop", {"index.html": "1", "1.sql": "drop"})
+    assert server.cli("deploy", tree, "--dry-run", "--json").code == 6
+    (tree / "1.sql").unlink()
+    assert server.cli("deploy", tree, "--dry-run", "--json").code == 0
