@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "base/near.h"
-#include "base/text.h"
-
 namespace slipway {
 namespace {
 
@@ -56,21 +53,6 @@ bool asked_by_caller(const ApiCall& call, const ApprovalRequest& request) {
   const Actor &caller = call.by.actor, &requester = request.requester;
   return requester.name == caller.name ||
          (caller.kind == "human" && requester.on_behalf_of == caller.name);
-}
-
-Status must_exist(const ApiContext& context, const ApiCall& call, std::string_view project) {
-  SLIPWAY_TRY(const bool exists, context.repository.has_project(project));
-  if (exists) return {};
-  SLIPWAY_TRY(const std::vector<Project> projects, context.repository.projects());
-  std::vector<std::string> names;
-  for (const Project& each : projects)
-    if (authorize(context, call, each.name, {})) names.push_back(each.name);
-  const std::string meant = meant_perhaps(project, names);
-  return fail(
-      Error{.code = Errc::not_found,
-            .message = fmt::format("no project is called '{}'", sanitize_line(project)),
-            .hint = meant.empty() ? "a deployment makes it: slipway deploy --project NAME" : meant}
-          .with_next("slipway ls", "for what there is"));
 }
 
 }  // namespace slipway

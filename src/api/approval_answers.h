@@ -15,8 +15,4 @@ namespace slipway {
 // Whether the caller asked for it, or somebody on their behalf.
 [[nodiscard]] bool asked_by_caller(const ApiCall& call, const ApprovalRequest& request);
 
-// Errors: not_found, with the names that may have been meant, when there is no such project.
-[[nodiscard]] Status must_exist(const ApiContext& context, const ApiCall& call,
-                                std::string_view project);
-
 }  // namespace slipway

@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "api/approval_answers.h"
+#include "api/project_names.h"
 #include "api/release_answers.h"
 #include "api/routes.h"
 #include "api/touches.h"

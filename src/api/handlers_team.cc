@@ -1,6 +1,6 @@
 // Teams, their members and their projects.
+#include "api/project_names.h"
 #include "api/routes.h"
-#include "base/near.h"
 #include "base/text.h"
 #include "json/reader.h"
 
@@ -82,13 +82,8 @@ Result<ApiResponse> add_team_project(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(context.identity.give_project(call.by, team, project));
   json::array similar;
   if (!existed) {
-    SLIPWAY_TRY(const std::vector<Project> projects, context.repository.projects());
-    std::vector<std::string> names;
-    for (const Project& each : projects)
-      if (each.name != project && authorize(context, call, each.name, {}))
-        names.push_back(each.name);
-    for (const std::string& name : near_names(project, names))
-      similar.push_back(json::string(name));
+    SLIPWAY_TRY(const std::vector<std::string> names, similar_projects(context, call, project));
+    for (const std::string& name : names) similar.push_back(json::string(name));
   }
   return json_response(200, json::object{{"team", team},
                                          {"project", project},

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "api/approval_answers.h"
+#include "api/project_names.h"
 #include "audit/record.h"
 #include "base/text.h"
 

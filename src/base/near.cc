@@ -44,8 +44,7 @@ std::vector<std::string> near_names(std::string_view word, const std::vector<std
   return out;
 }
 
-std::string meant_perhaps(std::string_view word, const std::vector<std::string>& names) {
-  const std::vector<std::string> near = near_names(word, names);
+std::string did_you_mean(const std::vector<std::string>& near) {
   return near.empty() ? "" : fmt::format("did you mean {}?", sanitize_line(join(near, ", or ")));
 }
 

@@ -17,7 +17,6 @@ namespace slipway {
                                                   std::size_t most = 3);
 
 // "did you mean a, or b?", or "" for none.
-[[nodiscard]] std::string meant_perhaps(std::string_view word,
-                                        const std::vector<std::string>& names);
+[[nodiscard]] std::string did_you_mean(const std::vector<std::string>& near);
 
 }  // namespace slipway

@@ -7,6 +7,7 @@
 #include "cli/api_client.h"
 #include "cli/command.h"
 #include "cli/complete.h"
+#include "cli/decision_view.h"
 #include "cli/view.h"
 
 namespace slipway {
@@ -37,10 +38,8 @@ Split split_command(const std::vector<std::string>& words) {
 // What the rules let pass once people agree is not denied: it waits.
 int exit_code_of(const Error& error) {
   if (error.code == Errc::denied_by_policy && !error.decision.empty())
-    if (const auto decision = parse_json(error.decision);
-        decision && decision->is_object() &&
-        text_at(decision->get_object(), "verdict") == "pending")
-      return info(Errc::failed_precondition).exit_code;
+    if (const auto decision = parse_json(error.decision); decision && decision->is_object())
+      if (const int code = cli::exit_code_of(decision->get_object()); code != 0) return code;
   return info(error.code).exit_code;
 }
 

@@ -166,9 +166,7 @@ Result<int> test(Context& context, const PolicyArguments& arguments) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_TRY(const json::object decision, api->post("/v1/policy/test", body));
   print(context, decision, render_decision(decision, context.console.out_style()));
-  const std::string verdict = text_at(decision, "verdict");
-  if (verdict == "allow") return 0;
-  return info(verdict == "pending" ? Errc::failed_precondition : Errc::denied_by_policy).exit_code;
+  return exit_code_of(decision);
 }
 
 struct Verb {

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "base/near.h"
 #include "base/text.h"
 #include "cli/server.h"
 #include "cli/view.h"
@@ -73,8 +74,7 @@ Result<int> team(Context& context, const TeamArguments& arguments) {
     context.console.err(
         sanitize_line(fmt::format(
             "{} does not exist yet; it is reserved for the team {}{}", *arguments.name,
-            *arguments.team,
-            similar.empty() ? "" : fmt::format(" (did you mean {}?)", join(similar, ", or ")))) +
+            *arguments.team, similar.empty() ? "" : fmt::format(" ({})", did_you_mean(similar)))) +
         "\n");
   }
   return 0;

@@ -73,6 +73,13 @@ std::vector<NextStep> ways_out(const ApprovalRequest& request, const std::string
   return out;
 }
 
+// From still_agrees(). That it could not be looked up ends nothing.
+Result<bool> has_left(const Status& agrees) {
+  if (agrees) return false;
+  if (agrees.error().code == Errc::failed_precondition) return true;
+  return fail(agrees.error());
+}
+
 // Whose approval would count.
 std::string who(const ApprovalRequest& request) {
   const ApprovalNeed& need = request.needs.front();
@@ -401,8 +408,9 @@ Status GovernanceService::end_waivers(const AuditContext& by, Timestamp now) {
     SLIPWAY_TRY(const auto waivers, parts_.store.waivers(state, ""));
     for (const Waiver& waiver : waivers) {
       const bool expired = waiver.expires_at <= now;
-      if (!expired && still_agrees(waiver.approver.value_or(waiver.author), waiver.project))
-        continue;
+      SLIPWAY_TRY(const bool left,
+                  has_left(still_agrees(waiver.approver.value_or(waiver.author), waiver.project)));
+      if (!expired && !left) continue;
       const std::string ends_as = expired ? "expired" : "revoked";
       SLIPWAY_TRY([[maybe_unused]] const Waiver ended,
                   parts_.store.change(by, waiver.id, "waiver." + ends_as, [&](Waiver& change) {
@@ -421,9 +429,11 @@ Status GovernanceService::end_emergencies(const AuditContext& by, Timestamp now)
     SLIPWAY_TRY(const auto emergencies, parts_.store.emergencies(state, ""));
     for (const BreakGlass& each : emergencies) {
       const bool expired = each.expires_at <= now;
-      if (!expired && still_agrees(each.first, each.project) &&
-          still_agrees(each.second.value_or(each.first), each.project))
-        continue;
+      SLIPWAY_TRY(bool left, has_left(still_agrees(each.first, each.project)));
+      if (!left && each.second) {
+        SLIPWAY_TRY(left, has_left(still_agrees(*each.second, each.project)));
+      }
+      if (!expired && !left) continue;
       const std::string ends_as = expired ? "expired" : "ended";
       SLIPWAY_TRY(
           [[maybe_unused]] const BreakGlass ended,

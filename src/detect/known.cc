@@ -58,7 +58,7 @@ Status check_framework(std::string_view name) {
   if (name.empty()) return {};
   const std::vector<std::string> known = known_frameworks();
   if (std::ranges::binary_search(known, name)) return {};
-  const std::string meant = meant_perhaps(name, known);
+  const std::string meant = did_you_mean(near_names(name, known));
   return fail(Errc::invalid_argument,
               fmt::format("no framework is called '{}'", sanitize_line(name.substr(0, 80))),
               fmt::format("{}{}there are: {}", meant, meant.empty() ? "" : " ", join(known, ", ")));
