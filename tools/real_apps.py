@@ -167,7 +167,15 @@ def look(url, server_url):
     return status, "ok"
 
 
-def deploy(server, name, folder, timeout):
+def keep_log(logs, name, answer, err):
+    """What the deploy said, whole, to read what a row has no room for."""
+    if logs:
+        logs.mkdir(parents=True, exist_ok=True)
+        (logs / f"{name}.json").write_text(json.dumps(answer, indent=1))
+        (logs / f"{name}.txt").write_text(err)
+
+
+def deploy(server, name, folder, timeout, logs=None):
     work = pathlib.Path(tempfile.mkdtemp(prefix="slipway-app-"))
     row = {"repository": name.replace("+", "/", 1), "builder": builder_of(name)}
     try:
@@ -183,6 +191,7 @@ def deploy(server, name, folder, timeout):
             answer = json.loads(out)
         except ValueError:
             answer = {}
+        keep_log(logs, name, answer, err)
         services = (answer.get("plan") or {}).get("services") or []
         row["kind"] = ", ".join(dict.fromkeys(s.get("framework") or s.get("provider") or "?" for s in services)) or "-"
         row["managers"] = sorted({s["package_manager"] for s in services if s.get("package_manager")})
@@ -264,10 +273,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=pathlib.Path)
     parser.add_argument("--checkouts", type=pathlib.Path)
-    parser.add_argument("--names", type=pathlib.Path, help="only those of this list; lines of owner/name")
+    parser.add_argument("--names", type=pathlib.Path, help="only those of this list, in its order; lines of owner/name")
     parser.add_argument("--only", help="only those whose name holds this")
     parser.add_argument("--again", action="store_true", help="deploy also what is in the results already")
     parser.add_argument("--timeout", type=int, default=400, help="seconds an app may take")
+    parser.add_argument("--logs", type=pathlib.Path, help="a folder for what each deploy said")
     parser.add_argument("--until", help="HH:MM of the clock after which no further app is begun")
     parser.add_argument("--results", type=pathlib.Path, required=True)
     parser.add_argument("--before", type=pathlib.Path, help="the results of an earlier binary, to compare with")
@@ -279,10 +289,13 @@ def main():
     if arguments.checkouts:
         wanted = None
         if arguments.names:
-            wanted = {line.strip() for line in arguments.names.read_text().splitlines() if line.strip()[:1] != "#"}
+            lines = [line.strip() for line in arguments.names.read_text().splitlines()]
+            wanted = list(dict.fromkeys(line for line in lines if line[:1] not in ("", "#")))
         server = None
         try:
-            for folder in sorted(arguments.checkouts.iterdir()):
+            order = {name: place for place, name in enumerate(wanted or [])}
+            for folder in sorted(arguments.checkouts.iterdir(), key=lambda folder: (
+                    order.get(folder.name.replace("+", "/", 1), 0), folder.name)):
                 name = folder.name.replace("+", "/", 1)
                 if "+" not in folder.name or not folder.is_dir() or (wanted is not None and name not in wanted):
                     continue
@@ -292,7 +305,7 @@ def main():
                     break
                 server = server or Server(arguments.binary.resolve())
                 try:
-                    row = deploy(server, folder.name, folder, arguments.timeout)
+                    row = deploy(server, folder.name, folder, arguments.timeout, arguments.logs)
                 except (OSError, subprocess.CalledProcessError) as error:
                     print(f"{name}: {error}", file=sys.stderr)
                     continue

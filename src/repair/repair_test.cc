@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -107,6 +108,26 @@ TEST(Repairs, AnImportedPackageIsAddedButNoneThatOnlyLooksLikeAKnownOne) {
                     error_of("install", "missing_dependency",
                              "the package left-padd does not exist in the registry"),
                     ""));
+}
+
+// A registry that leaves `created` out tells the age by its oldest version.
+TEST(Repairs, APackageIsAddedByTheAgeOfItsOldestVersion) {
+  const auto planned = plan(service_of("npm", "true"),
+                            error_of("start", "missing_dependency",
+                                     "the package canvas-confetti is used but not installed"),
+                            "");
+  ASSERT_TRUE(planned);
+  const auto ends_with = [&](std::string_view times) {
+    return std::system(fmt::format("npm() {{ [ \"$1\" = install ] || printf '%s' '{}'; }}\n"
+                                   "{{ {}; }} >/dev/null 2>&1",
+                                   times, *planned->change.install)
+                           .c_str());
+  };
+  EXPECT_EQ(ends_with(R"({"2.0.0": "2999-01-01T00:00:00+00:00", "1.0.0": "2019-05-05T01:02:03"})"),
+            0);
+  EXPECT_EQ(ends_with(R"({"created":"2019-05-05T01:02:03Z","1.0.0":"2019-05-05T01:02:03Z"})"), 0);
+  EXPECT_NE(ends_with(R"({"1.0.0": "2999-01-01T00:00:00+00:00"})"), 0);
+  EXPECT_NE(ends_with(""), 0);
 }
 
 TEST(Repairs, APackageThatCannotSetItselfUpDoesNotStopTheOthers) {

@@ -94,11 +94,13 @@ constexpr Row rows[] = {
     {"yarn", "yarn add {}", "yarn add {}"},
     {"bun", "bun add {}", "bun add {}"},
 };
-// Ends the step unless the package is there and older than 90 days.
+// Ends the step unless the package is there and older than 90 days. The oldest time of all
+// versions: mirrors leave `created` out.
 constexpr std::string_view guard =
     "slipway_old=$(date -u -d '90 days ago' +%Y-%m-%d) && "
-    "slipway_made=$(npm view {} time.created) && "
-    "{ [ -n \"$slipway_made\" ] && [ \"${slipway_made%%T*}\" \\< \"$slipway_old\" ] || "
+    "slipway_made=$(npm view {} time --json | sed -n 's/.*: *\"\\([0-9-]*\\)T.*/\\1/p' | sort | "
+    "head -n 1) && "
+    "{ [ -n \"$slipway_made\" ] && [ \"$slipway_made\" \\< \"$slipway_old\" ] || "
     "{ echo 'slipway: {} is not in the registry, or too young to be installed unasked'; exit 1; }; "
     "} "
     "&& ";
