@@ -148,7 +148,9 @@ void railway(const Root& root, Proposal& proposal) {
   for (const std::string_view name : {"railway.json", "railway.toml"}) {
     if (!root.has(name)) continue;
     const json::value* document = name.ends_with(".json") ? root.json(name) : root.toml(name);
-    if (document == nullptr) continue;
+    if (document == nullptr ||
+        builds_other_image(string_at(*document, {"build", "dockerfilePath"})))
+      continue;
     const std::string file = root.path(name);
     const std::string_view text = root.text(name);
     if (const std::string command =

@@ -141,6 +141,10 @@ void apply_listing(const Listing& listing, const Root& root, Proposal& proposal)
   }
 }
 
+bool builds_other_image(std::string_view dockerfile) {
+  return !dockerfile.empty() && base_name(dockerfile) != "Dockerfile";
+}
+
 std::string_view database_of_image(std::string_view image) {
   image = image.substr(0, image.find('@'));
   std::string_view name = base_name(image);

@@ -50,6 +50,9 @@ void apply_listing(const Listing& listing, const Root& root, Proposal& proposal)
 
 // Helpers of the files that read declared intent.
 [[nodiscard]] bool is_development(std::string_view command);
+// Whether a declared Dockerfile is not the one of this folder: `Dockerfile.n8n` says how another
+// program beside this one is made.
+[[nodiscard]] bool builds_other_image(std::string_view dockerfile);
 // The command without the parts that only install dependencies: "npm ci && npm run build" ->
 // "npm run build".
 [[nodiscard]] std::string without_install(std::string_view command);

@@ -77,6 +77,7 @@ void list_render(const Project& project, Listing& into) {
       into.backing.emplace(name, "redis");
       continue;
     }
+    if (builds_other_image(string_at(item, {"dockerfilePath"}))) continue;
     Listed listed{.name = name, .root = clean_root(string_at(item, {"rootDir"})), .file = file};
     if (name.empty()) listed.name = listed.root.empty() ? "web" : base_name(listed.root);
     listed.line = std::max(1, line_of(text, "name: " + name));
@@ -124,7 +125,9 @@ void list_digitalocean(const Project& project, Listing& into) {
       listed.line = std::max(1, line_of(text, "name: " + listed.name));
       listed.build = build_at(item, "build_command");
       listed.start = command_at(item, "run_command");
-      listed.publish = string_at(item, {"output_dir"});
+      // With a Dockerfile it is a folder of the image.
+      if (string_at(item, {"dockerfile_path"}).empty())
+        listed.publish = string_at(item, {"output_dir"});
       if (const std::string_view path = string_at(item, {"health_check", "http_path"});
           path.starts_with('/'))
         listed.health_path = path;

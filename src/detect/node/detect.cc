@@ -113,6 +113,33 @@ bool runs_a_package_below(const Package& package, const Start& start) {
   return false;
 }
 
+bool listens_anywhere(const Root& root) {
+  return std::ranges::any_of(root.sources(Language::javascript),
+                             [](const SourceFacts* facts) { return !facts->listens.empty(); });
+}
+
+// Functions that their cloud calls: no program of theirs waits for requests.
+bool runs_in_a_cloud(const Package& package) {
+  const Root& root = *package.root;
+  if (listens_anywhere(root)) return false;
+  if (package.has("firebase-functions") ||
+      (package.has("@azure/functions") && root.has("host.json")))
+    return true;
+  const json::value* wrangler = root.has("wrangler.toml")   ? root.toml("wrangler.toml")
+                                : root.has("wrangler.json") ? root.json("wrangler.json")
+                                                            : root.json("wrangler.jsonc");
+  return wrangler != nullptr && !string_at(*wrangler, {"main"}).empty();
+}
+
+// Clocks and queues: what is built on one of these and listens nowhere works by itself.
+bool works_by_itself(const Package& package) {
+  for (const std::string_view name :
+       {"node-cron", "cron", "node-schedule", "croner", "bree", "agenda", "bullmq", "bull",
+        "bee-queue", "pg-boss", "graphile-worker", "amqplib", "kafkajs"})
+    if (package.runtime.contains(std::string(name))) return true;
+  return false;
+}
+
 // Whether a framework's own files lie in the workspace's root rather than in its members.
 bool holds_an_app(const Root& root) {
   return std::ranges::any_of(root.files(), [](const std::string& file) {
@@ -428,9 +455,7 @@ double confidence(const Context& context, const Framework* framework) {
                                                                   : 0.96;
   if (framework != nullptr && framework->shape == Shape::meta) return service.start ? 0.98 : 0.7;
   if (!service.start) return 0;
-  const bool listens =
-      std::ranges::any_of(context.package.root->sources(Language::javascript),
-                          [](const SourceFacts* facts) { return !facts->listens.empty(); });
+  const bool listens = listens_anywhere(*context.package.root);
   if (framework != nullptr)
     return listens || framework->shape == Shape::worker || framework->name == "nest" ? 0.97 : 0.9;
   if (context.package.manifest == nullptr) return listens ? 0.9 : 0.3;
@@ -477,6 +502,7 @@ std::optional<Proposal> detect_node(const Root& root) {
             std::ranges::find(packages, name) != packages.end())
           framework = &candidate;
   }
+  if (framework == nullptr && runs_in_a_cloud(package)) return std::nullopt;
   plan_runtime(package, proposal);
   Service& service = proposal.service;
   if (framework != nullptr) {
@@ -490,10 +516,7 @@ std::optional<Proposal> detect_node(const Root& root) {
     if (!framework->cache.empty()) service.cache_dirs.emplace_back(framework->cache);
     if (framework->shape == Shape::worker) service.kind = "worker";
     // An MCP server over standard input and output listens to nothing.
-    const bool listens =
-        std::ranges::any_of(root.sources(Language::javascript),
-                            [](const SourceFacts* facts) { return !facts->listens.empty(); });
-    if (framework->name == "mcp" && !listens) service.kind = "worker";
+    if (framework->name == "mcp" && !listens_anywhere(root)) service.kind = "worker";
   }
   if (package.manifest != nullptr) {
     const bool dependencies = !package.runtime.empty() || !package.development.empty() ||
@@ -508,6 +531,10 @@ std::optional<Proposal> detect_node(const Root& root) {
     plan_without_manifest(without);
   }
   plan_start(context, framework);
+  if (const std::string missing = missing_start(package); !missing.empty())
+    proposal.warn("start_missing", "scripts.start runs " + missing + ", which is not there",
+                  root.path("package.json"), package.line("start"),
+                  "take the script out, or add " + missing);
   // Only a build, and a page beside what it makes: `tailwindcss -o public/out.css`.
   if (framework == nullptr && !service.start && service.build && root.has("public/index.html")) {
     make_static(service, "public", StaticFallback::not_found_page);
@@ -553,10 +580,9 @@ std::optional<Proposal> detect_node(const Root& root) {
     // A program that is all here and listens nowhere answers no request.
     const std::vector<const SourceFacts*>& all = root.sources(Language::javascript);
     const SourceFacts* entry = root.source(context.start.entry);
-    const bool here = entry != nullptr;
-    if (here && entry->listens.empty() &&
-        std::ranges::none_of(all, [](const SourceFacts* facts) { return !facts->listens.empty(); }))
-      service.kind = "worker";
+    const bool here =
+        entry != nullptr ? entry->listens.empty() : works_by_itself(package) && !all.empty();
+    if (here && !listens_anywhere(root)) service.kind = "worker";
   }
   plan_release(context);
   plan_workers(context);

@@ -68,5 +68,7 @@ struct Start {
 [[nodiscard]] Start read_script(const Package& package, std::string_view name);
 // The best start: scripts first, then "main", then usual files, then a file that listens.
 [[nodiscard]] Start find_start(const Package& package);
+// The file that scripts.start names and that is nowhere; "" when it is there or a build's.
+[[nodiscard]] std::string missing_start(const Package& package);
 
 }  // namespace slipway::detection::node

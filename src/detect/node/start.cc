@@ -238,6 +238,29 @@ std::string compiled(const Package& package, std::string_view entry) {
   return join_path(out, std::string(without_extension(inner)) + ".js");
 }
 
+// `node index.js` where neither such a file lies nor a build is known to write it.
+bool names_no_file(const Package& package, const Start& start) {
+  if (start.tool != "node" || start.entry.empty() || start.entry.find('/') != std::string::npos)
+    return false;
+  const std::string stem(without_extension(start.entry));
+  for (const std::string_view extension :
+       {"", ".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", "/index.js"})
+    if (package.root->has(start.entry + std::string(extension)) ||
+        package.root->has(stem + std::string(extension)))
+      return false;
+  return package.has("vite") && package.script("build").find(stem) == std::string_view::npos;
+}
+
+// Servers that only tests and examples start.
+bool is_for_tests(std::string_view file) {
+  const std::string_view stem = without_extension(base_name(file));
+  for (const std::string_view mark : {"test", "mock", "example", "demo", "fake"})
+    if (stem.starts_with(mark) || stem.ends_with("." + std::string(mark)) ||
+        stem.ends_with("-" + std::string(mark)))
+      return true;
+  return stem.ends_with(".spec") || directory_of(file) == "test" || directory_of(file) == "tests";
+}
+
 }  // namespace
 
 Start read_script(const Package& package, std::string_view name) {
@@ -246,13 +269,18 @@ Start read_script(const Package& package, std::string_view name) {
   return parse(package, script, name, 0);
 }
 
+std::string missing_start(const Package& package) {
+  const Start start = read_script(package, "start");
+  return names_no_file(package, start) ? start.entry : std::string();
+}
+
 Start find_start(const Package& package) {
   const Root& root = *package.root;
   Start development;
   for (const std::string_view name :
        {"start:prod", "start:production", "start", "serve:prod", "production", "serve", "server"}) {
     Start start = read_script(package, name);
-    if (start.tool.empty()) continue;
+    if (start.tool.empty() || names_no_file(package, start)) continue;
     if (!start.development) {
       const bool weak = name == "serve" || name == "server";
       if (weak && start.entry.empty()) continue;
@@ -305,7 +333,8 @@ Start find_start(const Package& package) {
     }
   for (const SourceFacts* facts : root.sources(Language::javascript))
     if (!facts->listens.empty() && depth_of(root.relative(facts->path)) <= 1 &&
-        root.relative(facts->path).find(".config.") == std::string::npos)
+        root.relative(facts->path).find(".config.") == std::string::npos &&
+        !is_for_tests(root.relative(facts->path)))
       return start_file(root.relative(facts->path), "");
   return development;
 }

@@ -119,6 +119,21 @@ std::optional<Entry> find_app(const Root& root, std::initializer_list<std::strin
   return std::nullopt;
 }
 
+namespace {
+
+// Run by AWS and by nobody else: the handler of a Lambda, the description of a stack.
+bool runs_in_a_cloud(const Root& root, const SourceFacts& facts) {
+  if (!facts.listens.empty()) return false;
+  return std::ranges::any_of(facts.imports,
+                             [](const Import& import) {
+                               return import.module == "aws_cdk" ||
+                                      import.module.starts_with("aws_cdk.");
+                             }) ||
+         root.text(root.relative(facts.path)).find("def lambda_handler(") != std::string_view::npos;
+}
+
+}  // namespace
+
 std::optional<Entry> find_script(const Root& root) {
   const SourceFacts* best = nullptr;
   int best_rank = 0;
@@ -132,7 +147,7 @@ std::optional<Entry> find_script(const Root& root) {
     const bool known = std::ranges::find(usual, stem) != usual.end() || stem == "__main__";
     const bool runs = facts->has_main || !facts->listens.empty();
     if (!known && !runs && sources.size() > 1) continue;
-    if (depth_of(relative) > 2) continue;
+    if (depth_of(relative) > 2 || runs_in_a_cloud(root, *facts)) continue;
     const int rank =
         rank_of(relative) * 4 + (facts->listens.empty() ? 2 : 0) + (facts->has_main ? 0 : 1);
     if (best == nullptr || rank < best_rank) {

@@ -1,0 +1,5 @@
+from aws_cdk import App, Stack
+
+app = App()
+Stack(app, "space")
+app.synth()
