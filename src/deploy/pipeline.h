@@ -87,6 +87,7 @@ class Pipeline {
     Manifest source{};
     std::optional<Ruling> ruling{};       // on showing it, once it is built
     std::optional<Error> failed_start{};  // of what an earlier build made
+    std::string failed_unit{};            // whose start that was
     std::vector<Warning> told{};          // findings from before the build
   };
 

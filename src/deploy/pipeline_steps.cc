@@ -83,14 +83,21 @@ Status Pipeline::make_running(Making& making) {
     if (!has_instances(deployment)) return {};
     const Status started = start_units(making);
     if (started) return {};
-    // One unit, so that it is known which build to repair; and a cause that a build can repair.
-    const Error& error = started.error();
-    if (making.failed_start || deployment.options.no_repair || !deployment.companions.empty() ||
-        error.code != Errc::start_failed || error.cause != "missing_dependency")
+    // A cause that a build can repair, and it is known whose build.
+    Error error = started.error();
+    if (making.failed_start || deployment.options.no_repair || error.code != Errc::start_failed ||
+        error.cause != "missing_dependency")
       return started;
+    const std::vector<Unit> units = units_of(deployment);
+    const auto failed = std::ranges::find_if(units, [&](const Unit& unit) {
+      return error.message.starts_with(labelled(deployment, unit, ""));
+    });
+    if (failed == units.end()) return started;
+    error.message.erase(0, labelled(deployment, *failed, "").size());
     making.journey.end("failed");
     parts_.fleet.remove(deployment.id);
-    making.failed_start = error;
+    making.failed_unit = failed->label;
+    making.failed_start = std::move(error);
   }
 }
 
@@ -187,7 +194,9 @@ Status Pipeline::build_units(Making& making) {
         .limits = parts_.settings.builds.limits,
         .repairs = deployment.options.no_repair ? BuildRequest::Repairs::none
                                                 : BuildRequest::Repairs::made,
-        .failed_start = making.failed_start ? &*making.failed_start : nullptr};
+        .failed_start = making.failed_start && making.failed_unit == unit.label
+                            ? &*making.failed_start
+                            : nullptr};
     for (const auto& [name, value] : deployment.options.build_env)
       request.build_env.insert_or_assign(name, value);
     if (EnvVars wires = build_wires(deployment, unit); !wires.empty()) {

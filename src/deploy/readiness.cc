@@ -22,6 +22,8 @@ constexpr Duration early_time = 3s, early_pause = 2ms, late_pause = 50ms;
 constexpr Duration list_interval = 100ms;
 // How long an app may take for its first byte when it is first asked; twice as long the next time.
 constexpr Duration first_answer = 5s;
+// Less says nothing: a busy kernel needs a moment to tell that nobody listens.
+constexpr Duration least_answer = 100ms;
 
 struct Observation {
   enum class Kind { refused, silent, not_http, status } kind = Kind::refused;
@@ -95,7 +97,8 @@ Result<Backend::Endpoint> wait_for_readiness(const ReadinessQuestion& question, 
     const auto ask = [&](int port) -> std::optional<Backend::Endpoint> {
       for (const bool ipv6 : {false, true}) {
         const Duration left = deadline.left(clock);
-        const Observation seen = look(question, port, ipv6, std::min(answer_time, left), stop);
+        const Observation seen =
+            look(question, port, ipv6, std::min(answer_time, std::max(left, least_answer)), stop);
         if (seen.kind == Observation::Kind::refused) continue;
         if (seen.kind == Observation::Kind::silent) {
           // What it said when it had its time says more than silence for the rest of it.

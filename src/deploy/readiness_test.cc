@@ -73,6 +73,31 @@ TEST_F(ReadinessTest, WhatListensAndDoesNotAnswerIsSlowAndNotAtTheWrongPort) {
       << slow.error().message;
 }
 
+// Connections that the kernel has not refused yet when they are handed out.
+class Undecided final : public Dialer {
+ public:
+  [[nodiscard]] Result<Fd> dial(int, bool) const override {
+    return Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  }
+  [[nodiscard]] Result<std::vector<int>> listening_ports() const override {
+    return std::vector<int>{};
+  }
+};
+
+TEST(Readiness, AskedAtTheLastMomentWhatListensNowhereIsNotTakenForSlow) {
+  ManualClock clock;
+  const auto nobody = wait_for_readiness({.dialer = std::make_shared<Undecided>(),
+                                          .host = "shop.localhost",
+                                          .health_path = "/",
+                                          .timeout = 1min},
+                                         clock, {}, [&](Duration) {
+                                           clock.advance(61s);
+                                           return std::optional<SandboxExit>();
+                                         });
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().cause, "wrong_port") << nobody.error().message;
+}
+
 TEST_F(ReadinessTest, WhoeverIsToldToStopDoesNotWaitForASlowAnswer) {
   std::stop_source stop;
   auto waits = std::async(std::launch::async, [&] { return wait(1h, stop.get_token()); });
