@@ -18,6 +18,8 @@ namespace {
 
 // A worker that lives this long has started.
 constexpr Duration worker_settle = 1s;
+// How long the news may take that an instance has ended.
+constexpr Duration last_words = 5s;
 // Beside an instance's files: the port at which it answered, and "6" when over IPv6.
 constexpr const char* endpoint_file = "endpoint";
 
@@ -136,7 +138,13 @@ Result<Backend::Endpoint> InstanceLauncher::wait_until_ready(const Subject& subj
     }
     return Backend::Endpoint{};
   }
-  SLIPWAY_TRY(std::shared_ptr<const Dialer> dialer, parts_.engine.dialer(sandbox));
+  const auto opened = parts_.engine.dialer(sandbox);
+  if (!opened) {  // gone before anybody could look
+    std::ignore = exit_of(sandbox, last_words);
+    return fail(why_not_ready(
+        {.code = Errc::start_failed, .message = "the app ended before it was ready"}, subject));
+  }
+  const std::shared_ptr<const Dialer>& dialer = *opened;
   std::optional<int> port;
   {
     const MutexLock lock(mutex_);

@@ -399,6 +399,34 @@ void app_json(const Root& root, Proposal& proposal) {
                 "app.json postdeploy", proposal);
 }
 
+// Heroku leaves a Go program in bin/, on PATH, by its module's name: `web: hello`, `bin/hello`.
+void name_go_program(const Root& root, Proposal& proposal) {
+  constexpr std::string_view made = "go build -o bin/app";
+  Service& service = proposal.service;
+  if (service.provider != "go" || !service.build || !service.start) return;
+  const std::size_t at = service.build->find(made);
+  if (at == std::string::npos) return;
+  std::string_view module;
+  for (const std::string_view line : lines(root.text("go.mod")))
+    if (line.starts_with("module ")) module = trim(line.substr(7));
+  std::string_view name = base_name(module);
+  if (name.size() > 1 && name[0] == 'v' &&
+      name.find_first_not_of("0123456789", 1) == std::string_view::npos)
+    name = base_name(directory_of(module));
+  std::string_view program(*service.start);
+  program = program.substr(0, program.find(' '));
+  const std::size_t length = program.size();
+  if (program.starts_with("./")) program.remove_prefix(2);
+  if (program.starts_with("bin/"))
+    name = program.substr(4);
+  else if (program != name || length != program.size())
+    return;
+  if (name.empty() || name == "app" || name.find('/') != std::string_view::npos) return;
+  const std::string file = "bin/" + std::string(name);
+  service.start->replace(0, length, "./" + file);
+  service.build->replace(at + made.size() - 7, 7, file);
+}
+
 // Later ones win: what is nearest to a plain command comes last.
 constexpr DeclaredFile files[] = {
     {"nixpacks.toml|nixpacks.json", "build, start, system packages", nixpacks},
@@ -426,6 +454,7 @@ void apply_declared_intent(const Root& root, Proposal& proposal) {
   if (proposal.service.provider == "dockerfile") return;
   for (const DeclaredFile& file : files)
     if (file.read != nullptr) file.read(root, proposal);
+  name_go_program(root, proposal);
 }
 
 }  // namespace slipway::detection

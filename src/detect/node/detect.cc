@@ -121,14 +121,14 @@ bool listens_anywhere(const Root& root) {
 // Functions that their cloud calls: no program of theirs waits for requests.
 bool runs_in_a_cloud(const Package& package) {
   const Root& root = *package.root;
-  if (listens_anywhere(root)) return false;
-  if (package.has("firebase-functions") ||
-      (package.has("@azure/functions") && root.has("host.json")))
-    return true;
   const json::value* wrangler = root.has("wrangler.toml")   ? root.toml("wrangler.toml")
                                 : root.has("wrangler.json") ? root.json("wrangler.json")
                                                             : root.json("wrangler.jsonc");
-  return wrangler != nullptr && !string_at(*wrangler, {"main"}).empty();
+  if (wrangler != nullptr && !string_at(*wrangler, {"main"}).empty() &&
+      package.script("start").empty())
+    return true;
+  return !listens_anywhere(root) && (package.has("firebase-functions") ||
+                                     (package.has("@azure/functions") && root.has("host.json")));
 }
 
 // Clocks and queues: what is built on one of these and listens nowhere works by itself.

@@ -1,0 +1,3 @@
+module example.com/team/hello/v2
+
+go 1.22
