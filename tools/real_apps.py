@@ -28,6 +28,7 @@ import urllib.request
 
 BUILDERS = [("Lovable", r"lovable"), ("bolt.new", r"bolt"), ("v0", r"(^|[+/_-])v0[-_]"), ("Replit", r"replit"),
             ("vibe coding", r"vibe")]
+GOOD = ("shows", "works")  # "works": a worker, which answers no requests
 # What nobody can give here: hosts that a build or an app wants and this machine does not reach.
 OUT_OF_REACH = re.compile(
     r"(ENOTFOUND|EAI_AGAIN|Could not resolve host|Failed to fetch|getaddrinfo|ECONNREFUSED|fetch failed|"
@@ -167,6 +168,21 @@ def look(url, server_url):
     return status, "ok"
 
 
+def look_with_browser(url, picture):
+    """How many characters of text a browser finds on the page once its scripts ran; a picture of it."""
+    profile = tempfile.mkdtemp(prefix="slipway-browser-")
+    browser = ["timeout", "-k", "5", "60", "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server",
+               "--hide-scrollbars", "--window-size=1200,800", "--virtual-time-budget=10000", f"--user-data-dir={profile}"]
+    try:
+        subprocess.run([*browser, f"--screenshot={picture}", url], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        page = subprocess.run([*browser, "--dump-dom", url], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", check=False).stdout
+    finally:
+        shutil.rmtree(profile, ignore_errors=True)
+    body = re.sub(r"(?is)<(script|style|noscript|head|template)\b.*?</\1>", " ", page)
+    return len(" ".join(re.sub(r"<[^>]*>", " ", body).split()))
+
+
 def keep_log(logs, name, answer, err):
     """What the deploy said, whole, to read what a row has no room for."""
     if logs:
@@ -175,7 +191,7 @@ def keep_log(logs, name, answer, err):
         (logs / f"{name}.txt").write_text(err)
 
 
-def deploy(server, name, folder, timeout, logs=None):
+def deploy(server, name, folder, timeout, logs=None, pictures=None):
     work = pathlib.Path(tempfile.mkdtemp(prefix="slipway-app-"))
     row = {"repository": name.replace("+", "/", 1), "builder": builder_of(name)}
     try:
@@ -203,8 +219,12 @@ def deploy(server, name, folder, timeout, logs=None):
         if not answer and code != 0:
             error = {"message": err.strip().splitlines()[-1] if err.strip() else f"exit {code}", "cause": "cli"}
         if code == 0 and not error:
-            row["status"], row["shows"] = look(answer.get("url", ""), server.url)
-            row["outcome"] = "shows" if row["shows"] == "ok" else "ready, " + row["shows"]
+            answers = any(service.get("url") for service in answer.get("services") or [{"url": "?"}])
+            row["status"], row["shows"] = look(answer.get("url", ""), server.url) if answers else (0, "ok")
+            row["outcome"] = ("shows" if answers else "works") if row["shows"] == "ok" else "ready, " + row["shows"]
+            if pictures and answers and row["shows"] == "ok":
+                pictures.mkdir(parents=True, exist_ok=True)
+                row["seen"] = look_with_browser(answer["url"], (pictures / f"{name}.png").resolve())
             needs = [f for f in answer.get("findings") or [] if f.get("code") in ("variable_unset", "page_blank")]
             row["cause"] = "; ".join(f["message"] for f in needs)[:200]
         else:
@@ -232,7 +252,7 @@ def read_results(path):
 
 
 def rate(rows):
-    good = [row for row in rows if row["outcome"] == "shows"]
+    good = [row for row in rows if row["outcome"] in GOOD]
     reach = [row for row in rows if not row.get("out_of_reach")]
     return f"{len(good)} of {len(rows)}" + (f" ({len(good)} of {len(reach)} within reach)" if len(reach) < len(rows) else "")
 
@@ -242,7 +262,7 @@ def table(rows, before, note):
            "Made by `tools/real_apps.py`: public repositories, taken unmodified, each deployed once by `slipway deploy`",
            "on a machine that reaches package registries and nothing else. None of their code is part of this project.",
            "\"shows\" means that the deployment became ready and its first page answers below 400 with a body and its own",
-           "scripts; no browser looked. Apps that want a host that was out of reach are counted and marked (*).", ""]
+           "scripts; \"works\" that it is a worker, which answers no requests. Apps that want a host that was out of reach are counted and marked (*).", ""]
     out += [note, ""] if note else []
     groups = collections.defaultdict(list)
     for row in rows.values():
@@ -254,8 +274,11 @@ def table(rows, before, note):
         took = [row["seconds"] for row in mine if row["outcome"] == "shows"]
         median = f"{statistics.median(took):.0f}" if took else "-"
         out.append(f"| {builder} | {rate(old) if old else 'not run'} | {rate(mine)} | {median} |")
+    looked = [row for row in rows.values() if "seen" in row]
+    if looked:
+        out += ["", f"A browser looked at {len(looked)} of those that show: {sum(row['seen'] > 0 for row in looked)} had text on the page."]
     repaired = [row for row in rows.values() if row.get("repairs")]
-    held = [row for row in repaired if row["outcome"] == "shows"]
+    held = [row for row in repaired if row["outcome"] in GOOD]
     out += ["", f"A repair ran in {len(repaired)} of {len(rows)} deploys and held in {len(held)}.", "",
             "| repository | kind | seconds | before | now | repairs | cause, or what is said beside the URL |",
             "|---|---|---|---|---|---|---|"]
@@ -278,6 +301,8 @@ def main():
     parser.add_argument("--again", action="store_true", help="deploy also what is in the results already")
     parser.add_argument("--timeout", type=int, default=400, help="seconds an app may take")
     parser.add_argument("--logs", type=pathlib.Path, help="a folder for what each deploy said")
+    parser.add_argument("--browser", type=pathlib.Path,
+                        help="look at what shows with chromium, too; a folder for its pictures")
     parser.add_argument("--until", help="HH:MM of the clock after which no further app is begun")
     parser.add_argument("--results", type=pathlib.Path, required=True)
     parser.add_argument("--before", type=pathlib.Path, help="the results of an earlier binary, to compare with")
@@ -305,7 +330,8 @@ def main():
                     break
                 server = server or Server(arguments.binary.resolve())
                 try:
-                    row = deploy(server, folder.name, folder, arguments.timeout, arguments.logs)
+                    row = deploy(server, folder.name, folder, arguments.timeout, arguments.logs,
+                                 arguments.browser)
                 except (OSError, subprocess.CalledProcessError) as error:
                     print(f"{name}: {error}", file=sys.stderr)
                     continue

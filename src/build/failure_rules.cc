@@ -107,9 +107,16 @@ constexpr FailureRule rules[] = {
      "headers on the machine that runs `slipway serve`"},
 
     // The network.
+    {"network",
+     R"re((?:ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED)[ \t]+fonts\.(?:googleapis|gstatic)\.com|Failed to fetch `[^`]+` from Google Fonts)re",
+     "Google's fonts (fonts.googleapis.com) could not be fetched during the {phase}",
+     "let the machine that runs `slipway serve` reach fonts.googleapis.com and fonts.gstatic.com, "
+     "or "
+     "keep the fonts in the project: a package of @fontsource, next/font/local",
+     "slipway doctor", "to test the network"},
     {"network", R"re((?:getaddrinfo )?(?:ENOTFOUND|EAI_AGAIN)[ \t]+([\w.-]+\.[A-Za-z][\w-]*))re",
      "the name {1} could not be resolved",
-     "check the registry address and the network of the machine that runs `slipway serve`",
+     "let the machine that runs `slipway serve` reach it; if it is a registry, check its address",
      "slipway doctor", "to test the registries"},
     {"network", R"re((?:ENOTFOUND|EAI_AGAIN)\b)re", "a name could not be resolved",
      "check the registry address and the network of the machine that runs `slipway serve`",
@@ -125,6 +132,10 @@ constexpr FailureRule rules[] = {
      R"re(ETIMEDOUT|ECONNRESET|ERR_SOCKET_TIMEOUT|ReadTimeoutError|Connection timed out|dial tcp [^\n]*: (?:i/o timeout|connect: ))re",
      "the network failed during the {phase}", "try again; if it stays so, test the registries",
      "slipway redeploy", "it was a passing fault"},
+    {"network", R"re(Could not resolve host(?:name)?:? ([\w-]+(?:\.[\w-]+)+))re",
+     "the name {1} could not be resolved",
+     "let the machine that runs `slipway serve` reach it; if it is a registry, check its address",
+     "slipway doctor", "to test the registries"},
     {"network",
      R"re(Temporary failure in name resolution|Could not resolve host|dns error: |failed to lookup address)re",
      "a name could not be resolved", "check the network of the machine that runs `slipway serve`",

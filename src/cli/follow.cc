@@ -216,6 +216,18 @@ std::string findings_block(const json::array& findings, const Style& style) {
 
 }  // namespace
 
+namespace {
+
+// Workers alone: what its URL would say helps nobody.
+bool answers_requests(const json::object& deployment) {
+  const json::array& services = array_at(deployment, "services");
+  return services.empty() || std::ranges::any_of(services, [](const json::value& service) {
+           return service.is_object() && !text_at(service.get_object(), "url").empty();
+         });
+}
+
+}  // namespace
+
 void print_deployment_summary(Context& context, const json::object& deployment, Duration took) {
   const Style style = context.console.err_style();
   const std::string state = text_at(deployment, "state");
@@ -230,8 +242,13 @@ void print_deployment_summary(Context& context, const json::object& deployment, 
       style.bold(sanitize_line(text_at(deployment, "project")) + " is " + sanitize_line(state)),
       format_took(took), cached.empty() ? "" : style.dim(" (" + cached + ")"));
   // On a terminal the URL follows on stdout; saying it twice would help nobody.
-  if (!context.env.out_tty) add("url", text_at(deployment, "url"));
-  add("alias", text_at(deployment, "alias_url"));
+  if (answers_requests(deployment)) {
+    if (!context.env.out_tty) add("url", text_at(deployment, "url"));
+    add("alias", text_at(deployment, "alias_url"));
+  } else {
+    add("no url", "it works and answers no requests");
+    add("logs", fmt::format("slipway logs {}", text_at(deployment, "id")));
+  }
   if (const std::string at = text_at(deployment, "expires_at"); !at.empty())
     add("expires", format_when(at, context.clock.now()));
   out += findings_block(array_at(deployment, "findings"), style);
@@ -244,7 +261,9 @@ int report_deployment(Context& context, const FollowedDeployment& followed, Dura
   if (context.common.json) context.console.out(printable_json(deployment));
   if (!error) {
     if (!context.common.quiet) print_deployment_summary(context, deployment, took);
-    if (!context.common.json) context.console.out(sanitize_line(text_at(deployment, "url")) + "\n");
+    if (!context.common.json)
+      context.console.out(
+          sanitize_line(text_at(deployment, answers_requests(deployment) ? "url" : "id")) + "\n");
     return 0;
   }
   Error shown = *error;

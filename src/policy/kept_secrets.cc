@@ -21,6 +21,8 @@ constexpr std::string_view logins[] = {".git-credentials", ".htpasswd", ".netrc"
                                        ".vault-token",     "master.key"};
 constexpr std::string_view example_endings[] = {".example",  ".sample", ".template", ".dist",
                                                 ".defaults", ".schema", ".vault"};
+// What the app imports under such a name: `.env.js`.
+constexpr std::string_view code_endings[] = {".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"};
 constexpr std::string_view public_prefixes[] = {
     "VITE_",   "NEXT_PUBLIC_", "NUXT_PUBLIC_", "PUBLIC_", "REACT_APP_",
     "GATSBY_", "EXPO_PUBLIC_", "VUE_APP_",     "NG_APP_", "STORYBOOK_"};
@@ -91,7 +93,7 @@ KeptSecret kept_secret(std::string_view path, std::optional<std::string_view> he
     return out;
   }
   const bool is_env = name == ".env" || name == ".envrc" || name.starts_with(".env.");
-  if (is_env && !among(example_endings, suffix))
+  if (is_env && !among(example_endings, suffix) && !among(code_endings, suffix))
     return by_content("variables", sets_a_private_value);
   if (suffix == ".json" && (name.contains("service-account") || name.contains("service_account") ||
                             name.contains("serviceaccount") || name.contains("credentials") ||

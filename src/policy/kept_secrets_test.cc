@@ -33,6 +33,7 @@ TEST(KeptSecrets, AreToldByNameAndWhereThatIsNotEnoughByContent) {
       {".env.production", "VITE_API=https://api\n# SECRET=x\n", ""},
       {".env.local", "export TOKEN=abc\n", "variables"},
       {".env.example", "TOKEN=abc\n", ""},
+      {"config/.env.js", "module.exports = {api: process.env.API};\n", ""},
       {"www/.htpasswd", "", "login"},
       {".git-credentials", "", "login"},
       {"firebase-adminsdk.json", "{\"private_key\": \"-----BEGIN PRIVATE KEY-----\"}",

@@ -97,6 +97,14 @@ def test_a_worker_runs_only_when_asked_for(slipway, tmp_path):
     assert shown.startswith("worker | tick")
 
 
+def test_workers_alone_print_no_url_that_nothing_answers(slipway, tmp_path):
+    folder = write_app(tmp_path / "ticker", {"package.json": json.dumps({"name": "t", "scripts": {"start": "node w.js"}}),
+                                              "w.js": "setInterval(() => console.log('tick'), 100);"})
+    ran = slipway.ok("deploy", folder, "--project", "ticker")
+    assert ran.out.startswith("dpl_") and "http" not in ran.out, ran
+    assert "answers no requests" in ran.err and f"slipway logs {ran.out.strip()}" in ran.err and "http" not in ran.err, ran
+
+
 def test_a_bot_alone_runs_without_a_route(slipway, tmp_path):
     folder = write_app(tmp_path / "bot", {"package.json": json.dumps({"name": "bot"}), "Procfile": "worker: node bot.js\n",
                                           "bot.js": "console.log('listening to nobody'); setInterval(() => {}, 1000);"})
