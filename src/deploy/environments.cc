@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "deploy/logs.h"
 
@@ -69,11 +70,36 @@ constexpr std::string_view well_known_values[] = {
     "production", "development", "staging",   "preview", "testing", "warning", "verbose",
     "enabled",    "disabled",    "localhost", "default", "public",  "0.0.0.0", "127.0.0.1"};
 
-std::string names_of(const std::vector<VarChange>& changes, VarChange::What what) {
-  std::vector<std::string_view> names;
+using Detail = std::map<std::string, std::string>;
+
+// Under `word` as many names as an audit record keeps of one text. Where that is not all of them it
+// says how many are left out, and `word`_count and `word`_digest (SHA-256 of all names, sorted, each
+// with a newline behind it) hold what the names alone would not.
+void list_names(Detail& detail, const std::string& word, std::vector<std::string> names) {
+  constexpr std::size_t most = 960;
+  if (names.empty()) return;
+  std::ranges::sort(names);
+  std::string shown;
+  std::size_t count = 0;
+  for (const std::string& name : names) {
+    if (shown.size() + name.size() + 2 > most) break;
+    shown += fmt::format("{}{}", count++ == 0 ? "" : ", ", name);
+  }
+  if (count < names.size()) {
+    shown += fmt::format(" and {} more", names.size() - count);
+    Sha256 all;
+    for (const std::string& name : names) all.update(name + "\n");
+    detail[word + "_count"] = std::to_string(names.size());
+    detail[word + "_digest"] = all.finish().str();
+  }
+  detail[word] = std::move(shown);
+}
+
+std::vector<std::string> names_of(const std::vector<VarChange>& changes, VarChange::What what) {
+  std::vector<std::string> names;
   for (const VarChange& change : changes)
     if (change.what == what) names.push_back(change.name);
-  return fmt::format("{}", fmt::join(names, ", "));
+  return names;
 }
 
 }  // namespace
@@ -176,7 +202,7 @@ Result<std::string> Environments::unsealed_names(const Draft& draft) const {
       break;
     }
   }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{}", fmt::join(names, ","));
 }
 
 ChangeDigest Environments::digest(const Actor& requester, const Draft& draft) const {
@@ -259,15 +285,17 @@ Result<Configuration> Environments::commit(const AuditContext& by, Draft draft) 
     SLIPWAY_TRY(var.value, parts_.box.seal(var.value, context_of(sealed, var.name)));
   }
   sealed.created_at = next.created_at = parts_.clock.now();
-  std::map<std::string, std::string> detail;
+  Detail detail;
   if (!next.note.empty()) detail["note"] = next.note;
   for (const auto& [word, what] :
        {std::pair{"added", VarChange::What::added}, std::pair{"changed", VarChange::What::modified},
         std::pair{"removed", VarChange::What::removed}})
-    if (std::string names = names_of(draft.changes, what); !names.empty())
-      detail[word] = std::move(names);
-  SLIPWAY_TRY(std::string unsealed, unsealed_names(draft));
-  if (!unsealed.empty()) detail["unsealed"] = std::move(unsealed);
+    list_names(detail, word, names_of(draft.changes, what));
+  SLIPWAY_TRY(const std::string unsealed, unsealed_names(draft));
+  std::vector<std::string> plain_now;
+  if (!unsealed.empty())
+    for (const std::string_view name : split(unsealed, ',')) plain_now.emplace_back(name);
+  list_names(detail, "unsealed", std::move(plain_now));
   SLIPWAY_CHECK(parts_.store.add(by, sealed, std::move(detail)));
   return without_secrets(std::move(next));
 }

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
+#include "audit/record.h"
+#include "base/digest.h"
 #include "db/stores.h"
 #include "deploy/logs.h"
 #include "sys/files.h"
@@ -79,6 +82,30 @@ TEST_F(EnvironmentsTest, TheLogSaysWhenASecretsNameBecomesPlain) {
   ASSERT_EQ(page.records.size(), 3u);
   EXPECT_TRUE(page.records[0].contains(R"("unsealed":"KEY")")) << page.records[0];
   for (std::size_t i : {1u, 2u}) EXPECT_FALSE(page.records[i].contains("unsealed"));
+}
+
+TEST_F(EnvironmentsTest, TheLogHoldsADigestOfMoreNamesThanItCanShow) {
+  std::vector<EnvironmentVar> many, few{plain("B", "1"), plain("A", "1")};
+  std::string all;
+  for (int i = 100; i < 300; ++i) {
+    many.push_back(plain(fmt::format("A_RATHER_LONG_NAME_OF_NUMBER_{}", i), "x"));
+    all += many.back().name + "\n";
+  }
+  std::ranges::reverse(many);
+  set(many);
+  set(few);
+  const auto page = stores.audit->list({.action = "configuration.changed"}).value();
+  ASSERT_EQ(page.records.size(), 2u);
+  const auto detail = parse_audit_record(page.records[1])->event.detail;
+  EXPECT_EQ(detail.at("added_count"), "200");
+  EXPECT_EQ(detail.at("added_digest"), sha256(all).str());
+  const std::string& shown = detail.at("added");
+  EXPECT_TRUE(shown.starts_with("A_RATHER_LONG_NAME_OF_NUMBER_100, ")) << shown;
+  const std::size_t listed = 1 + static_cast<std::size_t>(std::ranges::count(shown, ','));
+  EXPECT_TRUE(shown.ends_with(fmt::format(" and {} more", 200 - listed))) << shown;
+  const auto whole = parse_audit_record(page.records[0])->event.detail;
+  EXPECT_EQ(whole.at("added"), "A, B");
+  EXPECT_FALSE(whole.contains("added_digest"));
 }
 
 TEST_F(EnvironmentsTest, WhatWasDraftedIsWhatIsStoredOrNothing) {
