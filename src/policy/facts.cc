@@ -15,6 +15,13 @@ constexpr std::int64_t largest_exact = std::int64_t{1} << 53;  // of RFC 8785's 
 
 const FactValue null_value;
 
+// Most texts are, and those are kept as they are. Not so one with a NUL.
+bool is_ascii(std::string_view text) {
+  bool other = false;
+  for (const char c : text) other |= (static_cast<unsigned char>(c) - 1U) >= 0x7fU;
+  return !other;
+}
+
 bool fits(const FactColumn& column, const FactValue& value) {
   switch (value.index()) {
     case 0:
@@ -51,7 +58,8 @@ Facts& Facts::add(std::string_view table, std::span<const FactField> fields) {
       return *this;
     }
     row[*column] = field.value;
-    if (auto* text = std::get_if<std::string>(&row[*column])) *text = to_utf8(*text);
+    if (auto* text = std::get_if<std::string>(&row[*column]); text != nullptr && !is_ascii(*text))
+      *text = to_utf8(*text);
   }
   for (std::size_t i = 0; i < row.size(); ++i)
     if (!fits(spec->columns[i], row[i]))

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "base/text.h"
 #include "policy/engine.h"
@@ -302,6 +303,21 @@ Remedy policy_change(const PolicyRule& rule, const Facts& facts) {
           .who = "a human with the role admin"};
 }
 
+// For asking it again: its tests have facts of their own, and copying those costs more than asking.
+PolicyRule without_tests(const PolicyRule& rule) {
+  return {.id = rule.id,
+          .why = rule.why,
+          .on = rule.on,
+          .enforce = rule.enforce,
+          .violations = rule.violations,
+          .message = rule.message,
+          .approvals = rule.approvals,
+          .tests = {},
+          .line = rule.line,
+          .tables = rule.tables,
+          .columns = rule.columns};
+}
+
 class Search {
  public:
   Search(Decision& decision, const PolicySet& set, const Facts& facts,
@@ -333,7 +349,7 @@ class Search {
   // Keeps the ways that let this rule, alone, pass. The first of several waits is enough.
   bool ways_of(const PolicyRule& rule) {
     PolicySet alone;
-    alone.rules.push_back(rule);
+    alone.rules.push_back(without_tests(rule));
     std::vector<WayOut>& kept = ways_.emplace_back();
     bool has_wait = false;
     for (WayOut& way : Ways(rule, decision_, facts_).find()) {
@@ -383,6 +399,30 @@ class Search {
     return out;
   }
 
+  // The set without the rules that found nothing and would read the same again: they find nothing
+  // again. What a rule reads is what its query names; which rules are asked at all depends on the
+  // request and the release.
+  [[nodiscard]] PolicySet still_open(const Facts& changed) const {
+    std::set<std::string_view> other;
+    for (const FactTable& table : fact_tables())
+      if (changed.rows(table.name) != facts_.rows(table.name) ||
+          changed.is_known(table.name) != facts_.is_known(table.name))
+        other.insert(table.name);
+    const bool asks_others = other.contains("request") || other.contains("release");
+    PolicySet out;
+    for (const PolicyRule& rule : set_.rules) {
+      const bool reads_other = std::ranges::any_of(
+          rule.tables, [&](const std::string& name) { return other.contains(name); });
+      const bool found_nothing =
+          std::ranges::find(decision_.rules, rule.id) != decision_.rules.end() &&
+          std::ranges::find(decision_.violations, rule.id, &Violation::rule) ==
+              decision_.violations.end();
+      if (asks_others || reads_other || rule.tables.empty() || !found_nothing)
+        out.rules.push_back(without_tests(rule));
+    }
+    return out;
+  }
+
   void combine_ways() {
     for (const Combination& ways : combinations()) {
       Facts changed = facts_;
@@ -390,7 +430,7 @@ class Search {
         if (way->remedies.front().kind == RemedyKind::wait) way->apply(changed);
       for (const WayOut* way : ways)
         if (way->remedies.front().kind != RemedyKind::wait) way->apply(changed);
-      if (!passes(set_, changed)) continue;
+      if (!passes(still_open(changed), changed)) continue;
       for (const WayOut* way : ways)
         for (const Remedy& remedy : way->remedies) add_once(decision_.remedies, remedy);
       return;
