@@ -1,6 +1,9 @@
 // What waits for people: goes on by itself once enough of them agree, ends when they do not.
 #include <algorithm>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "base/log.h"
 #include "base/mutex.h"
 #include "release/releases_state.h"
@@ -16,14 +19,38 @@ Result<Ruling> Releases::State::decide_again(const Rollout& waiting, const Audit
                                      : question.promotion(by, waiting.canary));
 }
 
-// People agreed to the configuration of then; with another it is another change.
-Result<bool> Releases::State::has_other_configuration(const Rollout& waiting) {
-  if (waiting.kind != RolloutKind::promotion) return false;
-  SLIPWAY_TRY(const Release release,
-              parts.store.release(waiting.project, waiting.environment, waiting.to));
-  SLIPWAY_TRY(const std::int64_t newest,
-              parts.environments.newest_version(waiting.project, waiting.environment));
-  return newest != release.config_version;
+// People agreed to the configuration of then; with another it is another change: to go on with the
+// old one would take back what was set since. What the app does not run with (variables of builds, a
+// value that was set and set back) changes nothing of it.
+Result<std::string> Releases::State::other_configuration(const Rollout& waiting) {
+  if (waiting.kind != RolloutKind::promotion) return std::string();
+  const std::string &project = waiting.project, &environment = waiting.environment;
+  SLIPWAY_TRY(const Release release, parts.store.release(project, environment, waiting.to));
+  SLIPWAY_TRY(const Configuration newest, parts.environments.show(project, environment));
+  if (newest.version == release.config_version) return std::string();
+  SLIPWAY_TRY(const auto then,
+              parts.environments.values_for(project, environment, release.config_version));
+  SLIPWAY_TRY(const auto now, parts.environments.values_for(project, environment, newest.version));
+  std::vector<std::string> names;
+  const auto differs = [&](const EnvVars& one, const EnvVars& other) {
+    for (const auto& [name, value] : one)
+      if (const auto found = other.find(name); found == other.end() || found->second != value)
+        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  };
+  differs(then.run, now.run);
+  differs(now.run, then.run);
+  if (names.empty()) return std::string();
+  const std::size_t count = names.size();
+  names.resize(std::min<std::size_t>(count, 5));
+  std::string again = "slipway promote " + waiting.deployment.str();
+  if (environment != production_environment) again += " --to " + environment;
+  if (!waiting.canary.empty()) again += fmt::format(" --canary {}", fmt::join(waiting.canary, ","));
+  return fmt::format(
+      "the configuration of {} changed while it waited ({}{}: version {} by {}, it was asked for "
+      "with version {}), and people agree to what runs with it; ask again: {}",
+      environment, fmt::join(names, ", "),
+      count > names.size() ? fmt::format(" and {} more", count - names.size()) : "", newest.version,
+      newest.actor.name.empty() ? "nobody known" : newest.actor.name, release.config_version, again);
 }
 
 Status Releases::State::reconsider(const ApprovalRequest& request) {
@@ -64,10 +91,8 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
     if (requester.error().code != Errc::permission_denied) return fail(requester.error());
     return end_it(requester.error().message);
   }
-  SLIPWAY_TRY(const bool reconfigured, has_other_configuration(*found));
-  if (reconfigured)
-    return end_it(fmt::format("the configuration of {} changed while it waited: promote it again",
-                              found->environment));
+  SLIPWAY_TRY(const std::string reconfigured, other_configuration(*found));
+  if (!reconfigured.empty()) return end_it(reconfigured);
   SLIPWAY_TRY(const Deployment deployment, parts.repository.get(found->deployment));
   if (found->kind == RolloutKind::promotion && deployment.state == DeploymentState::deleted)
     if (const Status promotable = check_promotable(deployment); !promotable)

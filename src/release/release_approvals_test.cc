@@ -44,9 +44,34 @@ TEST(Approvals, AreOfTheConfigurationOfThen) {
   ASSERT_TRUE(w.governance->vote(bob, id, Vote::Choice::approve, ""));
   const Rollout ended = w.releases->rollout(waiting.id).value();
   EXPECT_EQ(ended.state, RolloutState::canceled);
-  EXPECT_TRUE(ended.reason.contains("changed while it waited")) << ended.reason;
+  EXPECT_TRUE(ended.reason.contains("changed while it waited (DATABASE_URL: version 1 by ann"))
+      << ended.reason;
+  EXPECT_TRUE(ended.reason.ends_with("ask again: slipway promote " + waiting.deployment.str()))
+      << ended.reason;
   EXPECT_EQ(w.production().current, 0);
   EXPECT_EQ(w.governance->store().approval(id)->state, "withdrawn");
+}
+
+TEST(Approvals, AreNotEndedByWhatTheAppDoesNotRunWith) {
+  ReleaseWorld w;
+  AuditContext agent, bob;
+  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
+  agent.role = "deployer";
+  bob.actor = {.kind = "human", .name = "bob"};
+  bob.role = "approver";
+  const auto set = [&](std::string name, VarKind kind) {
+    return w.environments.change(
+        w.ann, "shop", "production",
+        {.set = {{.name = std::move(name), .value = "x", .kind = kind}}});
+  };
+  const Rollout waiting = w.releases->promote(agent, {.deployment = w.preview("one").id}).value();
+  ASSERT_TRUE(set("BUILT_WITH", VarKind::build));
+  ASSERT_TRUE(set("SET_AND", VarKind::run));
+  ASSERT_TRUE(w.environments.change(w.ann, "shop", "production", {.remove = {"SET_AND"}}));
+  ASSERT_TRUE(
+      w.governance->vote(bob, *ApprovalId::parse(waiting.approval), Vote::Choice::approve, ""));
+  w.at(waiting.id, RolloutState::watching);
+  EXPECT_EQ(w.production().current, 1);
 }
 
 TEST(Approvals, OfWhatWasRemovedMeanwhileEndItAndOfWhatExpiredDoNot) {
