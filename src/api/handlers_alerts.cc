@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "json/reader.h"
 #include "model/environment.h"
+#include "model/environment_class.h"
 #include "release/alerts.h"
 
 namespace slipway::handlers {
@@ -40,14 +41,12 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
   const std::string& project = call.path_value("project");
   SLIPWAY_CHECK(authorize(context, call, project,
                           environment.empty() ? every_environment : std::string_view(environment)));
-  const bool preview =
-      !environment.empty() && environment != "production" && environment != "staging";
+  // A webhook of every environment is one of production.
+  const std::string_view where = environment.empty() ? "production" : std::string_view(environment);
   return context.governance.require({.point = DecisionPoint::config,
                                      .by = call.by,
                                      .project = project,
-                                     .environment = preview               ? "preview"
-                                                    : environment.empty() ? "production"
-                                                                          : environment,
+                                     .environment = std::string(environment_class(where)),
                                      .resource = "alerts/" + project,
                                      .action = "env_write",
                                      .more =

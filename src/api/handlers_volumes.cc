@@ -2,6 +2,7 @@
 #include "api/volume_policy.h"
 #include "json/reader.h"
 #include "model/environment.h"
+#include "model/environment_class.h"
 #include "model/release.h"
 
 namespace slipway::handlers {
@@ -32,12 +33,11 @@ Result<Place> place_of(const ApiContext& context, const ApiCall& call) {
 // What the policies say to a change of an environment's volumes.
 Result<AuditContext> allow(const ApiContext& context, const ApiCall& call, const Place& place,
                            DecisionPoint point, std::string_view change, std::string_view what) {
-  const bool standard = place.environment == "production" || place.environment == "staging";
   return context.governance.require(
       {.point = point,
        .by = call.by,
        .project = place.project,
-       .environment = standard ? place.environment : "preview",
+       .environment = std::string(environment_class(place.environment)),
        .resource = fmt::format("volume/{}/{}", place.project, place.environment),
        .action = "promote",
        .more =

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "model/environment.h"
+#include "model/environment_class.h"
 
 namespace slipway {
 
@@ -79,11 +80,10 @@ ChangeDigest change_of(const AuditContext& by, const Domain& claim, std::string_
 
 Asked Domains::asked_about(const AuditContext& by, const Domain& domain,
                            std::string_view change) const {
-  const bool standard = domain.environment == "production" || domain.environment == "staging";
   return {.point = DecisionPoint::domain,
           .by = by,
           .project = domain.project,
-          .environment = standard ? domain.environment : "preview",
+          .environment = std::string(environment_class(domain.environment)),
           .resource = "domain/" + domain.name,
           .action = "promote",
           .more = [&domain, change = std::string(change)](Facts& facts) {

@@ -29,6 +29,7 @@ class DomainsTest : public ::testing::Test {
   // What DNS has now; "!" for a name server that does not answer.
   std::map<std::string, std::vector<std::string>> records;
   std::set<std::string> published;
+  std::set<std::string> people{"ann"};  // who could approve
 
   Domain add(const std::string& project, const std::string& name,
              const std::string& environment = "production") {
@@ -65,7 +66,11 @@ class DomainsTest : public ::testing::Test {
                                .store = *stores.governance,
                                .repository = *stores.repository,
                                .names = names,
-                               .evaluator = make_sql_rule_evaluator()})
+                               .evaluator = make_sql_rule_evaluator(),
+                               .approvers =
+                                   [this](const std::string&) {
+                                     return std::vector<std::string>(people.begin(), people.end());
+                                   }})
           .value();
   Domains domains{
       {.settings = settings,
@@ -161,6 +166,32 @@ TEST_F(DomainsTest, ARemovedNameIsFree) {
   EXPECT_FALSE(domains.remove(ann(), "shop", "shop.example.com"));
   proven("rival", "shop.example.com");
   EXPECT_EQ(hosts("rival").size(), 1u);
+}
+
+TEST_F(DomainsTest, NoAgentTakesANameFromProductionAndNobodyAloneWhereThereAreOthers) {
+  const Domain shop = proven("shop", "shop.example.com");
+  AuditContext agent = ann();
+  agent.actor = {.kind = "agent",
+                 .name = "coder",
+                 .on_behalf_of = "ann",
+                 .chain = {"human:ann", "agent:coder"}};
+  const auto refused = [&](const AuditContext& by) {
+    const auto removed = domains.remove(by, "shop", shop.name);
+    EXPECT_FALSE(removed);
+    return removed ? std::string() : removed.error().cause;
+  };
+  EXPECT_EQ(refused(agent), "agent-removal-approved");
+  people.insert("bob");
+  EXPECT_EQ(refused(ann()), "remove-live");
+  EXPECT_EQ(hosts("shop"), std::vector<std::string>{"shop.example.com"});
+  const auto waiting = stores.governance->approvals("open", "shop").value();
+  ASSERT_EQ(waiting.size(), 2u);
+  AuditContext bob{.actor = {.kind = "human", .name = "bob", .chain = {"human:bob"}},
+                   .role = "approver"};
+  for (const ApprovalRequest& each : waiting)
+    ASSERT_TRUE(governance->vote(bob, each.id, Vote::Choice::approve, ""));
+  EXPECT_TRUE(domains.remove(ann(), "shop", shop.name));
+  EXPECT_TRUE(hosts("shop").empty());
 }
 
 TEST_F(DomainsTest, ALostProofIsReportedAndThenCut) {

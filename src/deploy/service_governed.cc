@@ -7,6 +7,8 @@
 #include "db/urgent.h"
 #include "deploy/service.h"
 #include "deploy/shown.h"
+#include "model/environment.h"
+#include "model/environment_class.h"
 
 namespace slipway {
 namespace {
@@ -32,10 +34,11 @@ Asked about_removal(const AuditContext& by, const Deployment& deployment, const 
   const auto undo_for =
       std::chrono::duration_cast<std::chrono::seconds>(settings.gc.keep_removed).count();
   const bool live = !serving.empty();
-  if (std::ranges::any_of(serving, [](const Release& release) {
-        return release.environment == production_environment;
-      }))
-    asked.environment = "production";
+  for (const Release& release : serving) {
+    const std::string_view where = environment_class(release.environment);
+    if (where == production_environment || asked.environment == preview_environment)
+      asked.environment = where;
+  }
   asked.more = [id = deployment.id.str(), undo_for, live](Facts& facts) {
     facts.add("config_change", {{"kind", "deployment"},
                                 {"name", id},

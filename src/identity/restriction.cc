@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/environment_class.h"
+
 namespace slipway {
 
 bool Restriction::allows_project(std::string_view project) const {
@@ -10,9 +12,8 @@ bool Restriction::allows_project(std::string_view project) const {
 
 bool Restriction::allows_environment(std::string_view environment) const {
   if (!environments) return true;
-  const bool preview = environment != "production" && environment != "staging";
   return std::ranges::any_of(*environments, [&](const std::string& name) {
-    return name == environment || (preview && name == "preview");
+    return name == environment || name == environment_class(environment);
   });
 }
 

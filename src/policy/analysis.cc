@@ -24,7 +24,6 @@ bool among(std::initializer_list<DecisionPoint> points, DecisionPoint point) {
 
 std::vector<std::string_view> environments_at(DecisionPoint point) {
   if (among({build, preview}, point)) return {"preview"};
-  if (among({promote, canary_step, rollback}, point)) return {"production", "staging"};
   if (among({policy, budget, token}, point)) return {"none"};
   return {"production", "staging", "preview"};
 }

@@ -18,7 +18,7 @@ constexpr FactColumn request_columns[] = {
     {"team", text, never, "", "", "The project's team"},
     {"project", text, never, "", "", "The project; '' for a request about none"},
     {"environment", text, never, "", "production|staging|preview|none",
-     "What the request would change"},
+     "What the request would change; an environment of one's own counts as preview"},
     {"actor_kind", text, never, "", "human|agent|system", "Who asks"},
     {"actor_name", text, never, "", "", "The name behind the token"},
     {"on_behalf_of", text, never, "", "", "The human that an agent acts for; '' for nobody"},

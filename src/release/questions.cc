@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "model/environment_class.h"
 
 namespace slipway {
 namespace {
@@ -29,10 +30,6 @@ std::string move_action(RolloutKind kind, std::string_view environment) {
   std::string action = kind == RolloutKind::rollback ? "rollback" : "promote";
   if (environment != production_environment) action += fmt::format(" to {}", environment);
   return action;
-}
-
-std::string policy_environment(std::string_view environment) {
-  return environment == production_environment ? "production" : "staging";
 }
 
 std::uint32_t instances_of(const Deployment& deployment, const Settings& settings) {
@@ -172,7 +169,7 @@ Asked MoveQuestion::ask(const AuditContext& by, DecisionPoint point, std::string
   return {.point = point,
           .by = by,
           .project = next_.project,
-          .environment = policy_environment(next_.environment),
+          .environment = std::string(environment_class(next_.environment)),
           .resource = "deployment/" + asked_about_.id.str(),
           .action = std::move(action),
           .deployment = &asked_about_,

@@ -65,8 +65,6 @@ class MoveQuestion {
 // What approvals of a move are given for: "promote" or "rollback" to production; those to another
 // environment name it, so that one given for staging does not count for production.
 [[nodiscard]] std::string move_action(RolloutKind kind, std::string_view environment);
-// The facts' word for an environment: production, or staging for all others that are no previews.
-[[nodiscard]] std::string policy_environment(std::string_view environment);
 // How the candidate's plan differs from what serves; a line each.
 [[nodiscard]] std::vector<std::string> plan_changes(const Deployment& serving,
                                                     const Deployment& candidate);
