@@ -81,8 +81,18 @@ Status authorize(const ApiContext& context, const ApiCall& call, Permission perm
              : context.identity.authorize(call.principal, permission, project, environment);
 }
 
+bool in_reach(const ApiContext& context, const ApiCall& call, std::string_view project) {
+  return authorize(context, call, project, {}).has_value();
+}
+
+Result<Deployment> find_deployment(const ApiContext& context, const ApiCall& call,
+                                   std::string_view reference) {
+  return context.service.find(
+      reference, [&](std::string_view project) { return in_reach(context, call, project); });
+}
+
 Result<Deployment> find_deployment(const ApiContext& context, const ApiCall& call) {
-  SLIPWAY_TRY(Deployment deployment, context.service.find(call.path_value("ref")));
+  SLIPWAY_TRY(Deployment deployment, find_deployment(context, call, call.path_value("ref")));
   SLIPWAY_CHECK(authorize(context, call, deployment.project, deployment.alias));
   return deployment;
 }

@@ -1,6 +1,9 @@
 #include "api/approval_answers.h"
 
 #include <algorithm>
+#include <iterator>
+
+#include "api/sight.h"
 
 namespace slipway {
 namespace {
@@ -8,11 +11,29 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration told_for = 24h;
-constexpr std::size_t most_refused = 200;  // of each state that are looked at
+constexpr std::size_t most_refused = 200;  // of each state
 
 // The environment in "configuration/<project>/<environment>".
 std::string_view environment_in(std::string_view resource) {
   return resource.substr(resource.rfind('/') + 1);
+}
+
+Result<std::vector<ApprovalRequest>> refused(const ApiContext& context, const ApiCall& call,
+                                             WaitingFilter filter) {
+  filter.kind = WaitingFilter::Kind::approvals;
+  filter.limit = most_refused;
+  filter.closed_since = context.clock.now() - told_for;
+  SLIPWAY_TRY(const Sight sight, Sight::of(context, call));
+  filter.visible = [&](std::string_view project, std::string_view environment) {
+    return sight.sees(project, environment);
+  };
+  std::vector<ApprovalRequest> out;
+  for (const char* state : {"rejected", "expired", "withdrawn"}) {
+    filter.state = state;
+    SLIPWAY_TRY(WaitingPage page, context.governance.store().waiting(filter));
+    std::ranges::move(page.approvals, std::back_inserter(out));
+  }
+  return out;
 }
 
 }  // namespace
@@ -33,26 +54,23 @@ json::object approval_answer(const ApiContext& context, const ApiCall& call,
   return out;
 }
 
-Result<std::vector<ApprovalRequest>> refused_lately(const ApiContext& context,
-                                                    const std::string& project) {
-  const Timestamp since = context.clock.now() - told_for;
-  std::vector<ApprovalRequest> out;
-  for (const char* state : {"rejected", "expired", "withdrawn"}) {
-    SLIPWAY_TRY(WaitingPage page,
-                context.governance.store().waiting({.kind = WaitingFilter::Kind::approvals,
-                                                    .state = state,
-                                                    .project = project,
-                                                    .limit = most_refused}));
-    for (ApprovalRequest& each : page.approvals)
-      if (each.closed_at && *each.closed_at >= since) out.push_back(std::move(each));
-  }
+Result<std::vector<ApprovalRequest>> refused_of_caller(const ApiContext& context,
+                                                       const ApiCall& call,
+                                                       const std::string& project) {
+  const Actor& caller = call.by.actor;
+  WaitingFilter own{.project = project, .asker = caller.kind + ":" + caller.name};
+  SLIPWAY_TRY(std::vector<ApprovalRequest> out, refused(context, call, std::move(own)));
+  if (caller.kind != "human") return out;
+  WaitingFilter agents{.project = project, .asker_for = caller.name};
+  SLIPWAY_TRY(std::vector<ApprovalRequest> more, refused(context, call, std::move(agents)));
+  std::ranges::move(more, std::back_inserter(out));
+  std::ranges::sort(out, std::ranges::greater{}, &ApprovalRequest::created_at);
   return out;
 }
 
-bool asked_by_caller(const ApiCall& call, const ApprovalRequest& request) {
-  const Actor &caller = call.by.actor, &requester = request.requester;
-  return requester.name == caller.name ||
-         (caller.kind == "human" && requester.on_behalf_of == caller.name);
+Result<std::vector<ApprovalRequest>> refused_about(const ApiContext& context, const ApiCall& call,
+                                                   const std::string& resource) {
+  return refused(context, call, {.resource = resource});
 }
 
 }  // namespace slipway

@@ -61,10 +61,10 @@ TEST_F(AuthorizationTest, UploadsOfOtherProjectsAreNotDeployedNorFilled) {
   const std::string admin = w.token_of("person", Role::admin);
   const std::string narrow = w.narrowed(admin, {.projects = {{"shop"}}});
   const std::string upload = w.world.upload("bank", {{"index.html", "x"}}).str();
-  EXPECT_EQ(w.call(narrow, "PUT", "/v1/uploads/" + upload + "/pack", "x").status, 403);
+  EXPECT_EQ(w.call(narrow, "PUT", "/v1/uploads/" + upload + "/pack", "x").status, 404);
   const std::string body = fmt::format(R"({{"upload":"{}","project":"shop"}})", upload);
-  EXPECT_EQ(w.call(narrow, "POST", "/v1/deployments", body).status, 403);
-  EXPECT_EQ(w.call(narrow, "POST", "/v1/plan", body).status, 403);
+  EXPECT_EQ(w.call(narrow, "POST", "/v1/deployments", body).status, 404);
+  EXPECT_EQ(w.call(narrow, "POST", "/v1/plan", body).status, 404);
   EXPECT_EQ(w.call(narrow, "POST", "/v1/uploads", R"({"project":"bank","manifest":""})").status,
             403);
 }

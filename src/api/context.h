@@ -83,6 +83,13 @@ struct ApiCall {
 [[nodiscard]] Status authorize(const ApiContext& context, const ApiCall& call,
                                Permission permission, std::string_view project,
                                std::string_view environment);
+// Whether the caller reaches the project at all; without one: the whole server. What is elsewhere
+// is, to them, as what does not exist: the same answer, on no page, the end of no page.
+[[nodiscard]] bool in_reach(const ApiContext& context, const ApiCall& call,
+                            std::string_view project);
+// DeployService::find() among what the caller reaches.
+[[nodiscard]] Result<Deployment> find_deployment(const ApiContext& context, const ApiCall& call,
+                                                 std::string_view reference);
 // The deployment that the path's {ref} names, when the caller may do to it what the route is for.
 // Every route with a {ref} finds it by this.
 [[nodiscard]] Result<Deployment> find_deployment(const ApiContext& context, const ApiCall& call);

@@ -16,9 +16,7 @@ void Play::offline(const ModelToken& from, const Narrowing& narrowing) {
   made.ids.push_back(id_of(made.text));
   made.narrowings.push_back(narrowing);
   same<int>("a token made offline", w.call(made.text, "GET", "/v1/whoami").status,
-            !m.works(made)                   ? 401
-            : !m.has(made, Permission::read) ? 403
-                                             : 200);
+            m.works(made) ? 200 : 401);  // whatever it may do
   if (m.works(made) && m.has(made, Permission::read)) tokens.push_back(std::move(made));
 }
 

@@ -1,7 +1,11 @@
 #include <charconv>
+#include <functional>
+#include <map>
 
+#include "api/pages.h"
 #include "api/release_answers.h"
 #include "api/routes.h"
+#include "api/sight.h"
 #include "base/text.h"
 #include "json/reader.h"
 
@@ -19,10 +23,57 @@ Result<std::int64_t> query_number(const ApiRequest& request, std::string_view na
   return number;
 }
 
+// What serves an environment now, whatever became of its preview.
+Result<ApiResponse> list_serving(const ApiContext& context, const ApiCall& call) {
+  SLIPWAY_TRY(const std::vector<EnvironmentState> states,
+              context.release_store.environments(call.request.query_value("project").value_or("")));
+  std::map<std::string, Deployment> found;
+  for (const EnvironmentState& state : states) {
+    if (state.current == 0 || !in_reach(context, call, state.project)) continue;
+    SLIPWAY_TRY(const Release release,
+                context.release_store.release(state.project, state.environment, state.current));
+    auto deployment = context.repository.get(release.deployment);
+    if (deployment && authorize(context, call, deployment->project, deployment->alias))
+      found.try_emplace(deployment->id.str(), *std::move(deployment));
+  }
+  std::vector<Deployment> all;
+  for (auto& [id, deployment] : found) all.push_back(std::move(deployment));
+  ServingPlaces serving(context);
+  return paged(
+      call, "deployments", std::move(all), [](const Deployment& each) { return each.id.str(); },
+      [&](const Deployment& each) {
+        json::object out = deployment_json(context, each);
+        out["serves"] = serving.of(each);
+        return out;
+      });
+}
+
+// Undoing what was done last must not bring back what a kill took away. By its id it comes back.
+Status not_of_the_killed(const ApiContext& context) {
+  SLIPWAY_TRY(const std::optional<Deployment> last, context.repository.last_deleted({}));
+  if (!last) return {};
+  for (const IdentityStore::Agent& agent : context.identity.agents()) {
+    if (!agent.killed_at || !last->deleted_at || *last->deleted_at < *agent.killed_at) continue;
+    const std::vector<std::string>& chain = last->actor.chain;
+    if (std::ranges::find(chain, "agent:" + agent.name) == chain.end()) continue;
+    return fail(
+        Error{
+            .code = Errc::failed_precondition,
+            .message = fmt::format("what was removed last, {}, is of the agent {}, who was killed",
+                                   last->id.str(), agent.name),
+            .hint = "nothing was brought back; say which one you mean",
+            .cause = "agent_killed"}
+            .with_next("slipway undo " + last->id.str(), "to bring this one back all the same")
+            .with_next("slipway ls --state deleted", "for the others"));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<ApiResponse> list_deployments(const ApiContext& context, ApiCall& call) {
   const ApiRequest& request = call.request;
+  if (request.query_value("serves") == "true") return list_serving(context, call);
   DeploymentFilter filter;
   filter.project = request.query_value("project").value_or("");
   filter.alias = request.query_value("alias").value_or("");
@@ -37,11 +88,14 @@ Result<ApiResponse> list_deployments(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const std::int64_t limit, query_number(request, "limit", 50, 1000));
   filter.limit = static_cast<std::size_t>(std::max<std::int64_t>(limit, 1));
   SLIPWAY_TRY(filter.before, query_number(request, "cursor", 0, INT64_MAX));
+  SLIPWAY_TRY(const Sight sight, Sight::of(context, call));
+  filter.visible = [&](std::string_view project, std::string_view alias) {
+    return sight.sees(project, alias);
+  };
   SLIPWAY_TRY(const DeploymentPage page, context.service.list(filter));
   json::array deployments;
   ServingPlaces serving(context);
   for (const Deployment& deployment : page.deployments) {
-    if (!authorize(context, call, deployment.project, deployment.alias)) continue;
     json::object out = deployment_json(context, deployment);
     out["serves"] = serving.of(deployment);
     deployments.push_back(std::move(out));
@@ -92,30 +146,32 @@ Result<ApiResponse> undo(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(reader.status());
   std::optional<DeploymentId> id;
   if (!text.empty()) {
-    SLIPWAY_TRY(const Deployment deployment, context.service.find(text));
+    SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call, text));
     SLIPWAY_CHECK(authorize(context, call, deployment.project, deployment.alias));
     id = deployment.id;
   } else if (!call.principal.reaches_all()) {
     return fail(Errc::invalid_argument, "the deployment removed last may not be one of yours",
                 "say which: slipway undo ID");
+  } else {
+    SLIPWAY_CHECK(not_of_the_killed(context));
   }
   SLIPWAY_TRY(const Deployment back, context.service.undo(call.by, id));
   return json_response(200, deployment_json(context, back));
 }
 
 Result<ApiResponse> list_projects(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(const std::vector<Project> projects, context.service.projects());
-  json::array out;
-  for (const Project& project : projects) {
-    if (!authorize(context, call, project.name, {})) continue;
-    out.push_back(json::object{
-        {"name", project.name},
-        {"team", project.team},
-        {"deployments", project.deployments},
-        {"url", context.names.url(fmt::format("{}.{}", project.name, context.names.domain()))},
-        {"created_at", to_rfc3339(project.created_at)}});
-  }
-  return json_response(200, json::object{{"projects", std::move(out)}});
+  SLIPWAY_TRY(std::vector<Project> projects, context.service.projects());
+  std::erase_if(projects, [&](const Project& each) { return !in_reach(context, call, each.name); });
+  return paged(call, "projects", std::move(projects), std::mem_fn(&Project::name),
+               [&](const Project& project) {
+                 const Names& names = context.names;
+                 return json::object{
+                     {"name", project.name},
+                     {"team", project.team},
+                     {"deployments", project.deployments},
+                     {"url", names.url(fmt::format("{}.{}", project.name, names.domain()))},
+                     {"created_at", to_rfc3339(project.created_at)}};
+               });
 }
 
 }  // namespace slipway::handlers

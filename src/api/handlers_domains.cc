@@ -1,3 +1,4 @@
+#include "api/pages.h"
 #include "api/routes.h"
 #include "json/domain_json.h"
 #include "json/reader.h"
@@ -28,11 +29,12 @@ Result<Domain> claim_of(const ApiContext& context, const ApiCall& call) {
 
 Result<ApiResponse> list_domains(const ApiContext& context, ApiCall& call) {
   const std::string project(call.request.query_value("project").value_or(""));
-  SLIPWAY_TRY(const std::vector<Domain> all, context.domains.list(project));
-  json::array out;
-  for (const Domain& each : all)
-    if (may(context, call, each)) out.push_back(shown(context, each));
-  return json_response(200, json::object{{"domains", std::move(out)}});
+  SLIPWAY_TRY(std::vector<Domain> all, context.domains.list(project));
+  std::erase_if(all, [&](const Domain& each) { return !may(context, call, each); });
+  return paged(
+      call, "domains", std::move(all),
+      [](const Domain& each) { return fmt::format("{} {}", each.name, each.project); },
+      [&](const Domain& each) { return shown(context, each); });
 }
 
 Result<ApiResponse> add_domain(const ApiContext& context, ApiCall& call) {

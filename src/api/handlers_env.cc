@@ -2,6 +2,7 @@
 #include "api/release_answers.h"
 #include "api/routes.h"
 #include "json/reader.h"
+#include "model/environment_class.h"
 #include "policy/code_variables.h"
 
 namespace slipway::handlers {
@@ -65,25 +66,25 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
     SLIPWAY_TRY(std::vector<AskedVariable> variables, context.environments.asked(draft, side));
     if (secret)
       SLIPWAY_CHECK(authorize(context, call, Permission::secret_write, project, environment));
-    asked.push_back(
-        {.point = secret ? DecisionPoint::secret : DecisionPoint::config,
-         .by = call.by,
-         .project = project,
-         .environment = production || environment == staging_environment ? environment : "preview",
-         .resource = fmt::format("configuration/{}/{}", project, environment),
-         .action = "env_write",
-         .variables = std::move(variables),
-         .more = [production, kind = secret ? "secret" : "env",
-                  changes = std::move(changes)](Facts& facts) {
-           for (const VarChange& each : changes)
-             facts.add("config_change", {{"kind", kind},
-                                         {"name", each.name},
-                                         {"subject", fmt::format("{}:{}", kind, each.name)},
-                                         {"change", std::string(to_string(each.what))},
-                                         {"live", production ? 1 : 0},
-                                         {"undo_for", 365 * 24 * 3600},
-                                         {"loads_code", loads_code(each.name) ? 1 : 0}});
-         }});
+    asked.push_back({.point = secret ? DecisionPoint::secret : DecisionPoint::config,
+                     .by = call.by,
+                     .project = project,
+                     .environment = std::string(environment_class(environment)),
+                     .resource = fmt::format("configuration/{}/{}", project, environment),
+                     .action = "env_write",
+                     .variables = std::move(variables),
+                     .more = [production, kind = secret ? "secret" : "env",
+                              changes = std::move(changes)](Facts& facts) {
+                       for (const VarChange& each : changes)
+                         facts.add("config_change",
+                                   {{"kind", kind},
+                                    {"name", each.name},
+                                    {"subject", fmt::format("{}:{}", kind, each.name)},
+                                    {"change", std::string(to_string(each.what))},
+                                    {"live", production ? 1 : 0},
+                                    {"undo_for", 365 * 24 * 3600},
+                                    {"loads_code", loads_code(each.name) ? 1 : 0}});
+                     }});
   }
   if (asked.empty()) return call.by;  // nothing changes
   return context.governance.require_all(std::move(asked),
@@ -130,9 +131,9 @@ Result<ApiResponse> show_env(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const auto open, context.governance.store().approvals_of(resource));
   for (const ApprovalRequest& each : open)
     if (each.state == "open") waiting.push_back(approval_answer(context, call, each));
-  SLIPWAY_TRY(const auto closed, refused_lately(context, now.project));
+  SLIPWAY_TRY(const auto closed, refused_about(context, call, resource));
   for (const ApprovalRequest& each : closed)
-    if (each.resource == resource) refused.push_back(approval_answer(context, call, each));
+    refused.push_back(approval_answer(context, call, each));
   out["waiting"] = std::move(waiting);
   out["refused"] = std::move(refused);
   return json_response(200, out);

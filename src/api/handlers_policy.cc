@@ -5,6 +5,7 @@
 #include "api/project_names.h"
 #include "api/release_answers.h"
 #include "api/routes.h"
+#include "api/sight.h"
 #include "api/touches.h"
 #include "base/text.h"
 #include "json/convert.h"
@@ -90,35 +91,22 @@ Result<IdType> parse_id(std::string_view text, std::string_view noun) {
   return fail(Errc::not_found, fmt::format("no {} is called '{}'", noun, sanitize_line(text)));
 }
 
-// Whether the caller may see it. What is about no project is the server's.
-bool may_see(const ApiContext& context, const ApiCall& call, const ApprovalRequest& request) {
-  return authorize(context, call, request.project, environment_of(request)).has_value();
-}
-bool may_see(const ApiContext& context, const ApiCall& call, const Waiver& waiver) {
-  return authorize(context, call, waiver.project, "").has_value();
-}
-bool may_see(const ApiContext& context, const ApiCall& call, const BreakGlass& emergency) {
-  return authorize(context, call, emergency.project, "").has_value();
-}
-
-template <class Item>
-std::vector<Item> seen(const ApiContext& context, const ApiCall& call, std::vector<Item> items) {
-  std::erase_if(items, [&](const Item& item) { return !may_see(context, call, item); });
-  return items;
-}
-
 using Kind = WaitingFilter::Kind;
 
-// The page that is asked for; what the caller may not see is left out of it by seen().
+// The page that is asked for, of what the caller may see. What is about no project is the server's.
 Result<WaitingPage> waiting_page(const ApiContext& context, const ApiCall& call, Kind kind,
                                  std::string state) {
   const std::int64_t limit = parse_count_text(asked(call, "limit", "50")).value_or(50);
+  SLIPWAY_TRY(const Sight sight, Sight::of(context, call));
   return context.governance.store().waiting(
       {.kind = kind,
        .state = std::move(state),
        .project = asked(call, "project"),
        .cursor = asked(call, "cursor"),
-       .limit = static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, 1000))});
+       .limit = static_cast<std::size_t>(std::clamp<std::int64_t>(limit, 1, 1000)),
+       .visible = [&](std::string_view project, std::string_view environment) {
+         return sight.sees(project, environment);
+       }});
 }
 
 Result<ApiResponse> answer(const ApiContext& context, ApiCall& call, Vote::Choice choice) {
@@ -220,15 +208,14 @@ Result<ApiResponse> try_decision(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(reader.status());
   if (!decision.empty()) {
     SLIPWAY_TRY(const DecisionId id, parse_id<DecisionId>(decision, "decision"));
-    SLIPWAY_TRY(const json::object past, context.governance.store().decision(id));
-    SLIPWAY_CHECK(may_read(context, call, past));
+    SLIPWAY_CHECK(authorize_decision(context, call, decision));
     SLIPWAY_TRY(const StoredDecision said, context.governance.what_if(id, assumptions));
     return json_response(200, decision_of_trial(said));
   }
   Asked wanted{.point = *point, .by = call.by, .project = project, .environment = environment};
   std::optional<Deployment> deployment;
   if (!reference.empty()) {
-    SLIPWAY_TRY(deployment, context.service.find(reference));
+    SLIPWAY_TRY(deployment, find_deployment(context, call, reference));
     wanted.deployment = &*deployment;
     wanted.project = deployment->project;
     wanted.resource = "deployment/" + deployment->id.str();
@@ -248,11 +235,11 @@ Result<ApiResponse> list_decisions(const ApiContext& context, ApiCall& call) {
         std::clamp<std::int64_t>(parse_count_text(*limit).value_or(50), 1, 1000));
   if (const auto cursor = call.request.query_value("cursor"))
     filter.before = parse_count_text(*cursor).value_or(0);
+  SLIPWAY_TRY(const Sight sight, Sight::of(context, call));
+  filter.visible = [&](const json::object& decision) { return sight.sees(decision); };
   SLIPWAY_TRY(DecisionPage page, context.governance.store().decisions(filter));
   json::array out;
-  for (json::object& decision : page.decisions) {
-    if (may_read(context, call, decision)) out.push_back(std::move(decision));
-  }
+  for (json::object& decision : page.decisions) out.push_back(std::move(decision));
   return json_response(
       200, json::object{{"decisions", std::move(out)},
                         {"next_cursor", page.next > 0 ? json::value(std::to_string(page.next))
@@ -266,7 +253,7 @@ Result<ApiResponse> get_decision(const ApiContext& context, ApiCall& call) {
   if (const auto id = DecisionId::parse(text)) {
     SLIPWAY_TRY(found, context.governance.store().decision(*id));
   } else {
-    SLIPWAY_TRY(const Deployment deployment, context.service.find(text));
+    SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call, text));
     SLIPWAY_TRY(DecisionPage page,
                 context.governance.store().decisions(
                     {.resource = "deployment/" + deployment.id.str(), .limit = 1}));
@@ -274,6 +261,21 @@ Result<ApiResponse> get_decision(const ApiContext& context, ApiCall& call) {
       return fail(Errc::not_found, "no decision about " + deployment.id.str() + " is kept");
     found = std::move(page.decisions.front());
   }
+  // Why somebody accepted what a rule found.
+  if (json::value* violations = found.if_contains("violations");
+      violations != nullptr && violations->is_array())
+    for (json::value& each : violations->get_array()) {
+      if (!each.is_object()) continue;
+      json::object& violation = each.get_object();
+      const json::value* lifted = violation.if_contains("lifted_by");
+      if (lifted == nullptr || !lifted->is_string()) continue;
+      if (const auto id = WaiverId::parse(std::string_view(lifted->get_string())))
+        if (const auto waiver = context.governance.store().waiver(*id))
+          violation["lifted_because"] = waiver->reason;
+      if (const auto id = BreakGlassId::parse(std::string_view(lifted->get_string())))
+        if (const auto emergency = context.governance.store().break_glass(*id))
+          violation["lifted_because"] = emergency->reason;
+    }
   // Which of the rules that were asked cannot find anything in this Slipway.
   json::array inactive;
   const std::shared_ptr<const PolicySet> set = context.governance.active();
@@ -294,21 +296,19 @@ Result<ApiResponse> list_approvals(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(WaitingPage page,
               waiting_page(context, call, Kind::any, state == "all" ? "" : state));
   json::array shown;
-  for (const ApprovalRequest& each : seen(context, call, std::move(page.approvals)))
+  for (const ApprovalRequest& each : page.approvals)
     shown.push_back(approval_answer(context, call, each));
   json::object out{
       {"approvals", std::move(shown)},
-      {"waivers", all_of(seen(context, call, std::move(page.waivers)))},
-      {"emergencies", all_of(seen(context, call, std::move(page.emergencies)))},
+      {"waivers", all_of(page.waivers)},
+      {"emergencies", all_of(page.emergencies)},
       {"next_cursor", page.next.empty() ? json::value(nullptr) : json::value(page.next)}};
   // What became of the caller's own, which are not among the open ones any more: with the first
   // page.
   if (state == "open" && asked(call, "cursor").empty()) {
-    SLIPWAY_TRY(const auto refused, refused_lately(context, asked(call, "project")));
+    SLIPWAY_TRY(const auto refused, refused_of_caller(context, call, asked(call, "project")));
     json::array own;
-    for (const ApprovalRequest& each : refused)
-      if (asked_by_caller(call, each) && may_see(context, call, each))
-        own.push_back(approval_answer(context, call, each));
+    for (const ApprovalRequest& each : refused) own.push_back(approval_answer(context, call, each));
     out["refused"] = std::move(own);
   }
   return json_response(200, out);
@@ -332,7 +332,7 @@ Result<ApiResponse> list_waivers(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(WaitingPage page, waiting_page(context, call, Kind::waivers, asked(call, "state")));
   return json_response(
       200, json::object{
-               {"waivers", all_of(seen(context, call, std::move(page.waivers)))},
+               {"waivers", all_of(page.waivers)},
                {"next_cursor", page.next.empty() ? json::value(nullptr) : json::value(page.next)}});
 }
 
@@ -366,7 +366,7 @@ Result<ApiResponse> list_emergencies(const ApiContext& context, ApiCall& call) {
               waiting_page(context, call, Kind::emergencies, asked(call, "state")));
   return json_response(
       200, json::object{
-               {"emergencies", all_of(seen(context, call, std::move(page.emergencies)))},
+               {"emergencies", all_of(page.emergencies)},
                {"next_cursor", page.next.empty() ? json::value(nullptr) : json::value(page.next)}});
 }
 

@@ -117,7 +117,7 @@ Result<Deployment> candidate_of(const ApiContext& context, const ApiCall& call, 
     return serving_in(context, call, place.project, from);
   }
   if (reference == place.project) return newest_ready(context, place.project);
-  SLIPWAY_TRY(Deployment deployment, context.service.find(reference));
+  SLIPWAY_TRY(Deployment deployment, find_deployment(context, call, reference));
   SLIPWAY_CHECK(authorize(context, call, deployment.project, place.environment));
   if (deployment.project != place.project)
     return fail(Errc::invalid_argument,

@@ -1,4 +1,7 @@
 // Teams, their members and their projects.
+#include <functional>
+
+#include "api/pages.h"
 #include "api/project_names.h"
 #include "api/routes.h"
 #include "base/text.h"
@@ -27,21 +30,19 @@ Status check_team(const ApiCall& call, std::string_view team) {
 }  // namespace
 
 Result<ApiResponse> list_teams(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(const std::vector<Team> teams, context.identity.teams());
+  SLIPWAY_TRY(std::vector<Team> teams, context.identity.teams());
   SLIPWAY_TRY(const std::vector<Project> projects, context.service.projects());
-  json::array out;
-  for (const Team& team : teams) {
-    if (!check_team(call, team.name)) continue;
+  std::erase_if(teams, [&](const Team& each) { return !check_team(call, each.name); });
+  return paged(call, "teams", std::move(teams), std::mem_fn(&Team::name), [&](const Team& team) {
     json::array members, owned;
     for (const Member& member : context.identity.members(team.name))
       members.push_back(member_json(member));
     for (const Project& project : projects)
-      if (project.team == team.name && authorize(context, call, project.name, {}))
+      if (project.team == team.name && in_reach(context, call, project.name))
         owned.push_back(json::value(project.name));
-    out.push_back(json::object{
-        {"name", team.name}, {"members", std::move(members)}, {"projects", std::move(owned)}});
-  }
-  return json_response(200, json::object{{"teams", std::move(out)}});
+    return json::object{
+        {"name", team.name}, {"members", std::move(members)}, {"projects", std::move(owned)}};
+  });
 }
 
 Result<ApiResponse> create_team(const ApiContext& context, ApiCall& call) {

@@ -1,7 +1,11 @@
 // Tokens and the agents that hold them.
 #include <boost/json/serialize.hpp>
+#include <functional>
+#include <map>
+#include <utility>
 
 #include "api/identity_json.h"
+#include "api/pages.h"
 #include "api/routes.h"
 #include "base/log.h"
 #include "base/near.h"
@@ -10,6 +14,59 @@
 
 namespace slipway::handlers {
 namespace {
+
+// The role that each member has, looked up once.
+class MemberRoles {
+ public:
+  explicit MemberRoles(const ApiContext& context) : context_(context) {}
+  Role of(const TokenRecord& record) {
+    const auto [at, unknown] = roles_.try_emplace({record.team, record.member}, Role::admin);
+    if (!unknown) return at->second;
+    // Not a member: the machine's own token.
+    for (const Member& member : context_.identity.members(record.team))
+      if (member.name == record.member) at->second = member.role;
+    return at->second;
+  }
+
+ private:
+  const ApiContext& context_;
+  std::map<std::pair<std::string, std::string>, Role> roles_;
+};
+
+// How each token of a list came to be: its own narrowing, and those of the tokens that it came
+// from, of which the caller holds one or may list them.
+class KnownSteps {
+ public:
+  KnownSteps(const Principal& caller, const std::vector<TokenRecord>& listed) {
+    std::string path = caller.path;
+    for (auto step = caller.restrictions.rbegin(); step != caller.restrictions.rend(); ++step) {
+      steps_.emplace(path, *step);
+      path.resize(path.contains('/') ? path.rfind('/') : 0);
+    }
+    for (const TokenRecord& record : listed)
+      steps_.insert_or_assign(record.path, record.restriction);
+  }
+  [[nodiscard]] Principal holder(const TokenRecord& record, Role role) const {
+    Principal out{.actor = {.kind = "human", .name = person_name(record.team, record.member)},
+                  .role = role,
+                  .team = record.team == server_team ? std::string() : record.team};
+    for (std::size_t end = 0; end != std::string::npos;) {
+      end = record.path.find('/', end + 1);
+      const std::string path = record.path.substr(0, end);
+      const auto step = steps_.find(path);
+      if (step != steps_.end() && end == std::string::npos && !path.contains('/') &&
+          step->second.agent.empty()) {
+        out.restrictions.push_back(step->second);
+      } else if (step != steps_.end()) {
+        apply_narrowing(out, step->second);
+      }
+    }
+    return out;
+  }
+
+ private:
+  std::map<std::string, Restriction, std::less<>> steps_;
+};
 
 constexpr std::chrono::hours agent_token_life{7 * 24};
 
@@ -78,11 +135,43 @@ Status permits_members_of(const ApiCall& call, std::string_view team) {
                .cause = "not_permitted"});
 }
 
+// Whoever would hold it, as each of their requests would find them.
+Principal holder_of(const ApiContext& context, const ApiCall& call, const Restriction& restriction,
+                    const std::string& member, const std::string& team) {
+  Principal out = call.principal;
+  if (!member.empty()) {
+    out = Principal{.actor = {.kind = "human", .name = person_name(team, member)},
+                    .team = team == server_team ? std::string() : team};
+    const std::vector<Member> members = context.identity.members(team);
+    const auto found = std::ranges::find(members, member, &Member::name);
+    if (found != members.end()) out.role = found->role;
+    if (restriction.agent.empty()) {
+      out.restrictions.push_back(restriction);
+      return out;
+    }
+  }
+  apply_narrowing(out, restriction);
+  return out;
+}
+
+// All that a token may do, for those who approve it: nothing of it is left to be asked for.
+json::object token_shown(const Principal& holder) {
+  json::object out = rights_json(holder);
+  out["holder"] = json::object{
+      {"kind", holder.actor.kind},
+      {"name", holder.actor.name},
+      {"on_behalf_of", holder.actor.on_behalf_of.empty() ? json::value(nullptr)
+                                                         : json::value(holder.actor.on_behalf_of)}};
+  out["role"] = to_string(holder.role);
+  out["team"] = holder.team.empty() ? std::string(server_team) : holder.team;
+  return {{"token", std::move(out)}};
+}
+
 // Asks the policies whether there may be such a token.
 // `body` is what was sent: an expiry in it counts from when it is asked for.
 Result<AuditContext> allow_token(const ApiContext& context, const ApiCall& call,
                                  const Restriction& restriction, const std::string& member,
-                                 const json::value& body) {
+                                 const std::string& team, const json::value& body) {
   const PermissionSet actions = restriction.actions.value_or(PermissionSet::all());
   std::optional<std::int64_t> expires_in;
   if (restriction.expires_at)
@@ -99,6 +188,7 @@ Result<AuditContext> allow_token(const ApiContext& context, const ApiCall& call,
        .by = call.by,
        .resource = "token/" + (member.empty() ? call.by.actor.token : member),
        .action = "token",
+       .about = token_shown(holder_of(context, call, restriction, member, team)),
        .more =
            [&](Facts& facts) {
              facts.add("token_request",
@@ -134,7 +224,7 @@ Result<ApiResponse> create_token(const ApiContext& context, ApiCall& call) {
       if (own.expires_at)
         restriction.expires_at =
             std::min(restriction.expires_at.value_or(*own.expires_at), *own.expires_at);
-  SLIPWAY_TRY(const AuditContext by, allow_token(context, call, restriction, member, body));
+  SLIPWAY_TRY(const AuditContext by, allow_token(context, call, restriction, member, team, body));
   IdentityStore::MadeToken made;
   if (member.empty()) {
     SLIPWAY_TRY(made, context.identity.narrow_token(by, call.bearer(), restriction));
@@ -151,10 +241,15 @@ Result<ApiResponse> create_token(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> list_tokens(const ApiContext& context, ApiCall& call) {
-  json::array out;
-  for (const TokenRecord& record : context.identity.tokens(call.principal))
-    out.push_back(to_json(record));
-  return json_response(200, json::object{{"tokens", std::move(out)}});
+  std::vector<TokenRecord> all = context.identity.tokens(call.principal);
+  const KnownSteps steps(call.principal, all);
+  MemberRoles roles(context);
+  return paged(call, "tokens", std::move(all), std::mem_fn(&TokenRecord::path),
+               [&](const TokenRecord& record) {
+                 json::object out = to_json(record);
+                 out["effective"] = rights_json(steps.holder(record, roles.of(record)));
+                 return out;
+               });
 }
 
 Result<ApiResponse> revoke_token(const ApiContext& context, ApiCall& call) {
@@ -164,20 +259,20 @@ Result<ApiResponse> revoke_token(const ApiContext& context, ApiCall& call) {
 }
 
 Result<ApiResponse> list_agents(const ApiContext& context, ApiCall& call) {
-  json::array out;
   const auto time = [](const std::optional<Timestamp>& at) {
     return at ? json::value(to_rfc3339(*at)) : json::value(nullptr);
   };
-  for (const IdentityStore::Agent& agent : context.identity.agents()) {
-    if (!reach_team(call.principal, agent.team)) continue;
-    out.push_back(json::object{{"name", agent.name},
-                               {"team", agent.team},
-                               {"on_behalf_of", agent.on_behalf_of},
-                               {"tokens", agent.tokens},
-                               {"last_used_at", time(agent.last_used_at)},
-                               {"killed_at", time(agent.killed_at)}});
-  }
-  return json_response(200, json::object{{"agents", std::move(out)}});
+  using Agent = IdentityStore::Agent;
+  std::vector<Agent> all = context.identity.agents();
+  std::erase_if(all, [&](const Agent& each) { return !reach_team(call.principal, each.team); });
+  return paged(call, "agents", std::move(all), std::mem_fn(&Agent::name), [&](const Agent& agent) {
+    return json::object{{"name", agent.name},
+                        {"team", agent.team},
+                        {"on_behalf_of", agent.on_behalf_of},
+                        {"tokens", agent.tokens},
+                        {"last_used_at", time(agent.last_used_at)},
+                        {"killed_at", time(agent.killed_at)}};
+  });
 }
 
 // Tokens first, so that it starts nothing new meanwhile; then what it is making, then its previews.

@@ -122,7 +122,10 @@ Result<FromFolder> from_folder(const ApiCall& call) {
 Result<Upload> own_upload(const ApiContext& context, const ApiCall& call,
                           const DeployService::NewDeployment& wanted) {
   SLIPWAY_TRY(Upload upload, context.repository.get_upload(wanted.upload));
-  SLIPWAY_CHECK(authorize(context, call, upload.project, {}));
+  // Another's is as one that there is not.
+  if (!in_reach(context, call, upload.project))
+    return fail(Errc::not_found, "no upload " + wanted.upload.str(),
+                "uploads are kept for an hour: send it again");
   const std::string& alias = wanted.options.alias;
   SLIPWAY_CHECK(authorize(context, call, wanted.project.empty() ? upload.project : wanted.project,
                           alias.empty() ? "preview" : alias));

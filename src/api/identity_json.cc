@@ -1,6 +1,7 @@
 #include "api/identity_json.h"
 
 #include "base/text.h"
+#include "identity/joined.h"
 #include "json/reader.h"
 
 namespace slipway {
@@ -90,6 +91,14 @@ json::object to_json(const TokenRecord& record) {
   out["created_by"] = or_null(record.created_by);
   out["last_used_at"] = or_null(record.last_used_at);
   out["revoked"] = record.revoked;
+  return out;
+}
+
+json::object rights_json(const Principal& holder) {
+  const Restriction all = joined(holder.restrictions);
+  json::object out = to_json(all);
+  out["all_of_role"] = !all.actions.has_value();
+  out["actions"] = names(holder.permissions());
   return out;
 }
 

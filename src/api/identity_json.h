@@ -12,6 +12,9 @@ namespace slipway {
 [[nodiscard]] Result<Restriction> restriction_from_json(const json::value& value, Timestamp now);
 // A token as lists show it; never its text, which is not known.
 [[nodiscard]] json::object to_json(const TokenRecord& record);
+// What a token lets its holder do once all of its narrowings are taken together: as a narrowing,
+// with the actions that are left of the role.
+[[nodiscard]] json::object rights_json(const Principal& holder);
 // Who the caller is and what they may do.
 [[nodiscard]] json::object to_json(const Principal& principal);
 

@@ -36,6 +36,43 @@ struct NarrowingTest : ::testing::Test {
     const json::value* cause = problem.as_object().if_contains("cause");
     return cause != nullptr && *cause == "not_permitted";
   }
+  // An object of the same kind that does not exist.
+  static std::string nothing_of(Touches touches) {
+    switch (touches) {
+      case Touches::deployment:
+        return DeploymentId::random().str();
+      case Touches::upload:
+        return UploadId::random().str();
+      case Touches::rollout:
+        return RolloutId::random().str();
+      case Touches::approval:
+        return ApprovalId::random().str();
+      case Touches::waiver:
+        return WaiverId::random().str();
+      case Touches::emergency:
+        return BreakGlassId::random().str();
+      case Touches::decision:
+        return DecisionId::random().str();
+      case Touches::domain:
+        return "nobody.example";
+      case Touches::record:
+        return "4000000";
+      default:
+        return "";
+    }
+  }
+  // The same answer, but for the name that was asked for.
+  static bool answers_alike(const ApiResponse& one, const std::string& its_name,
+                            const ApiResponse& other, const std::string& others_name) {
+    const auto text = [](const ApiResponse& response, const std::string& name) {
+      std::string out = std::get<std::string>(response.body);
+      for (std::size_t at = 0; (at = out.find(name, at)) != std::string::npos;)
+        out.replace(at, name.size(), "?");
+      return out;
+    };
+    return one.status == 404 && other.status == 404 &&
+           text(one, its_name) == text(other, others_name);
+  }
   std::string made(const std::string& path, const std::string& body, std::string_view member) {
     const ApiResponse response = w.call(admin, "POST", path, body);
     EXPECT_EQ(response.status, 201) << path << std::get<std::string>(response.body);
@@ -138,6 +175,7 @@ struct NarrowingTest : ::testing::Test {
   static bool must_refuse(const ApiRoute& route, Outside outside) {
     switch (route.touches) {
       case Touches::nothing:
+      case Touches::self:
       case Touches::caller:
       case Touches::listed:
         return false;
@@ -168,8 +206,17 @@ struct NarrowingTest : ::testing::Test {
           w.call(token, std::string(route.method), path, body_for(route, objects));
       const auto* text = std::get_if<std::string>(&response.body);
       const std::string said = text ? *text : "a stream";
-      if (must_refuse(route, outside))
-        EXPECT_TRUE(refused(response))
+      const std::string nothing = nothing_of(route.touches);
+      if (outside == Outside::project && !nothing.empty()) {
+        Objects others = objects;
+        others.ids[route.touches] = nothing;
+        const ApiResponse other = w.call(token, std::string(route.method), path_for(route, others),
+                                         body_for(route, objects));
+        EXPECT_TRUE(answers_alike(response, objects.ids.at(route.touches), other, nothing))
+            << route.method << ' ' << path << ' ' << said << " not as "
+            << std::get<std::string>(other.body);
+      } else if (must_refuse(route, outside))
+        EXPECT_TRUE(refused(response) || (outside == Outside::project && response.status == 404))
             << route.method << ' ' << path << ' ' << response.status << ' ' << said;
       // What it answers to, whatever the route, has nothing of what is outside.
       else if (outside == Outside::project)
@@ -202,12 +249,87 @@ TEST_F(NarrowingTest, AMemberOfAnotherTeamReachesNothingOfTheServers) {
   EXPECT_EQ(w.stores().governance->waivers("requested", "bank")->size(), 1u);
 }
 
+TEST_F(NarrowingTest, WhatIsAnotherTeamsIsNeitherToldByBodiesNorByStartsOfIdsNorByCursors) {
+  const Objects objects = make_objects();
+  ASSERT_TRUE(w.stores().identity->create_team({}, "makers"));
+  const std::string maker = w.token_of("ann", Role::admin, "makers");
+  ASSERT_TRUE(w.stores().identity->give_project({}, "makers", "shop"));
+  const Deployment own = w.world.deploy("shop", {{"index.html", "x"}});
+  const auto said = [&](std::string path, std::string body) {
+    const ApiResponse response = w.call(maker, "POST", std::move(path), std::move(body));
+    return fmt::format("{} {}", response.status, std::get<std::string>(response.body));
+  };
+  const std::vector<std::array<std::string, 4>> bodies{
+      {"/v1/deployments", R"({"upload":"?"})", objects.upload, UploadId::random().str()},
+      {"/v1/plan", R"({"upload":"?"})", objects.upload, UploadId::random().str()},
+      {"/v1/undo", R"({"deployment":"?"})", objects.ids.at(Touches::deployment),
+       DeploymentId::random().str()},
+      {"/v1/policy/test", R"({"decision":"?"})", objects.ids.at(Touches::decision),
+       DecisionId::random().str()},
+      {"/v1/policy/test", R"({"point":"promote","deployment":"?"})",
+       objects.ids.at(Touches::deployment), DeploymentId::random().str()},
+      {"/v1/policy/test", R"({"point":"promote","project":"?"})", "bank", "bonk"},
+      {"/v1/break-glass", R"({"project":"?","reason":"x"})", "bank", "bonk"},
+      {"/v1/projects/shop/environments/production/promotions", R"({"deployment":"?"})",
+       objects.ids.at(Touches::deployment), DeploymentId::random().str()}};
+  const auto put = [](std::string in, std::string_view from, std::string_view to) {
+    for (std::size_t at = 0; (at = in.find(from, at)) != std::string::npos; at += to.size())
+      in.replace(at, from.size(), to);
+    return in;
+  };
+  for (const auto& [path, body, theirs, nobodys] : bodies)
+    EXPECT_EQ(put(said(path, put(body, "?", theirs)), theirs, "?"),
+              put(said(path, put(body, "?", nobodys)), nobodys, "?"))
+        << path << body;
+  for (const std::string path : {"/v1/projects/?/alerts", "/v1/projects/?/environments"}) {
+    const ApiResponse theirs = w.call(maker, "GET", put(path, "?", "bank")),
+                      nobodys = w.call(maker, "GET", put(path, "?", "bonk"));
+    EXPECT_EQ(theirs.status, nobodys.status);
+    EXPECT_EQ(put(std::get<std::string>(theirs.body), "bank", "bonk"),
+              std::get<std::string>(nobodys.body));
+  }
+  // The start of an id means one's own, whatever else begins like it; a name of another's nothing.
+  for (std::size_t length = 1; length < own.id.tail().size(); ++length)
+    EXPECT_EQ(
+        w.call(maker, "GET", fmt::format("/v1/deployments/{}", own.id.tail().substr(0, length)))
+            .status,
+        200);
+  for (const std::string& name :
+       {std::string("bank"), objects.ids.at(Touches::deployment).substr(4, 6)})
+    EXPECT_EQ(
+        put(std::get<std::string>(w.call(maker, "GET", "/v1/deployments/" + name).body), name, "?"),
+        put(std::get<std::string>(w.call(maker, "GET", "/v1/deployments/bonk").body), "bonk", "?"));
+  // A page ends where what one may see ends.
+  for (const auto& [path, list] :
+       std::vector<std::pair<std::string, std::string>>{{"/v1/deployments", "deployments"},
+                                                        {"/v1/decisions", "decisions"},
+                                                        {"/v1/waivers", "waivers"},
+                                                        {"/v1/break-glass", "emergencies"},
+                                                        {"/v1/approvals", "approvals"}})
+    for (const std::string& project : {std::string("bank"), std::string("bonk"), std::string()}) {
+      const json::value page =
+          json_of(w.call_at(maker, "GET", path, {{"project", project}, {"limit", "1"}}));
+      if (project.empty() && list == "decisions") continue;  // The caller has some.
+      EXPECT_TRUE(page.at("next_cursor").is_null()) << path;
+      if (!project.empty()) EXPECT_TRUE(page.at(list).as_array().empty());
+    }
+  EXPECT_EQ(json_of(w.call_at(maker, "GET", "/v1/deployments", {{"limit", "1"}}))
+                .at("deployments")
+                .as_array()
+                .size(),
+            1u);
+}
+
 TEST_F(NarrowingTest, ATokenForSomeActionsDoesNoOther) {
   const Objects objects = make_objects();
   for (const Permission allowed : {Permission::read, Permission::approve, Permission::deploy}) {
     const std::string token = w.narrowed(admin, {.actions = PermissionSet{allowed}});
     for (const ApiRoute& route : api_routes()) {
       if (route.permission == Permission::none || route.permission == allowed) continue;
+      if (route.touches == Touches::self) {
+        EXPECT_EQ(w.call(token, "GET", path_for(route, objects)).status, 200) << route.path;
+        continue;
+      }
       w.world.clock.advance(std::chrono::minutes{1});
       EXPECT_TRUE(refused(w.call(token, std::string(route.method), path_for(route, objects),
                                  body_for(route, objects))))
@@ -246,9 +368,9 @@ TEST_F(NarrowingTest, RequestsAboutNoProjectAreTheServersToSeeAndToVote) {
   for (const std::string& token :
        {w.token_of("xavier", Role::admin, "makers"), w.narrowed(admin, {.projects = {{"shop"}}}),
         w.narrowed(admin, {.environments = {{"preview"}}})}) {
-    EXPECT_TRUE(refused(w.call(token, "POST", path + "/approve")));
-    EXPECT_TRUE(refused(w.call(token, "POST", path + "/reject")));
-    EXPECT_TRUE(refused(w.call(token, "GET", path)));
+    EXPECT_EQ(w.call(token, "POST", path + "/approve").status, 404);
+    EXPECT_EQ(w.call(token, "POST", path + "/reject").status, 404);
+    EXPECT_EQ(w.call(token, "GET", path).status, 404);
     EXPECT_FALSE(std::get<std::string>(w.call(token, "GET", "/v1/approvals").body)
                      .contains(request.id.str()));
   }

@@ -18,7 +18,7 @@ constexpr std::array table{
     ApiRoute{"GET", "/v1/openapi.json", none, "openapi", "This description", "", "",
              handlers::openapi, Touches::nothing},
     ApiRoute{"GET", "/v1/whoami", read, "whoami", "Who the token speaks for", "", "WhoAmI",
-             handlers::whoami, Touches::caller},
+             handlers::whoami, Touches::self},
     ApiRoute{"POST", "/v1/uploads", deploy, "openUpload",
              "Announce a tree of files; learn which blobs are missing", "UploadRequest", "Upload",
              handlers::open_upload, Touches::new_body, call, manifest_body},

@@ -15,6 +15,7 @@ namespace slipway {
 enum class Touches : std::uint8_t {
   undeclared,  // no row
   nothing,     // an open page
+  self,        // who the caller is: takes a token that works, whatever it may do
   caller,      // what the caller is and has; the store asks for what is others'
   listed,      // a list, which leaves out what the caller may not see
   server,      // no one project

@@ -47,19 +47,32 @@ Result<Touched> of_approval(const ApiContext& context, const ApiCall& call) {
   return Touched{call.permission, request.project, std::string(environment_of(request))};
 }
 
-// By its id, or the newest one about a deployment.
-Status authorize_decision(const ApiContext& context, const ApiCall& call) {
-  const std::string& text = call.path_value("id");
-  if (const auto id = DecisionId::parse(text)) {
-    SLIPWAY_TRY(const json::object decision, context.governance.store().decision(*id));
-    return may_read(context, call, decision);
+Error absent(std::string_view noun, std::string_view name) {
+  return {.code = Errc::not_found,
+          .message = fmt::format("no {} is called '{}'", noun, sanitize_line(name.substr(0, 80)))};
+}
+
+// What is said of an object that the caller may not know of, which is what is said of one that does
+// not exist. Nothing where its place is in the path, and so known.
+std::optional<Error> absence(const ApiCall& call, Touches touches) {
+  switch (touches) {
+    case Touches::upload:
+      return absent("upload", call.path_value("id"));
+    case Touches::rollout:
+      return absent("rollout", call.path_value("id"));
+    case Touches::approval:
+      return absent("approval", call.path_value("id"));
+    case Touches::waiver:
+      return absent("waiver", call.path_value("id"));
+    case Touches::emergency:
+      return absent("emergency", call.path_value("id"));
+    case Touches::domain:
+      return absent("domain", call.path_value("name"));
+    case Touches::record:
+      return absent("audit record", call.path_value("seq"));
+    default:
+      return std::nullopt;
   }
-  SLIPWAY_TRY(const Deployment deployment, context.service.find(text));
-  SLIPWAY_CHECK(authorize(context, call, deployment.project, {}));
-  SLIPWAY_TRY(const DecisionPage page,
-              context.governance.store().decisions(
-                  {.resource = "deployment/" + deployment.id.str(), .limit = 1}));
-  return page.decisions.empty() ? Status() : may_read(context, call, page.decisions.front());
 }
 
 Result<Touched> of_alert(const ApiContext& context, const ApiCall& call) {
@@ -112,7 +125,7 @@ Result<Touched> object_of(const ApiContext& context, const ApiCall& call, Touche
     case Touches::new_environment:
       return Touched{permission, call.path_value("project"), call.path_value("environment")};
     case Touches::deployment: {
-      SLIPWAY_TRY(Deployment found, context.service.find(call.path_value("ref")));
+      SLIPWAY_TRY(Deployment found, find_deployment(context, call, call.path_value("ref")));
       return Touched{permission, std::move(found.project), std::move(found.alias)};
     }
     case Touches::upload: {
@@ -146,6 +159,7 @@ Result<Touched> object_of(const ApiContext& context, const ApiCall& call, Touche
       return of_record(context, call);
     case Touches::undeclared:
     case Touches::nothing:
+    case Touches::self:
     case Touches::caller:
     case Touches::listed:
     case Touches::server:
@@ -165,6 +179,8 @@ std::string_view to_string(Touches touches) {
     case Touches::undeclared:
     case Touches::nothing:
       return "";
+    case Touches::self:
+      return "the caller, with any token";
     case Touches::caller:
       return "the caller's own";
     case Touches::listed:
@@ -208,10 +224,6 @@ std::string_view to_string(Touches touches) {
   return "";
 }
 
-std::string_view environment_of(const ApprovalRequest& request) {
-  return request.environment.empty() ? every_environment : std::string_view(request.environment);
-}
-
 std::string_view environment_of(const AlertSubscription& alert) {
   return alert.environment.empty() ? every_environment : std::string_view(alert.environment);
 }
@@ -225,9 +237,26 @@ Status may_read(const ApiContext& context, const ApiCall& call, const json::obje
   return authorize(context, call, project, text_of(decision, "environment"));
 }
 
+Status authorize_decision(const ApiContext& context, const ApiCall& call,
+                          std::string_view reference) {
+  if (const auto id = DecisionId::parse(reference)) {
+    const auto decision = context.governance.store().decision(*id);
+    const Status may = decision ? may_read(context, call, *decision) : fail(decision.error());
+    const bool known = decision && in_reach(context, call, text_of(*decision, "project"));
+    if (!may && !known && !call.principal.reaches_all()) return fail(absent("decision", reference));
+    return may;
+  }
+  SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call, reference));
+  SLIPWAY_TRY(const DecisionPage page,
+              context.governance.store().decisions(
+                  {.resource = "deployment/" + deployment.id.str(), .limit = 1}));
+  return page.decisions.empty() ? Status() : may_read(context, call, page.decisions.front());
+}
+
 Status authorize_touched(const ApiContext& context, ApiCall& call, Touches touches) {
   switch (touches) {
     case Touches::nothing:
+    case Touches::self:
     case Touches::caller:
     case Touches::listed:
     case Touches::team:
@@ -240,7 +269,7 @@ Status authorize_touched(const ApiContext& context, ApiCall& call, Touches touch
     case Touches::server:
       return reach_server(call.principal);
     case Touches::decision:
-      return authorize_decision(context, call);
+      return authorize_decision(context, call, call.path_value("id"));
     case Touches::upload:
     case Touches::new_project:
     case Touches::new_environment:
@@ -249,11 +278,18 @@ Status authorize_touched(const ApiContext& context, ApiCall& call, Touches touch
     default:
       break;
   }
-  SLIPWAY_TRY(const Touched touched, object_of(context, call, touches));
-  SLIPWAY_CHECK(authorize(context, call, touched.permission, touched.project, touched.environment));
+  const Result<Touched> touched = object_of(context, call, touches);
+  if (auto absent = absence(call, touches); absent && !call.principal.reaches_all()) {
+    const bool known = touched ? in_reach(context, call, touched->project)
+                               : touched.error().code != Errc::not_found;
+    if (!known) return fail(*std::move(absent));
+  }
+  if (!touched) return fail(touched.error());
+  SLIPWAY_CHECK(
+      authorize(context, call, touched->permission, touched->project, touched->environment));
   // To those who may speak of it: one that is mistyped is no project with nothing in it.
   if (touches == Touches::project || touches == Touches::environment)
-    return must_exist(context, call, touched.project);
+    return must_exist(context, call, touched->project);
   return {};
 }
 

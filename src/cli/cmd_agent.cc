@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/all_pages.h"
 #include "cli/server.h"
 #include "cli/view.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 Result<int> list(Context& context) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
-  SLIPWAY_TRY(const json::object answer, api->get("/v1/agents"));
+  SLIPWAY_TRY(const json::object answer, get_all(*api, "/v1/agents", "agents"));
   if (context.common.json) {
     context.console.out(printable_json(answer));
     return 0;
@@ -108,7 +109,17 @@ Result<int> agent(Context& context, const std::string& action,
   if (action == "kill") return kill(context, *name);
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_TRY(const json::object answer, api->post(path_of(*name, "revive"), {}));
-  context.console.out(context.common.json ? printable_json(answer) : sanitize_line(*name) + "\n");
+  if (context.common.json) {
+    context.console.out(printable_json(answer));
+    return 0;
+  }
+  const std::string agent = sanitize_line(text_at(answer, "agent"));
+  context.console.out((agent.empty() ? sanitize_line(*name) : agent) + "\n");
+  if (!context.common.quiet)
+    context.console.err(fmt::format(
+        "{0} may have tokens again: slipway token create --agent {0}; those that were seen in use "
+        "before stay dead, and what was removed stays removed (slipway undo ID)\n",
+        sanitize_line(*name)));
   return 0;
 }
 

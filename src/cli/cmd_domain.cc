@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/all_pages.h"
 #include "cli/server.h"
 #include "cli/view.h"
 
@@ -74,7 +75,8 @@ Result<int> list(Context& context, ApiClient& api, const DomainArguments& argume
       arguments.words.empty() ? arguments.project.value_or("") : arguments.words.front();
   SLIPWAY_TRY(
       const json::object all,
-      api.get(project.empty() ? "/v1/domains" : "/v1/domains?project=" + url_encode(project)));
+      get_all(api, project.empty() ? "/v1/domains" : "/v1/domains?project=" + url_encode(project),
+              "domains"));
   if (context.common.json) {
     context.console.out(printable_json(all));
     return 0;

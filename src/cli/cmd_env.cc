@@ -234,6 +234,10 @@ Result<int> pull(Context& context, const EnvArguments& arguments) {
                 "values of the others stay on the server");
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_TRY(const json::object now, api->get(place.target()));
+  if (context.common.json) {
+    context.console.out(printable_json(now));
+    return 0;
+  }
   for (const json::value& each : array_at(now, "vars")) {
     const json::object& var = each.get_object();
     const std::string name = text_at(var, "name");

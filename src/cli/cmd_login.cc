@@ -78,6 +78,12 @@ Result<int> login(Context& context) {
       context.env.config_dir,
       {.server = choice.url, .token = token, .origin = Credentials::Origin::login}));
   forget_failed_login(context.env.config_dir);
+  if (context.common.json) {
+    json::object out = *me;
+    out["signed_in_to"] = choice.url;
+    context.console.out(printable_json(out));
+    return 0;
+  }
   if (!context.common.quiet)
     context.console.err(fmt::format("signed in to {} as {}\n", choice.url,
                                     sanitize_line(text_at(object_at(*me, "actor"), "name"))));
@@ -86,7 +92,8 @@ Result<int> login(Context& context) {
 
 }  // namespace
 
-Action define_login(Arguments&, CommonOptions&) {
+Action define_login(Arguments& arguments, CommonOptions& common) {
+  arguments.flag("--json", common.json, "print who the token speaks for as JSON");
   return [](Context& context) { return login(context); };
 }
 

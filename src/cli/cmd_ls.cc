@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <memory>
+#include <set>
 
 #include "base/text.h"
+#include "cli/all_pages.h"
 #include "cli/release_view.h"
 #include "cli/server.h"
 #include "cli/view.h"
@@ -58,13 +60,29 @@ Result<json::array> collect(ApiClient& api, const LsArguments& arguments, std::s
   }
 }
 
+// What serves is never left out for its age, nor because its preview is over.
+Status add_serving(ApiClient& api, const LsArguments& arguments, json::array& rows) {
+  if (arguments.state || arguments.alias) return {};
+  std::string query = "/v1/deployments?serves=true";
+  if (arguments.project) query += "&project=" + url_encode(*arguments.project);
+  SLIPWAY_TRY(const json::object answer, get_all(api, query, "deployments"));
+  std::set<std::string> known;
+  for (const json::value& row : rows) known.insert(text_at(row.get_object(), "id"));
+  for (const json::value& row : array_at(answer, "deployments"))
+    if (row.is_object() && !array_at(row.get_object(), "serves").empty() &&
+        known.insert(text_at(row.get_object(), "id")).second)
+      rows.push_back(row);
+  return {};
+}
+
 Result<int> ls(Context& context, const LsArguments& arguments) {
   int limit = default_limit;
   if (arguments.limit) {
     SLIPWAY_TRY(limit, parse_count("--limit", *arguments.limit));
   }
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
-  SLIPWAY_TRY(const json::array rows, collect(*api, arguments, static_cast<std::size_t>(limit)));
+  SLIPWAY_TRY(json::array rows, collect(*api, arguments, static_cast<std::size_t>(limit)));
+  SLIPWAY_CHECK(add_serving(*api, arguments, rows));
   if (context.common.json) {
     context.console.out(printable_json(json::object{{"deployments", rows}}));
     return 0;

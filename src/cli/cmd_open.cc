@@ -39,7 +39,7 @@ void open_browser(const CliEnvironment& env, const std::string& url) {
 
 }  // namespace
 
-Action define_open(Arguments& arguments, CommonOptions&) {
+Action define_open(Arguments& arguments, CommonOptions& common) {
   struct Own {
     std::optional<std::string> id;
     bool print = false;
@@ -48,9 +48,14 @@ Action define_open(Arguments& arguments, CommonOptions&) {
   arguments.positional("ID", own->id, "id, beginning of one, URL, project, or alias--project",
                        ValueKind::deployment, Presence::required);
   arguments.flag("-p, --print", own->print, "print the URL only, open nothing");
+  arguments.flag("--json", common.json, "print the deployment as JSON, open nothing");
   return [own](Context& context) -> Result<int> {
     SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
     SLIPWAY_TRY(const json::object deployment, api->get(deployment_target(*own->id)));
+    if (context.common.json) {
+      context.console.out(printable_json(deployment));
+      return 0;
+    }
     const std::string url = text_at(deployment, "url");
     if (!own->print) open_browser(context.env, url);
     context.console.out(sanitize_line(url) + "\n");

@@ -5,6 +5,7 @@
 
 #include "base/near.h"
 #include "base/text.h"
+#include "cli/all_pages.h"
 #include "cli/server.h"
 #include "cli/view.h"
 
@@ -17,7 +18,7 @@ struct TeamArguments {
 
 Result<int> list(Context& context) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
-  SLIPWAY_TRY(const json::object answer, api->get("/v1/teams"));
+  SLIPWAY_TRY(const json::object answer, get_all(*api, "/v1/teams", "teams"));
   if (context.common.json) {
     context.console.out(printable_json(answer));
     return 0;

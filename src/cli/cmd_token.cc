@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "cli/all_pages.h"
 #include "cli/narrowing.h"
 #include "cli/server.h"
 #include "cli/view.h"
@@ -101,6 +102,9 @@ Result<int> create(Context& context, const TokenArguments& arguments) {
 
 std::string list_text(const json::object& token, std::string_view key) {
   std::vector<std::string> names;
+  if (const json::value* list = token.if_contains(key);
+      list != nullptr && list->is_array() && list->get_array().empty())
+    return "none";
   for (const json::value& name : array_at(token, key))
     if (name.is_string()) names.emplace_back(name.as_string());
   return names.empty() ? "any" : sanitize_line(join(names, ","));
@@ -116,7 +120,7 @@ std::string state_of(const json::object& token, const std::string& now) {
 
 Result<int> list(Context& context) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
-  SLIPWAY_TRY(const json::object answer, api->get("/v1/tokens"));
+  SLIPWAY_TRY(const json::object answer, get_all(*api, "/v1/tokens", "tokens"));
   if (context.common.json) {
     context.console.out(printable_json(answer));
     return 0;
@@ -126,19 +130,26 @@ Result<int> list(Context& context) {
   for (const json::value& value : array_at(answer, "tokens")) {
     if (!value.is_object()) continue;
     const json::object& token = value.as_object();
+    // What its own narrowing leaves out, one that it came from may.
+    const json::value* together = token.if_contains("effective");
+    const json::object& may =
+        together != nullptr && together->is_object() ? together->get_object() : token;
+    const json::value* all = may.if_contains("all_of_role");
+    const bool all_of_role = all != nullptr && *all == json::value(true);
     const std::string agent = text_at(token, "agent");
     const std::string used = text_at(token, "last_used_at");
     const auto or_never = [](const std::string& time) {
       return time.empty() ? std::string("never") : sanitize_line(time);
     };
     rows.push_back({sanitize_line(text_at(token, "id")), sanitize_line(text_at(token, "member")),
-                    sanitize_line(agent), state_of(token, now), list_text(token, "projects"),
-                    list_text(token, "actions"), or_never(text_at(token, "expires_at")),
-                    or_never(used), sanitize_line(text_at(token, "label"))});
+                    sanitize_line(agent), state_of(token, now), list_text(may, "projects"),
+                    list_text(may, "environments"), all_of_role ? "any" : list_text(may, "actions"),
+                    or_never(text_at(may, "expires_at")), or_never(used),
+                    sanitize_line(text_at(token, "label"))});
   }
-  context.console.out(
-      table({"ID", "OF", "AGENT", "STATE", "PROJECTS", "ACTIONS", "EXPIRES", "USED", "LABEL"}, rows,
-            context.console.out_style()));
+  context.console.out(table({"ID", "OF", "AGENT", "STATE", "PROJECTS", "ENVIRONMENTS", "ACTIONS",
+                             "EXPIRES", "USED", "LABEL"},
+                            rows, context.console.out_style()));
   return 0;
 }
 

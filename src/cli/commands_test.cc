@@ -159,6 +159,10 @@ TEST(Ls, ReadsPagesUntilTheLimit) {
   World w;
   int page = 0;
   w.server.on("GET /v1/deployments", [&](const Request& request) {
+    if (request.target.contains("serves=true"))
+      return ClientResponse{.status = 200, .headers = {}, .body = R"({"deployments":[
+        {"id":"dpl_aaaaaaaaaa","state":"ready","serves":[{"environment":"staging"}]},
+        {"id":"dpl_old2222222","state":"expired","serves":[{"environment":"production"}]}]})"};
     EXPECT_EQ(request.target.contains("cursor=p%201"), page == 1) << request.target;
     ++page;
     return ClientResponse{
@@ -168,7 +172,9 @@ TEST(Ls, ReadsPagesUntilTheLimit) {
   });
   const CliRun run = w.run({"ls", "--limit", "2", "--json"});
   EXPECT_EQ(page, 2);
-  EXPECT_EQ(array_at(parse_json(run.out)->as_object(), "deployments").size(), 2u);
+  // What serves production is there as well, however old it is, and though its preview is over.
+  EXPECT_EQ(array_at(parse_json(run.out)->as_object(), "deployments").size(), 3u);
+  EXPECT_THAT(run.out, HasSubstr("dpl_old2222222"));
 }
 
 TEST(Logs, AreDefusedForATerminalAndKeepColoursThereOnly) {

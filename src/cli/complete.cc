@@ -91,7 +91,7 @@ class Completer {
     offer_projects();
   }
   void offer_projects() {
-    each_of("/v1/projects", "projects",
+    each_of("/v1/projects?limit=1000", "projects",
             [this](const json::object& row) { offer(text_at(row, "name"), "project"); });
   }
   void offer_aliases() {

@@ -33,6 +33,12 @@ std::string words(const json::array& texts) {
   return join(out, " ");
 }
 
+// "line 3: ", or nothing for what is of the whole file.
+std::string place_of(const json::object& problem) {
+  const std::int64_t line = number_at(problem, "line");
+  return line > 0 ? fmt::format("line {}: ", line) : std::string();
+}
+
 std::string paint_verdict(std::string_view verdict, const Style& style) {
   if (verdict == "allow") return style.green("allowed");
   if (verdict == "pending") return style.yellow("waits for approval");
@@ -73,6 +79,87 @@ std::string variables_block(const json::object& request, const Style& style) {
   return out;
 }
 
+// As much as fits beside a list; what was left out is counted.
+std::string some(const json::array& texts, std::size_t most) {
+  std::vector<std::string> out;
+  for (const json::value& text : texts) {
+    if (out.size() == most) break;
+    if (text.is_string()) out.push_back(sanitize_line(text.get_string()));
+  }
+  std::string all = join(out, " ");
+  if (texts.size() > out.size()) all += fmt::format(" and {} more", texts.size() - out.size());
+  return all;
+}
+
+std::string files_block(const json::object& files, const Style& style) {
+  const std::string base = safe(files, "base");
+  std::string out = fmt::format("  {}{} added, {} modified, {} removed{}\n",
+                                style.dim(pad("files", 9)), number_at(files, "added"),
+                                number_at(files, "modified"), number_at(files, "removed"),
+                                base.empty() ? ", of a first one" : " against " + base);
+  for (const json::value& value : array_at(files, "names")) {
+    if (!value.is_object()) continue;
+    const std::string change = text_at(value.get_object(), "change");
+    out += fmt::format("  {} {}\n",
+                       change == "added"     ? "+"
+                       : change == "removed" ? "-"
+                                             : "~",
+                       safe(value.get_object(), "path"));
+  }
+  if (const std::int64_t more = number_at(files, "left_out"); more > 0)
+    out += fmt::format("  {}\n", style.dim(fmt::format("and {} more", more)));
+  return out;
+}
+
+std::string token_block(const json::object& token, const Style& style) {
+  std::string out;
+  const auto add = [&](std::string_view label, const std::string& text) {
+    out += fmt::format("  {}{}\n", style.dim(pad(label, 9)), text);
+  };
+  const auto names = [&](std::string_view key) {
+    const json::value* list = token.if_contains(key);
+    if (list == nullptr || !list->is_array()) return std::string("any");
+    return list->get_array().empty() ? std::string("none") : some(list->get_array(), 40);
+  };
+  const auto limit = [&](std::string_view key) {
+    const json::value* number = token.if_contains(key);
+    return number != nullptr && number->is_int64() ? std::to_string(number->get_int64())
+                                                   : std::string("any number");
+  };
+  const json::object& holder = object_at(token, "holder");
+  const std::string behalf = safe(holder, "on_behalf_of"), ends = safe(token, "expires_at");
+  add("token of", fmt::format("{} {}{} ({} of {})", safe(holder, "kind"), safe(holder, "name"),
+                              behalf.empty() ? "" : " for " + behalf, safe(token, "role"),
+                              safe(token, "team")));
+  add("may", names("actions"));
+  add("projects", names("projects"));
+  add("in", names("environments"));
+  add("deploys", limit("deploys"));
+  add("until", ends.empty() ? "it is revoked" : ends);
+  for (const std::string_view key : {"label", "session", "task"})
+    if (const std::string text = safe(token, key); !text.empty()) add(key, text);
+  return out;
+}
+
+// What somebody who is asked has to know of it.
+std::string about_block(const json::object& request, const Style& style) {
+  const json::object& about = object_at(request, "about");
+  std::string out;
+  if (const json::object& token = object_at(about, "token"); !token.empty())
+    out += token_block(token, style);
+  if (const json::object& files = object_at(about, "files"); !files.empty())
+    out += files_block(files, style);
+  const json::object& rules = object_at(about, "rules");
+  for (const std::string_view key : {"added", "removed", "changed", "weakened", "advisory"})
+    if (const json::array& ids = array_at(rules, key); !ids.empty())
+      out += fmt::format("  {}{}\n", style.dim(pad(key, 9)), some(ids, 20));
+  if (const std::int64_t more = number_at(rules, "left_out"); more > 0)
+    out += fmt::format("  {}\n", style.dim(fmt::format("and {} more rules", more)));
+  if (const std::string reason = safe(about, "reason"); !reason.empty())
+    out += fmt::format("  {}{}\n", style.dim(pad("reason", 9)), reason);
+  return out;
+}
+
 }  // namespace
 
 int exit_code_of(const json::object& decision) {
@@ -110,7 +197,9 @@ std::string render_decision(const json::object& decision, const Style& style) {
   for (const json::value& value : array_at(decision, "violations")) {
     if (!value.is_object()) continue;
     const json::object& violation = value.get_object();
-    const std::string lifted = safe(violation, "lifted_by");
+    const std::string because = safe(violation, "lifted_because");
+    const std::string lifted =
+        safe(violation, "lifted_by") + (because.empty() ? "" : fmt::format(" ({})", because));
     out += fmt::format("\n{} {}{}\n  {}\n", style.bold(safe(violation, "rule")),
                        style.dim(fmt::format("({}, {})", safe(violation, "enforcement"),
                                              safe(violation, "state"))),
@@ -146,8 +235,8 @@ std::string render_trial(const json::object& trial, const Style& style) {
     const json::object& problem = value.get_object();
     const bool error = text_at(problem, "level") == "error";
     const std::string rule = safe(problem, "rule"), hint = safe(problem, "hint");
-    out += fmt::format("{} line {}: {}{}\n", error ? style.red("error:") : style.yellow("warning:"),
-                       number_at(problem, "line"), rule.empty() ? "" : "rule " + rule + ": ",
+    out += fmt::format("{} {}{}{}\n", error ? style.red("error:") : style.yellow("warning:"),
+                       place_of(problem), rule.empty() ? "" : "rule " + rule + ": ",
                        safe(problem, "message"));
     if (!hint.empty()) out += fmt::format("  {} {}\n", style.dim("hint"), hint);
   }
@@ -159,9 +248,9 @@ std::string render_trial(const json::object& trial, const Style& style) {
       ++passed;
       continue;
     }
-    out += fmt::format("{} line {}: rule {}: \"{}\" does not {}: {}\n", style.red("test:"),
-                       number_at(test, "line"), safe(test, "rule"), safe(test, "test"),
-                       safe(test, "expected"), safe(test, "detail"));
+    out += fmt::format("{} {}rule {}: \"{}\" does not {}: {}\n", style.red("test:"), place_of(test),
+                       safe(test, "rule"), safe(test, "test"), safe(test, "expected"),
+                       safe(test, "detail"));
   }
   out += fmt::format("{} of {} pass\n", passed, count_of(array_at(trial, "tests").size(), "test"));
   for (const json::value& value : array_at(trial, "analysis")) {
@@ -208,7 +297,8 @@ std::string render_approvals(const json::array& approvals, Timestamp now, const 
       table({"APPROVAL", "STATE", "ACTION", "OF", "BY", "NEEDS", "ENDS"}, rows, style);
   for (const json::value& value : approvals) {
     if (!value.is_object()) continue;
-    const std::string variables = variables_block(value.get_object(), style);
+    const std::string variables =
+        about_block(value.get_object(), style) + variables_block(value.get_object(), style);
     if (!variables.empty())
       out += fmt::format("\n{}\n{}", style.bold(safe(value.get_object(), "id")), variables);
   }
@@ -260,7 +350,7 @@ std::string render_approval(const json::object& request, const Style& style) {
   add(open ? "ends at" : "ended at", safe(request, open ? "expires_at" : "closed_at"));
   add("why", safe(request, "closed_reason"));
   add("decision", safe(request, "decision"));
-  out += variables_block(request, style);
+  out += about_block(request, style) + variables_block(request, style);
   for (const json::value& value : array_at(request, "needs")) {
     if (!value.is_object()) continue;
     const json::object& need = value.get_object();
@@ -292,13 +382,13 @@ std::string render_waivers(const json::array& waivers, Timestamp now, const Styl
     const json::object& waiver = value.get_object();
     rows.push_back({safe(waiver, "id"), safe(waiver, "state"), safe(waiver, "rule"),
                     safe(waiver, "subject"), safe(waiver, "project"), actor_text(waiver, "author"),
-                    actor_text(waiver, "approver"),
+                    actor_text(waiver, "approver"), safe(waiver, "reason"),
                     format_when(text_at(waiver, "expires_at"), now)});
   }
-  return rows.empty()
-             ? ""
-             : table({"WAIVER", "STATE", "RULE", "SUBJECT", "PROJECT", "BY", "APPROVED BY", "ENDS"},
-                     rows, style);
+  return rows.empty() ? ""
+                      : table({"WAIVER", "STATE", "RULE", "SUBJECT", "PROJECT", "BY", "APPROVED BY",
+                               "WHY", "ENDS"},
+                              rows, style);
 }
 
 std::string render_emergencies(const json::array& emergencies, Timestamp now, const Style& style) {

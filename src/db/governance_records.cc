@@ -224,7 +224,8 @@ json::object to_json(const ApprovalRequest& request) {
           {"closed_reason", or_null(request.closed_reason)},
           {"used_at", or_null(request.used_at)},
           {"votes", to_array(request.votes, convert)},
-          {"variables", to_array(request.variables, convert)}};
+          {"variables", to_array(request.variables, convert)},
+          {"about", request.about}};
 }
 
 json::object to_json(const Waiver& waiver) {
@@ -294,6 +295,9 @@ Result<ApprovalRequest> approval_from_json(const json::value& value) {
   });
   reader.read_each("votes", request.votes, vote_from_json);
   reader.read_each("variables", request.variables, variable_from_json);
+  if (const json::value* about = value.as_object().if_contains("about");
+      about && about->is_object())
+    request.about = about->get_object();
   if (const auto parsed = parse_decision_point(point))
     request.point = *parsed;
   else

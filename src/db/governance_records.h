@@ -102,6 +102,9 @@ struct ApprovalRequest {
       used_at;  // when the change that was approved was made: it counts no more
   std::vector<Vote> votes;
   std::vector<AskedVariable> variables;  // of a change of a configuration
+  // What else approvers are shown of it: `files` that differ from what serves, all that a `token`
+  // may do, `rules` of a policy. See docs/governance.md.
+  json::object about;
   bool operator==(const ApprovalRequest&) const = default;
 };
 

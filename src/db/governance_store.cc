@@ -314,25 +314,29 @@ Result<DecisionPage> GovernanceStore::decisions(const DecisionFilter& filter) {
   if (!filter.project.empty()) sql += " AND project = ?";
   if (!filter.resource.empty()) sql += " AND resource = ?";
   if (!filter.verdict.empty()) sql += " AND verdict = ?";
-  sql += " ORDER BY seq DESC LIMIT ?";
+  sql += " ORDER BY seq DESC";
   auto session = database_.read();
   SLIPWAY_TRY(Statement query, session.prepare(sql));
   int at = 1;
   query.bind(at++, filter.before > 0 ? filter.before : INT64_MAX);
   for (const std::string* word : {&filter.project, &filter.resource, &filter.verdict})
     if (!word->empty()) query.bind(at++, *word);
-  query.bind(at, static_cast<std::int64_t>(filter.limit) + 1);
   DecisionPage page;
   std::int64_t last = 0;
   for (;;) {
     SLIPWAY_TRY(const bool row, query.step());
     if (!row) return page;
-    if (page.decisions.size() == filter.limit) {
+    if (page.decisions.size() == filter.limit && !filter.visible) {
       page.next = last;
       return page;
     }
     SLIPWAY_TRY(json::value value, parse_kept(query.text(0)));
-    if (value.is_object()) page.decisions.push_back(std::move(value.as_object()));
+    if (!value.is_object() || (filter.visible && !filter.visible(value.as_object()))) continue;
+    if (page.decisions.size() == filter.limit) {
+      page.next = last;
+      return page;
+    }
+    page.decisions.push_back(std::move(value.as_object()));
     last = query.number(1);
   }
 }

@@ -20,6 +20,8 @@ struct DecisionFilter {
   std::string project, resource, verdict;  // "" means any
   std::int64_t before = 0;                 // sequence number to continue below; 0: from the newest
   std::size_t limit = 50;
+  // Which of them whoever asks may see; null: all. The others are on no page and end none.
+  std::function<bool(const json::object& decision)> visible;
 };
 struct DecisionPage {
   std::vector<json::object> decisions;  // as to_json(StoredDecision), newest first

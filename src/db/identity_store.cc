@@ -191,17 +191,13 @@ Status IdentityStore::authorize(const Principal& principal, Permission permissio
   if (principal.team.empty() || project.empty() || permission == Permission::none) return {};
   SLIPWAY_TRY(const std::optional<std::string> team, team_of(project));
   if (team && *team == principal.team) return {};
-  // What is written down for a project before it exists would be its owner's later.
-  if (!team)
-    return fail({.code = Errc::permission_denied,
-                 .message = fmt::format("there is no project {} of the team {}",
-                                        sanitize_line(project), principal.team),
-                 .hint = "a first deployment makes it",
-                 .cause = "not_permitted"});
+  // What is written down for a project before it exists would be its owner's later. That there is
+  // one of another team is not told.
   return fail({.code = Errc::permission_denied,
-               .message = fmt::format("the project {} is not one of the team {}",
+               .message = fmt::format("there is no project {} of the team {}",
                                       sanitize_line(project), principal.team),
-               .hint = "ask an admin of the whole server to move it: slipway team add-project",
+               .hint = "a first deployment makes it; another team's is moved by an admin of the "
+                       "whole server: slipway team add-project",
                .cause = "not_permitted"});
 }
 
@@ -209,7 +205,13 @@ Status IdentityStore::authorize_new(const Principal& principal, Permission permi
                                     std::string_view project, std::string_view environment) {
   SLIPWAY_CHECK(permits(principal, permission, project, environment));
   SLIPWAY_TRY(const std::optional<std::string> team, team_of(project));
-  return team ? authorize(principal, permission, project, environment) : Status();
+  if (!team || principal.team.empty() || *team == principal.team) return {};
+  return fail({.code = Errc::permission_denied,
+               .message = fmt::format("the project {} is not one of the team {}",
+                                      sanitize_line(project), principal.team),
+               .hint = "take another name, or ask an admin of the whole server to move it: slipway "
+                       "team add-project",
+               .cause = "not_permitted"});
 }
 
 Result<std::optional<std::string>> IdentityStore::team_of(std::string_view project) {

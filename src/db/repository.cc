@@ -249,11 +249,11 @@ Result<Deployment> Repository::update(const AuditContext& by, const DeploymentId
 }
 
 Result<DeploymentPage> Repository::list(const DeploymentFilter& filter) {
-  std::string sql = "SELECT record, seq FROM deployment WHERE seq < ?";
+  std::string sql = "SELECT record, seq, project, alias FROM deployment WHERE seq < ?";
   sql += filter.state ? " AND state = ?" : " AND state <> ?";
   if (!filter.project.empty()) sql += " AND project = ?";
   if (!filter.alias.empty()) sql += " AND alias = ?";
-  sql += " ORDER BY seq DESC LIMIT ?";
+  sql += " ORDER BY seq DESC";
   auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare(sql));
   int at = 1;
@@ -263,12 +263,12 @@ Result<DeploymentPage> Repository::list(const DeploymentFilter& filter) {
                               : to_string(filter.state.value_or(DeploymentState::deleted)));
   if (!filter.project.empty()) query.bind(at++, filter.project);
   if (!filter.alias.empty()) query.bind(at++, filter.alias);
-  query.bind(at, static_cast<std::int64_t>(filter.limit) + 1);
   DeploymentPage page;
   std::int64_t last = 0;
   for (;;) {
     SLIPWAY_TRY(const bool row, query.step());
     if (!row) return page;
+    if (filter.visible && !filter.visible(query.text(2), query.text(3))) continue;
     if (page.deployments.size() == filter.limit) {
       page.next = last;
       return page;
@@ -312,14 +312,31 @@ Status Repository::each(const std::function<void(const Deployment&)>& visit) {
   }
 }
 
-Result<std::vector<DeploymentId>> Repository::find_by_tail(std::string_view tail) {
+Result<std::vector<DeploymentId>> Repository::find_by_tail(
+    std::string_view tail, const std::function<bool(std::string_view project)>& visible) {
+  std::vector<DeploymentId> out;
   if (tail.empty() ||
       tail.find_first_not_of("abcdefghijklmnopqrstuvwxyz234567") != std::string_view::npos)
-    return std::vector<DeploymentId>{};
-  auto session = database_->read();
-  SLIPWAY_TRY(Statement query,
-              session.prepare("SELECT id FROM deployment WHERE id GLOB ? LIMIT 2"));
-  return read_ids(query.bind(1, fmt::format("dpl_{}*", tail)));
+    return out;
+  // Asked about afterwards, for that may use the database as well.
+  std::vector<std::pair<std::string, std::string>> found;
+  {
+    auto session = database_->read();
+    SLIPWAY_TRY(Statement query,
+                session.prepare("SELECT id, project FROM deployment WHERE id GLOB ? LIMIT ?"));
+    query.bind(1, fmt::format("dpl_{}*", tail)).bind(2, visible ? -1 : 2);
+    for (;;) {
+      SLIPWAY_TRY(const bool row, query.step());
+      if (!row) break;
+      found.emplace_back(query.text(0), query.text(1));
+    }
+  }
+  for (const auto& [text, project] : found) {
+    if (out.size() == 2) break;
+    if (visible && !visible(project)) continue;
+    if (const auto id = DeploymentId::parse(text)) out.push_back(*id);
+  }
+  return out;
 }
 
 Result<std::optional<Deployment>> Repository::newest(std::string_view project,

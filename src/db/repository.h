@@ -40,6 +40,8 @@ struct DeploymentFilter {
   enum class Deleted { left_out, included } deleted = Deleted::left_out;  // without a state
   std::int64_t before = 0;  // sequence number to continue below; 0: from the newest
   std::size_t limit = 50;
+  // Which of them whoever asks may see; null: all. The others are on no page and end none.
+  std::function<bool(std::string_view project, std::string_view alias)> visible;
 };
 struct DeploymentPage {
   std::vector<Deployment> deployments;  // newest first
@@ -104,8 +106,9 @@ class Repository {
   // Calls `visit` with every deployment that is not purged, deleted ones included.
   [[nodiscard]] Status each(const std::function<void(const Deployment&)>& visit);
   // Ids whose text behind the prefix starts with `tail` (letters and digits of ids only), two at
-  // the most.
-  [[nodiscard]] Result<std::vector<DeploymentId>> find_by_tail(std::string_view tail);
+  // the most, of the projects that are `visible`; null: of all.
+  [[nodiscard]] Result<std::vector<DeploymentId>> find_by_tail(
+      std::string_view tail, const std::function<bool(std::string_view project)>& visible = {});
   // The newest that is not deleted; with an alias, of that alias. Nothing when there is none.
   [[nodiscard]] Result<std::optional<Deployment>> newest(std::string_view project,
                                                          std::string_view alias = {});

@@ -81,6 +81,60 @@ TEST_F(WaitingPages, BeginWithTheNewestAndHoldWhatIsAskedForAlone) {
             std::vector<std::string>{ids[1]});
 }
 
+TEST_F(WaitingPages, EndWhereWhatOneMaySeeEnds) {
+  for (const char* project : {"bank", "shop", "bank", "shop", "bank"}) {
+    ask(project);
+    clock.advance(1min);
+  }
+  const auto shop = [](std::string_view project, std::string_view) { return project == "shop"; };
+  EXPECT_EQ(read({.limit = 1, .visible = shop}), (std::vector<std::string>{ids[3], ids[1]}));
+  // No cursor names what is on no page, and none is given to what follows there.
+  const std::string cursor = store.waiting({.limit = 1, .visible = shop})->next;
+  EXPECT_TRUE(cursor.ends_with(ids[3])) << cursor;
+  EXPECT_EQ(store.waiting({.project = "bank", .limit = 1, .visible = shop})->next, "");
+  const auto no_production = [](std::string_view, std::string_view environment) {
+    return environment != "production";
+  };
+  const ApprovalRequest production{.id = ApprovalId::random(),
+                                   .project = "shop",
+                                   .environment = "production",
+                                   .created_at = clock.now()};
+  ASSERT_TRUE(store.add({}, production));
+  EXPECT_EQ(read({.limit = 10, .visible = no_production}).size(), 5u);
+}
+
+TEST_F(WaitingPages, OfOneAskerAreNotPushedOutByAnother) {
+  const auto refused = [&](const Actor& who, const std::string& resource) {
+    const ApprovalRequest request{.id = ApprovalId::random(),
+                                  .state = "withdrawn",
+                                  .resource = resource,
+                                  .project = "shop",
+                                  .requester = who,
+                                  .created_at = clock.now(),
+                                  .closed_at = clock.now()};
+    EXPECT_TRUE(store.add({}, request));
+    return request.id.str();
+  };
+  const Actor ann{.kind = "human", .name = "ann"},
+      bot{.kind = "agent", .name = "ann", .on_behalf_of = "bob"};
+  const std::string hers = refused(ann, "configuration/shop/preview");
+  clock.advance(1min);
+  for (int i = 0; i < 300; ++i) refused(bot, "configuration/shop/beta");
+  WaitingFilter filter{.kind = WaitingFilter::Kind::approvals, .state = "withdrawn", .limit = 200};
+  const auto first = [&] { return store.waiting(filter)->approvals.front().id.str(); };
+  filter.asker = "human:ann";
+  EXPECT_EQ(read(filter), std::vector<std::string>{hers});
+  filter.asker.clear();
+  filter.resource = "configuration/shop/preview";
+  EXPECT_EQ(first(), hers);
+  filter.resource.clear();
+  filter.asker_for = "bob";
+  EXPECT_EQ(read(filter).size(), 300u);
+  filter.asker_for.clear();
+  filter.closed_since = clock.now();
+  EXPECT_EQ(read(filter).size(), 300u) << "what was closed before is left out";
+}
+
 TEST_F(WaitingPages, RefuseACursorThatNoPageGave) {
   for (const char* cursor : {"1", "x.apr_a", "99999999999999999999.apr_a", "."})
     EXPECT_EQ(store.waiting({.cursor = cursor}).error().code, Errc::invalid_argument) << cursor;

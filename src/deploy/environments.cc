@@ -73,8 +73,8 @@ constexpr std::string_view well_known_values[] = {
 using Detail = std::map<std::string, std::string>;
 
 // Under `word` as many names as an audit record keeps of one text. Where that is not all of them it
-// says how many are left out, and `word`_count and `word`_digest (SHA-256 of all names, sorted, each
-// with a newline behind it) hold what the names alone would not.
+// says how many are left out, and `word`_count and `word`_digest (SHA-256 of all names, sorted,
+// each with a newline behind it) hold what the names alone would not.
 void list_names(Detail& detail, const std::string& word, std::vector<std::string> names) {
   constexpr std::size_t most = 960;
   if (names.empty()) return;

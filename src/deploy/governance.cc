@@ -9,7 +9,7 @@
 namespace slipway {
 namespace {
 
-constexpr std::size_t rows_in_error = 10, rejections_looked_at = 200;
+constexpr std::size_t rows_in_error = 10, rejections_looked_at = 200, files_named = 20;
 constexpr std::ptrdiff_t most_open_requests = 50;  // of the agents of one person, in one project
 
 std::string_view who_may(const Remedy& remedy) {
@@ -48,6 +48,31 @@ void say_what_it_waits_for(const Ruling& ruling, Error& error) {
   decision->as_object()["waits_for"] = "approval";
   decision->as_object()["approval"] = ruling.approval;
   error.decision = json::serialize(*decision);
+}
+
+// How many files differ from what serves or was shown last, and the names of the first: enough to
+// see whether they are what one expects. `slipway inspect` has all of them.
+json::object files_shown(const Deployment& deployment) {
+  const ManifestDiff& changed = deployment.changed;
+  json::array names;
+  const auto add = [&](const std::vector<std::string>& paths, std::string_view change) {
+    for (const std::string& path : paths) {
+      if (names.size() == files_named) return;
+      names.push_back(json::object{{"path", path}, {"change", change}});
+    }
+  };
+  // Those first that a rule or a reader looks for: what is gone is not hidden behind what came.
+  add(changed.removed, "removed");
+  add(changed.modified, "modified");
+  add(changed.added, "added");
+  const std::size_t all = changed.added.size() + changed.modified.size() + changed.removed.size();
+  return {
+      {"base", deployment.base.empty() ? json::value(nullptr) : json::value(deployment.base.str())},
+      {"added", changed.added.size()},
+      {"modified", changed.modified.size()},
+      {"removed", changed.removed.size()},
+      {"left_out", all - names.size()},
+      {"names", std::move(names)}};
 }
 
 }  // namespace
@@ -154,6 +179,10 @@ Result<Ruling> GovernanceService::decide(const Asked& asked) {
   if (ruling.by.waiver.empty()) ruling.by.waiver = holding_break_glass(facts);
   if (const auto* count = std::get_if<std::int64_t>(&facts.first("request", "approvers")))
     ruling.approvers = *count;
+  if (ruling.waits()) {
+    ruling.about = asked.about;
+    if (asked.deployment) ruling.about["files"] = files_shown(*asked.deployment);
+  }
   const auto& violations = ruling.stored.decision.violations;
   const bool rests_on_people = std::ranges::find(violations, ViolationState::approved,
                                                  &Violation::state) != violations.end();
@@ -214,10 +243,13 @@ Result<std::optional<ApprovalRequest>> GovernanceService::new_request(const Aske
 // Whoever asks again for what was rejected is told so: nobody else tells them.
 Status GovernanceService::tell_rejection(const Asked& asked, Error& error) const {
   if (asked.change.empty()) return {};
-  SLIPWAY_TRY(const WaitingPage page, parts_.store.waiting({.kind = WaitingFilter::Kind::approvals,
-                                                            .state = "rejected",
-                                                            .project = asked.project,
-                                                            .limit = rejections_looked_at}));
+  SLIPWAY_TRY(const WaitingPage page,
+              parts_.store.waiting({.kind = WaitingFilter::Kind::approvals,
+                                    .state = "rejected",
+                                    .project = asked.project,
+                                    .limit = rejections_looked_at,
+                                    .resource = asked.resource,
+                                    .asker = asked.by.actor.kind + ":" + asked.by.actor.name}));
   const std::vector<ApprovalRequest>& rejected = page.approvals;
   const auto same = std::ranges::find_if(rejected, [&](const ApprovalRequest& request) {
     return request.resource == asked.resource && request.action == asked.action &&
@@ -263,11 +295,15 @@ Result<AuditContext> GovernanceService::require_all(std::vector<Asked> asked,
     SLIPWAY_CHECK(tell_rejection(asked[i], error));
     if (request) {
       SLIPWAY_CHECK(parts_.store.add(asked[i].by, *request));
+    }
+    if (const auto id = ApprovalId::parse(rulings[i].approval)) {
       error.hint = fmt::format(
-          "it waits for approval {}; once approved, ask for exactly this again", request->id.str());
-      if (!request->next.empty()) {
+          "it waits for approval {}; once approved, ask for exactly this again", id->str());
+      // Asked for again, it waits as it did: the way out is said again, too.
+      SLIPWAY_TRY(const ApprovalRequest waiting, parts_.store.approval(*id));
+      if (!waiting.next.empty()) {
         error.hint = "nobody here could approve it; " + error.hint;
-        error.next.insert(error.next.begin(), request->next.begin(), request->next.end());
+        error.next.insert(error.next.begin(), waiting.next.begin(), waiting.next.end());
       }
     }
     if (!waits) waits = std::move(error);

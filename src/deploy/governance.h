@@ -28,6 +28,7 @@ struct Ruling {
   AuditContext by;                        // of the one who asked, with the decision filled in
   std::string change;                     // as asked
   std::optional<std::int64_t> approvers;  // people who could approve; nothing when not counted
+  json::object about;                     // of what waits: ApprovalRequest::about
   std::vector<ApprovalId> uses;           // approvals that it rests on, and that keep() uses up
   std::string approval;                   // id of the request that it waits for; "" for none yet
 

@@ -31,6 +31,7 @@ struct Asked {
   const Deployment* deployment = nullptr;
   const Manifest* source = nullptr;      // of the deployment; without it, sizes of files are 0
   std::vector<AskedVariable> variables;  // of a change of a configuration, for those who approve it
+  json::object about;  // what else approvers are shown of it: ApprovalRequest::about
   // Rows that only the caller knows: config_change, token_request, release, canary, budget, ...
   std::function<void(Facts&)> more;
 };

@@ -68,9 +68,32 @@ std::vector<NextStep> ways_out(const ApprovalRequest& request, const std::string
   }
   if (request.requester.kind == "agent" && !command.empty())
     out.push_back({command, "yourself, as a human"});
-  out.push_back({fmt::format("slipway team add {} NAME --role approver", team),
-                 "so that there is somebody who can approve it"});
+  // The least that each of the rules that wait accepts.
+  const bool admins_alone = std::ranges::any_of(request.needs, [](const ApprovalNeed& need) {
+    return need.have < need.need && !among(need.roles, "approver");
+  });
+  out.push_back(
+      {fmt::format("slipway team add {} NAME --role {}", team, admins_alone ? "admin" : "approver"),
+       "so that there is somebody who can approve it"});
   return out;
+}
+
+// Whether too few people have a role that a rule wants, whoever they are.
+bool nobody_could(const ApprovalRequest& request, const std::string& team,
+                  const std::vector<std::string>& people, const Standing& standing) {
+  return std::ranges::any_of(request.needs, [&](const ApprovalNeed& need) {
+    const auto counts = std::ranges::count_if(people, [&](const std::string& name) {
+      const Actor& asked = request.requester;
+      if (name == asked.on_behalf_of || (asked.kind != "agent" && name == asked.name)) return false;
+      if (!need.people.empty() && !among(need.people, name)) return false;
+      const Actor person{.kind = "human", .name = name};
+      return std::ranges::any_of(need.roles, [&](const std::string& role) {
+        const auto now = standing(person, team, role);
+        return now && among(need.roles, *now);
+      });
+    });
+    return counts < need.need - need.have;
+  });
 }
 
 // From still_agrees(). That it could not be looked up ends nothing.
@@ -107,14 +130,16 @@ ApprovalRequest GovernanceService::request_approval(Ruling& ruling, std::string_
                           .request_id = ruling.by.request_id,
                           .source_address = ruling.by.source_address,
                           .created_at = stored.at,
-                          .expires_at = stored.at + parts_.settings.policy.approval_timeout};
+                          .expires_at = stored.at + parts_.settings.policy.approval_timeout,
+                          .about = ruling.about};
   for (const ApprovalNeed& need : stored.decision.approvals)
     if (need.have < need.need) request.needs.push_back(need);
   request.approvers = ruling.approvers;
-  if (request.approvers == 0) {
-    const auto team = parts_.repository.team_of(request.project);
-    request.next = ways_out(request, team ? *team : "default");
-  }
+  const std::string team = parts_.repository.team_of(request.project).value_or("default");
+  if (request.approvers == 0 ||
+      (parts_.approvers && parts_.standing &&
+       nobody_could(request, team, parts_.approvers(team), parts_.standing)))
+    request.next = ways_out(request, team);
   name_approval(ruling.stored.decision, request.id.str());
   return request;
 }

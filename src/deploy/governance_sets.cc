@@ -1,4 +1,6 @@
 // Versions of the policy: tried, then activated.
+#include <algorithm>
+
 #include "base/mutex.h"
 #include "base/text.h"
 #include "deploy/governance.h"
@@ -9,6 +11,7 @@ namespace {
 
 // Of a processor, for all that is tried with a set: its tests and the past, or its analysis.
 constexpr std::chrono::seconds trial_time{5};
+constexpr std::size_t rules_named = 50;  // of each kind of change, to those who approve it
 
 Error unusable(const PolicyCheck& check) {
   Error error{.code = Errc::invalid_argument,
@@ -42,6 +45,29 @@ std::vector<std::string> newcomers(const PolicySetDiff& diff, const PolicySet& s
     if (rule != set.rules.end() && rule->enforce != Enforcement::advisory) out.push_back(id);
   }
   return out;
+}
+
+// Which rules become others, for those who approve it. `slipway policy show` has the set of now.
+json::object rules_shown(const GovernanceService::PolicyTrial& trial, const std::string& reason) {
+  const auto some = [](const std::vector<std::string>& ids) {
+    json::array out;
+    for (const std::string& id : ids) {
+      if (out.size() == rules_named) break;
+      out.push_back(json::string(id));
+    }
+    return out;
+  };
+  const PolicySetDiff& diff = trial.diff;
+  std::size_t left_out = 0;
+  for (const auto* ids : {&diff.added, &diff.removed, &diff.changed})
+    left_out += ids->size() - std::min(ids->size(), rules_named);
+  return {{"rules", json::object{{"added", some(diff.added)},
+                                 {"removed", some(diff.removed)},
+                                 {"changed", some(diff.changed)},
+                                 {"weakened", some(diff.weakened)},
+                                 {"advisory", some(trial.advisory)},
+                                 {"left_out", left_out}}},
+          {"reason", reason}};
 }
 
 }  // namespace
@@ -99,6 +125,7 @@ Result<GovernanceService::PolicyChanged> GovernanceService::set_policy(const Aud
                        .by = by,
                        .resource = "policy/" + digest,
                        .action = "policy",
+                       .about = rules_shown(trial, wanted.reason),
                        .more =
                            [&](Facts& facts) {
                              facts.add("policy_change",

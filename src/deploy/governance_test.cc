@@ -78,7 +78,10 @@ TEST(Approving, ThatNobodyCanGiveSaysSoWithTheWayOut) {
   EXPECT_EQ(request.next[0].when, "yourself, as a human");
   EXPECT_EQ(request.next[1].command, "slipway team add default NAME --role approver");
   EXPECT_EQ(g.governance->store().approval(request.id).value(), request);
+  // The rule wants two.
   g.people = {"ann", "bob"};
+  EXPECT_FALSE(g.ask(g.decide(g.deployment({"a", "b", "c", "d"}), bot)).next.empty());
+  g.people = {"ann", "bob", "eve"};
   EXPECT_TRUE(g.ask(g.decide(g.deployment({"a", "b", "c", "d"}), bot)).next.empty());
 }
 

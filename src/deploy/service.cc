@@ -116,8 +116,22 @@ Result<Deployment> DeployService::plan(const NewDeployment& wanted) {
   return deployment;
 }
 
-Result<Deployment> DeployService::find(std::string_view reference) {
-  if (const auto id = DeploymentId::parse(reference)) return parts_.repository.get(*id);
+Result<Deployment> DeployService::find(std::string_view reference, const Visible& visible) {
+  const auto seen = [&](const std::optional<Deployment>& found) {
+    return found && (!visible || visible(found->project));
+  };
+  const auto nothing = [&]() -> std::unexpected<Error> {
+    return fail(
+        Errc::not_found,
+        fmt::format("no deployment, project or alias is called '{}'", sanitize_line(reference)),
+        "see `slipway ls`");
+  };
+  if (const auto id = DeploymentId::parse(reference)) {
+    auto found = parts_.repository.get(*id);
+    if (!found && found.error().code != Errc::not_found) return found;
+    if (!found || !seen(*found)) return nothing();
+    return found;
+  }
   std::string name(reference);
   if (const auto label = parts_.names.label_of(reference)) name = *label;
   // What exists tells a deployment's host from a project that is called alike.
@@ -126,7 +140,8 @@ Result<Deployment> DeployService::find(std::string_view reference) {
     const auto id = DeploymentId::parse(fmt::format("dpl_{}", tail));
     if (tail.empty() || !id) return std::nullopt;
     auto found = parts_.repository.get(*id);
-    if (!found || host != fmt::format("{}-{}", found->project, tail)) return std::nullopt;
+    if (!found || host != fmt::format("{}-{}", found->project, tail) || !seen(*found))
+      return std::nullopt;
     return *std::move(found);
   };
   if (auto found = by_host(name)) return *std::move(found);
@@ -139,22 +154,20 @@ Result<Deployment> DeployService::find(std::string_view reference) {
   if (const auto dashes = name.find("--"); dashes != std::string::npos) {
     SLIPWAY_TRY(std::optional<Deployment> newest,
                 parts_.repository.newest(name.substr(dashes + 2), name.substr(0, dashes)));
-    if (newest) return *std::move(newest);
+    if (seen(newest)) return *std::move(newest);
   }
   SLIPWAY_TRY(std::optional<Deployment> newest, parts_.repository.newest(name));
-  if (newest) return *std::move(newest);
+  if (seen(newest)) return *std::move(newest);
   const std::string_view tail =
       std::string_view(name).starts_with("dpl_") ? std::string_view(name).substr(4) : name;
-  SLIPWAY_TRY(const std::vector<DeploymentId> starting, parts_.repository.find_by_tail(tail));
+  SLIPWAY_TRY(const std::vector<DeploymentId> starting,
+              parts_.repository.find_by_tail(tail, visible));
   if (starting.size() == 1) return parts_.repository.get(starting.front());
   if (starting.size() > 1)
     return fail(Errc::invalid_argument,
                 fmt::format("'{}' is the start of several ids", sanitize_line(reference)),
                 "give more of it; see `slipway ls`");
-  return fail(
-      Errc::not_found,
-      fmt::format("no deployment, project or alias is called '{}'", sanitize_line(reference)),
-      "see `slipway ls`");
+  return nothing();
 }
 
 std::string DeployService::url(const Deployment& deployment) const {

@@ -86,8 +86,10 @@ class DeployService {
   // -- looking
   // ------------------------------------------------------------------------------------------------
   // An id, the start of its tail, a host name or URL, a project (its newest), or
-  // "<alias>--<project>".
-  [[nodiscard]] Result<Deployment> find(std::string_view reference);
+  // "<alias>--<project>". What is of a project that is not `visible` (null: all are) is as what
+  // does not exist, and makes no start of an id ambiguous.
+  using Visible = std::function<bool(std::string_view project)>;
+  [[nodiscard]] Result<Deployment> find(std::string_view reference, const Visible& visible = {});
   [[nodiscard]] Result<DeploymentPage> list(const DeploymentFilter& filter) {
     return parts_.repository.list(filter);
   }

@@ -183,10 +183,11 @@ static_assert(std::ranges::is_sorted(names));
 
 // Of names of which all do, or of which one does that a number or a version follows.
 constexpr std::array prefixes{
-    std::string_view("BASH_FUNC_"), std::string_view("CORECLR_PROFILER"),
-    std::string_view("COR_PROFILER"), std::string_view("GIT_CONFIG"), std::string_view("LD_"),
-    std::string_view("LUA_CPATH_"), std::string_view("LUA_INIT_"), std::string_view("LUA_PATH_"),
-    std::string_view("TS_NODE_"), std::string_view("UWSGI_")};
+    std::string_view("BASH_FUNC_"),   std::string_view("CORECLR_PROFILER"),
+    std::string_view("COR_PROFILER"), std::string_view("GIT_CONFIG"),
+    std::string_view("LD_"),          std::string_view("LUA_CPATH_"),
+    std::string_view("LUA_INIT_"),    std::string_view("LUA_PATH_"),
+    std::string_view("TS_NODE_"),     std::string_view("UWSGI_")};
 
 constexpr std::array any_case{std::string_view("logging_config"),
                               std::string_view("npm_config_git"),

@@ -1,8 +1,8 @@
 // What waits for people: goes on by itself once enough of them agree, ends when they do not.
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "base/log.h"
 #include "base/mutex.h"
@@ -20,8 +20,8 @@ Result<Ruling> Releases::State::decide_again(const Rollout& waiting, const Audit
 }
 
 // People agreed to the configuration of then; with another it is another change: to go on with the
-// old one would take back what was set since. What the app does not run with (variables of builds, a
-// value that was set and set back) changes nothing of it.
+// old one would take back what was set since. What the app does not run with (variables of builds,
+// a value that was set and set back) changes nothing of it.
 Result<std::string> Releases::State::other_configuration(const Rollout& waiting) {
   if (waiting.kind != RolloutKind::promotion) return std::string();
   const std::string &project = waiting.project, &environment = waiting.environment;
@@ -50,7 +50,8 @@ Result<std::string> Releases::State::other_configuration(const Rollout& waiting)
       "with version {}), and people agree to what runs with it; ask again: {}",
       environment, fmt::join(names, ", "),
       count > names.size() ? fmt::format(" and {} more", count - names.size()) : "", newest.version,
-      newest.actor.name.empty() ? "nobody known" : newest.actor.name, release.config_version, again);
+      newest.actor.name.empty() ? "nobody known" : newest.actor.name, release.config_version,
+      again);
 }
 
 Status Releases::State::reconsider(const ApprovalRequest& request) {

@@ -60,9 +60,8 @@ TEST(Approvals, AreNotEndedByWhatTheAppDoesNotRunWith) {
   bob.actor = {.kind = "human", .name = "bob"};
   bob.role = "approver";
   const auto set = [&](std::string name, VarKind kind) {
-    return w.environments.change(
-        w.ann, "shop", "production",
-        {.set = {{.name = std::move(name), .value = "x", .kind = kind}}});
+    return w.environments.change(w.ann, "shop", "production",
+                                 {.set = {{.name = std::move(name), .value = "x", .kind = kind}}});
   };
   const Rollout waiting = w.releases->promote(agent, {.deployment = w.preview("one").id}).value();
   ASSERT_TRUE(set("BUILT_WITH", VarKind::build));

@@ -71,7 +71,8 @@ struct Releases::State {
   // -- release_approvals.cc: goes on with what waited for people, or ends it.
   [[nodiscard]] Status reconsider(const ApprovalRequest& request);
   [[nodiscard]] Result<Ruling> decide_again(const Rollout& waiting, const AuditContext& by);
-  // What of the configuration that people were asked about is otherwise by now, and how to ask again;
+  // What of the configuration that people were asked about is otherwise by now, and how to ask
+  // again;
   // "" when what would run is the same.
   [[nodiscard]] Result<std::string> other_configuration(const Rollout& waiting);
   // What was approved while another rollout was under way, and what found no thread.

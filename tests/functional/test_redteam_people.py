@@ -152,3 +152,120 @@ def test_a_dry_run_ends_as_the_deploy_would(server, tmp_path):
     assert server.cli("deploy", tree, "--dry-run", "--json").code == 6
     (tree / "1.sql").unlink()
     assert server.cli("deploy", tree, "--dry-run", "--json").code == 0
+
+
+def test_whoever_approves_a_token_sees_all_that_it_may_do(server):
+    ASKS = """
+[[rule]]
+id = "tokens-ask"
+on = ["token"]
+enforce = "hard"
+violations = "SELECT label AS subject FROM token_request"
+message = "a token"
+approvals = { need = 1, roles = ["approver", "admin"], valid_for = "24h" }
+[[rule.test]]
+expect = "deny"
+token_request = { label = "x" }
+[[rule.test]]
+expect = "pass"
+"""
+    ann = person(server, "ann", "deployer")
+    person(server, "bob", "approver")
+    bound = agent_of(server, ann, "coder", "--project", "shop", "--environment", "preview")
+    assert set_rules(server, ASKS).code == 0
+    waits = server.cli("token", "create", "--agent", "helper", "--project", "shop,bank", "--action", "read,deploy",
+                       "--ttl", "2h", "--json", environment=bound)
+    assert waits.code == 4, str(waits)
+    [row] = server.ok("approvals", "--json").json()["approvals"]
+    token = row["about"]["token"]
+    assert token["holder"] == {"kind": "agent", "name": "helper", "on_behalf_of": "ann"}
+    assert (token["projects"], token["environments"]) == (["shop"], ["preview"]), "with what it comes from"
+    assert token["actions"] == ["read", "deploy"] and token["expires_at"] and token["role"] == "deployer"
+    for shown in (server.ok("approvals").out, server.ok("why", row["id"]).out):
+        assert "agent helper for ann" in shown and "read deploy" in shown and "shop" in shown, shown
+
+
+def test_whoever_approves_a_release_sees_which_files_differ_from_what_serves(server, tmp_path):
+    assert set_rules(server, MIGRATIONS).code == 0
+    ann = person(server, "ann", "deployer")
+    person(server, "bob", "approver")
+    tree = write_app(tmp_path / "shop", {"index.html": "1", "old.html": "x"})
+    first = server.ok("deploy", tree, "--json", environment=ann).json()
+    server.ok("promote", first["id"], environment=ann)
+    write_app(tree, {"index.html": "2", "1.sql": "drop"} | {f"page{i}.html": "x" for i in range(30)})
+    (tree / "old.html").unlink()
+    made = server.ok("deploy", tree, "--json", environment=ann).json()
+    waits = server.cli("promote", made["id"], "--json", environment=ann)
+    assert waits.code == 4, str(waits)
+    files = server.ok("why", waits.json()["approval"], "--json").json()["approval"]["about"]["files"]
+    assert (files["added"], files["modified"], files["removed"]) == (31, 1, 1) and files["base"] == first["id"]
+    assert len(files["names"]) == 20 and files["left_out"] == 13
+    assert {"path": "old.html", "change": "removed"} in files["names"]
+    shown = server.ok("approvals").out
+    assert "- old.html" in shown and "~ index.html" in shown and "and 13 more" in shown, shown
+
+
+def test_whoever_approves_a_policy_sees_which_rules_change_and_who_is_alone_learns_the_way_out(server):
+    eve = person(server, "eve", "admin")
+    person(server, "bob", "approver")
+    assert set_rules(server, NO_AGENT_GOES_BACK, MIGRATIONS).code == 0
+    file = server.directory / "weaker.toml"
+    file.write_text(server.ok("policy", "show").out.replace(NO_AGENT_GOES_BACK, ""))
+    waits = server.cli("policy", "set", file, "--reason", "they may", "--json", environment=eve)
+    assert waits.code == 4, str(waits)
+    [row] = server.ok("approvals", "--json").json()["approvals"]
+    assert row["about"]["rules"]["removed"] == ["no-agent-goes-back"] and row["about"]["reason"] == "they may"
+    assert "no-agent-goes-back" in server.ok("why", row["id"]).out
+    # Nobody else is an admin of the server: the approver does not count.
+    assert "--role admin" in server.cli("policy", "set", file, "--reason", "they may", environment=eve).err
+
+
+def test_what_a_kill_took_away_comes_back_by_its_id_alone(server, tmp_path):
+    ann = person(server, "ann", "deployer")
+    bot = agent_of(server, ann, "coder")
+    made = server.ok("deploy", write_app(tmp_path / "shop", {"index.html": "1"}), "--json", environment=bot).json()
+    server.ok("agent", "kill", "coder", "-y")
+    refused = server.cli("undo")
+    assert refused.code == 4 and "killed" in refused.err and made["id"] in refused.err, str(refused)
+    assert "may have tokens again" in server.ok("agent", "revive", "coder").err
+    server.ok("undo", made["id"])
+
+
+def test_any_token_that_works_may_ask_who_it_is(server):
+    ann = person(server, "ann", "deployer")
+    bot = agent_of(server, ann, "coder", "--action", "deploy")
+    assert server.cli("ls", environment=bot).code == 77
+    assert server.ok("whoami", "--json", environment=bot).json()["actor"]["name"] == "coder"
+    [row] = [row for row in server.ok("token", "ls", "--json").json()["tokens"] if row["agent"] == "coder"]
+    assert row["actions"] == ["deploy"] == row["effective"]["actions"]
+
+
+def test_what_another_team_has_is_answered_as_what_there_is_not(server, tmp_path):
+    server.ok("team", "create", "makers")
+    server.ok("team", "add", "makers", "max", "--role", "admin")
+    token = server.ok("token", "create", "--member", "max", "--team", "makers", "-q").out.strip()
+    made = server.deploy(write_app(tmp_path / "bank", {"index.html": "1"}))
+    rollout = server.ok("promote", made["id"], "--json").json()
+    seq = events(server, "deployment.created")[0]["seq"]
+
+    def said(path):
+        answer = server.api("GET", path, token=token)
+        return answer.status, answer.text
+
+    for path, other in ((f"/v1/audit/records/{seq}", "/v1/audit/records/999999"),
+                        (f"/v1/audit/records/{seq}/proof", "/v1/audit/records/999999/proof"),
+                        (f"/v1/rollouts/{rollout['id']}", "/v1/rollouts/rol_aaaaaaaaaa"),
+                        (f"/v1/deployments/{made['id']}", "/v1/deployments/dpl_aaaaaaaaaa"),
+                        (f"/v1/deployments/{made['id'][4:8]}", "/v1/deployments/aaaa"),
+                        ("/v1/deployments/bank", "/v1/deployments/bonk"),
+                        ("/v1/projects/bank/environments/production", "/v1/projects/bonk/environments/production"),
+                        ("/v1/audit?project=bank", "/v1/audit?project=bonk")):
+        (status, text), (no_status, no_text) = said(path), said(other)
+        names = [name for name in (path, other) for name in name.replace("?project=", "/").split("/")]
+        for name in sorted(set(names) - {"", "v1", "audit", "records", "rollouts", "deployments", "projects", "proof",
+                                         "environments", "production"}, key=len, reverse=True):
+            text, no_text = text.replace(name, "?"), no_text.replace(name, "?")
+        assert (status, text) == (no_status, no_text), path
+        assert status in (403, 404)
+    page = server.api("GET", "/v1/deployments?project=bank&limit=1", token=token).json()
+    assert page == {"deployments": [], "next_cursor": None}

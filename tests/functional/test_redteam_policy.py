@@ -350,7 +350,7 @@ def test_decisions_about_the_server_are_for_who_reaches_all_of_it(server):
     made = server.cli("token", "create", "--agent", "long", "--ttl", "30d", "--json")
     decision = made.json()["error"]["decision"]["id"]
     narrow = server.ok("token", "create", "--offline", "--project", "ours", "--action", "read,policy_read", "-q").out.strip()
-    assert server.api("GET", "/v1/decisions/" + decision, token=narrow).status == 403
+    assert server.api("GET", "/v1/decisions/" + decision, token=narrow).status == 404
     listed = server.api("GET", "/v1/decisions?limit=1000", token=narrow).json()["decisions"]
     assert all(row["project"] == "ours" for row in listed)
     assert server.api("GET", "/v1/decisions/" + decision).status == 200
