@@ -332,6 +332,7 @@ class Run {
                                                service_.package_manager_version.starts_with('3')))
       if (auto bundle = spec.env.extract("YARN_HTTPS_CA_FILE_PATH"); !bundle.empty())
         spec.env["YARN_CA_FILE_PATH"] = bundle.mapped();
+    if (spec.env.contains("YARN_ENABLE_GLOBAL_CACHE")) spec.env.erase("YARN_CACHE_FOLDER");
     const std::string java = std::string(trim(settings_.java_flags + " " + lease_->java_flags));
     if (!java.empty() && !lease_->java_flags.empty()) {
       spec.env.emplace("MAVEN_OPTS", java);

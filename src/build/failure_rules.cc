@@ -158,6 +158,11 @@ constexpr FailureRule rules[] = {
      R"re((?:^|\n)\S*sh: (?:\d+|line \d+): (lein|mvn|gradle|sbt|cargo|rustc|go|composer|php|ruby|bundle|gem|mix|elixir|dotnet|swift|dart|flutter|make|gcc|g\+\+|cc|cmake|java|javac|git|python|python3|pip|pip3|node|npm|npx|bun|pnpm|yarn|deno|uv|poetry|hugo|zola|jekyll|ffmpeg|psql|curl|wget|docker|docker-compose|supabase): (?:command )?not found)re",
      "the {phase} calls {1}, which is not there",
      "install it on the machine that runs `slipway serve`, or take it out of the command"},
+    // Also what a shell says of a script whose first line names a program that is nowhere.
+    {"missing_file", R"re((?:^|\n)(?:/bin/)?sh: (?:\d+|line \d+): (\.{0,2}/\S+): not found)re",
+     "{1} cannot be run: it is not there, or the program that its first line names is not",
+     "check the path, that the build makes it, and its first line: sh and bash are there, zsh and "
+     "others are not"},
     {"missing_dependency", R"re((?:^|\n)(?:/bin/)?sh: (?:\d+|line \d+): (\S+): not found)re",
      "the command {1} does not exist", "add the package that brings it to the dependencies",
      "{add}", "{1} is the package's name"},

@@ -85,6 +85,8 @@ constexpr Expected recorded_failures[] = {
      "npm install vite"},
     {"npm_net", "node", "npm", "install", "network", "could not be resolved", "", 0,
      "slipway doctor"},
+    {"sh_interpreter", "python", "pip", "start", "missing_file", "./start.sh cannot be run", "", 0,
+     ""},
     {"next_fonts", "node", "npm", "build", "network", "Google's fonts", "", 0, "slipway doctor"},
     {"angular_fonts", "node", "npm", "build", "network", "Google's fonts", "", 0, "slipway doctor"},
     {"composer_vcs", "php", "composer", "install", "network", "the name github.com", "", 0,

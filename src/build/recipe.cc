@@ -164,7 +164,12 @@ EnvVars step_environment(const Ground& ground, BuildStep step) {
     // Installs and builds have the dependencies of development, whatever NODE_ENV or .npmrc say;
     // also where a build installs for itself.
     env["npm_config_include"] = "dev";
-    env["YARN_PRODUCTION"] = "false";
+    // Yarn 2 and newer know no such setting, and end for it.
+    const bool berry = ground.service->install.value_or("").find("immutable") != std::string::npos;
+    if (!berry) env["YARN_PRODUCTION"] = "false";
+    // Without node_modules the app runs from the packages' archives: they lie beside it.
+    if (berry && ground.service->start.value_or("").starts_with("yarn "))
+      env["YARN_ENABLE_GLOBAL_CACHE"] = "false";
     if (ground.service->package_manager == "pnpm") {
       env["npm_config_production"] = "false";
       // That a package's own script is not allowed to run is no reason to fail.

@@ -98,6 +98,21 @@ TEST(Recipe, NodeEnvIsProductionExceptWhileInstalling) {
   EXPECT_EQ(run_environment(f.ground).at("NODE_ENV"), "production");
 }
 
+TEST(Recipe, OnlyYarn1IsToldThatNothingIsProduction) {
+  Fixture f("node", {"node"});
+  f.service.install = "yarn install --frozen-lockfile";
+  EXPECT_EQ(step_environment(f.ground, BuildStep::install).at("YARN_PRODUCTION"), "false");
+  for (const char* install :
+       {"yarn install --immutable", "cd ../.. && yarn install --no-immutable"}) {
+    f.service.install = install;
+    EXPECT_FALSE(step_environment(f.ground, BuildStep::install).contains("YARN_PRODUCTION"));
+    EXPECT_FALSE(
+        step_environment(f.ground, BuildStep::install).contains("YARN_ENABLE_GLOBAL_CACHE"));
+  }
+  f.service.start = "yarn node server.js";
+  EXPECT_EQ(step_environment(f.ground, BuildStep::install).at("YARN_ENABLE_GLOBAL_CACHE"), "false");
+}
+
 TEST(Recipe, GoFetchesANewerToolchainOnlyWhenTheHostsIsTooOld) {
   Fixture f("go", {"go"});
   f.service.runtime = {.name = "go", .version = "3.0"};

@@ -86,9 +86,10 @@ void Pipeline::look_at(Making& making) {
   if (first.artifact->site) {
     if (const auto site = parts_.blobs.read_manifest(*first.artifact->site))
       seen = judge_showing(look_at_site(**site, first.artifact->fallback, parts_.blobs));
-  } else if (const auto endpoint = parts_.fleet.backend(deployment, first.label)->endpoint()) {
+  } else if (const auto backend = parts_.fleet.backend(deployment, first.label)) {
     const std::string host = parts_.names.deployment_host(deployment);
-    seen = judge_showing(look_at_app(*endpoint, host, parts_.clock));
+    if (const auto endpoint = backend->endpoint())
+      seen = judge_showing(look_at_app(*endpoint, host, parts_.clock));
   }
   for (Warning& finding : seen) deployment.findings.push_back(std::move(finding));
 }

@@ -64,13 +64,39 @@ Result<std::vector<std::string>> Pipeline::source_layers(const Deployment& deplo
   return layers;
 }
 
+namespace {
+
+// What ends by an error of its own often lacks a variable that nobody set.
+Error with_unset_variables(Error error, const std::vector<Warning>& findings) {
+  constexpr std::size_t most = 4;
+  std::vector<std::string> names, places;
+  for (const Warning& finding : findings) {
+    if (finding.code != "variable_unset" || !finding.fix.contains(" -e ")) continue;
+    names.push_back(finding.message.substr(0, finding.message.find(' ')));
+    places.push_back(fmt::format("{} ({}:{})", names.back(), finding.file, finding.line));
+  }
+  if (error.cause != "crash" || names.empty()) return error;
+  const std::size_t more = places.size() - std::min(places.size(), most);
+  places.resize(places.size() - more);
+  error.hint = fmt::format("nobody set {}{}, which the code reads; if that is not it, {}",
+                           join(places, ", "), more > 0 ? fmt::format(" and {} more", more) : "",
+                           error.hint.empty() ? "look at the log" : error.hint);
+  error.next.insert(error.next.begin(),
+                    {fmt::format("slipway deploy -e {}=VALUE", names.front()), "to set it"});
+  return error;
+}
+
+}  // namespace
+
 Status Pipeline::make_steps(Making& making) {
   Deployment& deployment = making.deployment;
   SLIPWAY_CHECK(parts_.routes.publish(deployment, "queued"));
   SLIPWAY_CHECK(detect_units(making));
   making.told = deployment.findings;
-  SLIPWAY_CHECK(make_running(making));
+  const Status running = make_running(making);
+  if (!running && running.error().code != Errc::start_failed) return running;
   look_at(making);
+  if (!running) return fail(with_unset_variables(running.error(), deployment.findings));
   return {};
 }
 

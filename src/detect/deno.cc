@@ -82,6 +82,10 @@ std::optional<Proposal> detect_deno(const Root& root) {
   }
   const bool serves = std::ranges::any_of(
       sources, [](const SourceFacts* facts) { return !facts->listens.empty(); });
+  // A program that is all here and listens nowhere answers no request.
+  if (!serves && service.framework.empty() && !entry.empty() &&
+      (start.empty() || start.find(entry) != std::string_view::npos))
+    service.kind = "worker";
   service.confidence = serves || !service.framework.empty() ? 0.97
                        : document != nullptr                ? 0.8
                                                             : 0.6;

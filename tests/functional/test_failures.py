@@ -1,4 +1,6 @@
 """What goes wrong in an app is explained as data: phase, command, cause, excerpt, hint, next command."""
+import json
+
 from support import http
 from support.slipway import wait_until
 
@@ -133,3 +135,15 @@ def test_a_folder_that_is_nothing_says_what_to_add(slipway, project):
     assert ran.code == 7, str(ran)
     error = ran.json()["error"]
     assert error["cause"] == "nothing_to_run" and "index.html" in error["hint"]
+
+
+def test_a_crash_names_the_variables_that_nobody_set(slipway, project):
+    folder = project({"package.json": json.dumps({"name": "store", "scripts": {"start": "node server.js"}}),
+                      "store.js": "module.exports = (uri) => {\n  if (!uri) throw new Error('a collection should be set');\n};\n",
+                      "server.js": "const open = require('./store');\nopen(process.env.MONGO_URI);\n"
+                                   "require('http').createServer((q, r) => r.end('ok')).listen(process.env.PORT);\n"}, name="store")
+    failed = slipway.cli("deploy", folder, "--json")
+    error = failed.json()["error"]
+    assert failed.code == 7 and error["cause"] == "crash" and "a collection should be set" in error["message"], error
+    assert "MONGO_URI (server.js:2)" in error["hint"], error
+    assert error["next"][0]["command"] == "slipway deploy -e MONGO_URI=VALUE", error

@@ -73,3 +73,13 @@ def test_a_change_of_a_local_python_package_is_what_serves(slipway, project):
     assert http.get(slipway.ok("deploy", folder, "--json").json()["url"]).text == "old"
     (folder / "libs/greet/greet/__init__.py").write_text("def hello():\n    return 'new'\n")
     assert http.get(slipway.ok("deploy", folder, "--json").json()["url"]).text == "new"
+
+
+@pytest.mark.long
+def test_yarn_of_today_installs_and_runs_without_node_modules(slipway, project):
+    folder = project({"package.json": json.dumps({"name": "pnp", "private": True, "packageManager": "yarn@4.5.0",
+                                                  "dependencies": {"ms": "2.1.3"}, "scripts": {"start": "node server.js"}}),
+                      ".yarnrc.yml": "enableTelemetry: false\n",
+                      "server.js": "const ms = require('ms');\nrequire('http').createServer((q,r)=>"
+                                   "r.end(String(ms('1s')))).listen(process.env.PORT)\n"}, name="pnp")
+    assert http.get(slipway.ok("deploy", folder, "--json").json()["url"]).text == "1000"

@@ -13,7 +13,7 @@ constexpr Framework table[] = {
     {"analog", "@analogjs/platform", meta, "vite build", "", "node dist/analog/server/index.mjs"},
     {"solid-start", "@solidjs/start|solid-start", meta, "vinxi build", "", "", plan_solid_start},
     {"tanstack-start", "@tanstack/react-start|@tanstack/solid-start|@tanstack/start", meta,
-     "vite build", "", "node .output/server/index.mjs"},
+     "vite build", "", "node .output/server/index.mjs", plan_tanstack_start},
     {"sveltekit", "@sveltejs/kit", meta, "vite build", "", "", plan_sveltekit},
     {"hydrogen", "@shopify/hydrogen", meta, "shopify hydrogen build", "",
      "shopify hydrogen preview"},

@@ -51,6 +51,7 @@ void plan_eleventy(const Context& context);
 void plan_expo(const Context& context);
 void plan_ionic(const Context& context);
 void plan_solid_start(const Context& context);
+void plan_tanstack_start(const Context& context);
 
 // What runs once before a release, and what runs beside the server.
 void plan_release(const Context& context);

@@ -1,5 +1,6 @@
 // Frameworks with a server of their own, where configuration decides what comes out.
 #include <algorithm>
+#include <charconv>
 
 #include "base/text.h"
 #include "detect/node/frameworks.h"
@@ -95,6 +96,32 @@ void plan_solid_start(const Context& context) {
     make_static(context.proposal.service, ".output/public", StaticFallback::single_page_app);
   else
     context.proposal.service.start = "node .output/server/index.mjs";
+}
+
+// From 1.132 on its build makes a fetch handler in dist/server and files in dist/client, and no
+// server but with Nitro. srvx, which its documentation names, runs one; it comes with h3.
+void plan_tanstack_start(const Context& context) {
+  const Package& package = context.package;
+  const Root& root = *package.root;
+  const std::string config = config_file(root, "vite.config");
+  int minor = 0;
+  for (const std::string_view name : {"@tanstack/react-start", "@tanstack/solid-start"}) {
+    std::string_view range = package.range(name);
+    const std::size_t at = range.find("1.");
+    if (at == std::string_view::npos || at > 2) continue;
+    range.remove_prefix(at + 2);
+    std::from_chars(range.data(), range.data() + range.size(), minor);
+  }
+  if (minor < 132 || package.has("nitro") || package.has("nitropack") ||
+      config_mentions(root, config, "nitro") || config.empty())
+    return;
+  Service& service = context.proposal.service;
+  if (!package.has("srvx") && package.manager.name != "npm" && package.manager.name != "bun")
+    service.install =
+        service.install.value_or("true") + " && " + package.manager.name + " add srvx";
+  service.start = package.execute("srvx --prod -s ../client dist/server/server.js");
+  context.proposal.because(root.path(config), 0,
+                           "its build makes a fetch handler in dist/server, which srvx serves");
 }
 
 void plan_astro(const Context& context) {

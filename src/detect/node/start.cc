@@ -315,6 +315,18 @@ Start find_start(const Package& package) {
         if (serves || development.tool.empty()) return start_file(file, "");
       }
   }
+  // What Nx builds, by its own description of the project.
+  if (development.tool == "nx")
+    if (const json::value* project = root.json("project.json")) {
+      const std::string_view made =
+          string_at(*project, {"targets", "build", "options", "outputPath"});
+      const std::string_view main = string_at(*project, {"targets", "build", "options", "main"});
+      if (!made.empty() && main.ends_with(".ts")) {
+        const std::string file =
+            join_path(made, std::string(without_extension(base_name(main))) + ".js");
+        return {.command = "node " + file, .entry = file, .tool = "node", .script = "start"};
+      }
+    }
   // A file that listens, usual names first.
   constexpr std::array stems{
       std::string_view("server"),       std::string_view("index"),
