@@ -186,7 +186,10 @@ class Run {
       const RepairLog::Made repair =
           repairs_.after(error, log_.text(), service_, clock_.monotonic());
       if (repair == RepairLog::Made::nothing)
-        return fail(error.cause == "unknown" && error.phase == first->phase ? *first : error);
+        return fail(error.cause == "unknown" && first->cause != "unknown" &&
+                            error.phase == first->phase
+                        ? *first
+                        : error);
       note(fmt::format("repairing: {}", repairs_.findings().back().message));
       SLIPWAY_CHECK(repaired(repair));
     }

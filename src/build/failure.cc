@@ -205,6 +205,7 @@ class Filler {
     put("{add}", add_command(package_, service_));
     put("{package}", shown(package_));
     put("{phase}", subject_of(facts_));
+    put("{given}", facts_.phase == "install" || facts_.phase == "build" ? "-b" : "-e");
     put("{1}", shown(subject_));
     put("{2}", shown(group(2)));
     put("{3}", shown(group(3)));

@@ -233,19 +233,19 @@ constexpr FailureRule rules[] = {
     // The environment.
     {"missing_env", R"re(KeyError: '([A-Z][A-Z0-9_]+)')re",
      "the environment variable {1} is not set", "set it for this deploy, or give it a default",
-     "slipway deploy -e {1}=VALUE", "now", 0, 0, Pick::last},
+     "slipway deploy {given} {1}=VALUE", "now", 0, 0, Pick::last},
     {"missing_env",
      R"re((?i:missing|required|undefined|invalid|set the|not set)[^\n]{0,60}(?i:env|environment variable)[^\n]{0,40}?\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b)re",
      "the environment variable {1} is not set", "set it for this deploy",
-     "slipway deploy -e {1}=VALUE", "now"},
+     "slipway deploy {given} {1}=VALUE", "now"},
     {"missing_env",
      R"re(\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b["'`]?:? (?:environment variable )?(?i:(?:is|was|must be|needs to be|not|be)\s+)+(?i:required|set|provided|defined|missing|empty|specified)\b)re",
      "the environment variable {1} is not set", "set it for this deploy",
-     "slipway deploy -e {1}=VALUE", "now"},
+     "slipway deploy {given} {1}=VALUE", "now"},
     {"missing_env",
      R"re((?i:missing|required)[^\n]{0,30}\b([A-Z][A-Z0-9]*_(?:KEY|URL|URI|TOKEN|SECRET|DSN|PASSWORD|HOST|ID))\b)re",
      "the environment variable {1} is not set", "set it for this deploy",
-     "slipway deploy -e {1}=VALUE", "now"},
+     "slipway deploy {given} {1}=VALUE", "now"},
 
     // Ports.
     {"wrong_port", R"re(EADDRINUSE[^\n]*?:(\d+)\b)re", "port {1} is in use already",

@@ -85,6 +85,8 @@ constexpr Expected recorded_failures[] = {
      "npm install vite"},
     {"npm_net", "node", "npm", "install", "network", "could not be resolved", "", 0,
      "slipway doctor"},
+    {"py_keyerror", "python", "pip", "build", "missing_env", "DATABASE_URL", "app.py", 2,
+     "slipway deploy -b DATABASE_URL=VALUE"},
     {"sh_interpreter", "python", "pip", "start", "missing_file", "./start.sh cannot be run", "", 0,
      ""},
     {"next_fonts", "node", "npm", "build", "network", "Google's fonts", "", 0, "slipway doctor"},
@@ -134,7 +136,9 @@ constexpr Expected recorded_failures[] = {
      ""},
 };
 INSTANTIATE_TEST_SUITE_P(Tools, RecordedFailure, ::testing::ValuesIn(recorded_failures),
-                         [](const auto& info) { return std::string(info.param.log); });
+                         [](const auto& info) {
+                           return fmt::format("{}_{}", info.param.log, info.param.phase);
+                         });
 
 Error explain(std::string_view log, const Service& service = service_of("node", "npm"),
               SandboxExit exit = {.code = 1}) {

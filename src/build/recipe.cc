@@ -165,7 +165,8 @@ EnvVars step_environment(const Ground& ground, BuildStep step) {
     // also where a build installs for itself.
     env["npm_config_include"] = "dev";
     // Yarn 2 and newer know no such setting, and end for it.
-    const bool berry = ground.service->install.value_or("").find("immutable") != std::string::npos;
+    const Toolchain* yarn = find_tool(ground.tools, "yarn");
+    const bool berry = yarn != nullptr && yarn->version.major > 1;
     if (!berry) env["YARN_PRODUCTION"] = "false";
     // Without node_modules the app runs from the packages' archives: they lie beside it.
     if (berry && ground.service->start.value_or("").starts_with("yarn "))

@@ -39,6 +39,13 @@ TEST(ToolchainNeeds, FollowTheRuntimeAndTheCommands) {
   EXPECT_EQ(needs({.is_static = true}), Names{});
 }
 
+TEST(ToolchainNeeds, YarnByItsNameAloneIsTheFirst) {
+  const auto yarn = [](const Service& service) { return toolchain_needs(service).at(1).version; };
+  EXPECT_EQ(yarn({.runtime = {.name = "node"}, .install = "npm install", .build = "yarn build"}),
+            "1");
+  EXPECT_EQ(yarn({.runtime = {.name = "node"}, .install = "yarn install --immutable"}), "");
+}
+
 TEST(ToolchainRange, KnowsNodesNamesAndTakesOddOnesForAny) {
   EXPECT_EQ(toolchain_range("node", "lts/iron").npm_text(), ">=20.0.0 <21.0.0");
   EXPECT_EQ(toolchain_range("node", "lts/*").npm_text(), ">=20.0.0");
@@ -99,18 +106,15 @@ TEST(Recipe, NodeEnvIsProductionExceptWhileInstalling) {
 }
 
 TEST(Recipe, OnlyYarn1IsToldThatNothingIsProduction) {
-  Fixture f("node", {"node"});
-  f.service.install = "yarn install --frozen-lockfile";
-  EXPECT_EQ(step_environment(f.ground, BuildStep::install).at("YARN_PRODUCTION"), "false");
-  for (const char* install :
-       {"yarn install --immutable", "cd ../.. && yarn install --no-immutable"}) {
-    f.service.install = install;
-    EXPECT_FALSE(step_environment(f.ground, BuildStep::install).contains("YARN_PRODUCTION"));
-    EXPECT_FALSE(
-        step_environment(f.ground, BuildStep::install).contains("YARN_ENABLE_GLOBAL_CACHE"));
-  }
+  Fixture f("node", {"node", "yarn"});
+  const auto install = [&] { return step_environment(f.ground, BuildStep::install); };
+  f.ground.tools[1].version = {1, 22, 22, {}};
+  EXPECT_EQ(install().at("YARN_PRODUCTION"), "false");
+  f.ground.tools[1].version = {4, 5, 0, {}};
+  EXPECT_FALSE(install().contains("YARN_PRODUCTION"));
+  EXPECT_FALSE(install().contains("YARN_ENABLE_GLOBAL_CACHE"));
   f.service.start = "yarn node server.js";
-  EXPECT_EQ(step_environment(f.ground, BuildStep::install).at("YARN_ENABLE_GLOBAL_CACHE"), "false");
+  EXPECT_EQ(install().at("YARN_ENABLE_GLOBAL_CACHE"), "false");
 }
 
 TEST(Recipe, GoFetchesANewerToolchainOnlyWhenTheHostsIsTooOld) {

@@ -29,7 +29,12 @@ RepairLog::Made RepairLog::after(const Error& error, std::string_view log, Servi
 
 RepairLog::Made RepairLog::apply(RepairMemo::Entry entry, repair::Keep keep, Service& service) {
   const repair::Change& change = entry.change;
-  const Made made = change.install || change.build ? Made::commands : Made::environment;
+  const bool tools = change.install || change.build || !change.runtime_version.empty();
+  const Made made = tools ? Made::commands : Made::environment;
+  if (!change.runtime_version.empty()) {
+    service.runtime.version = change.runtime_version;
+    service.runtime.source = "a repair";
+  }
   if (change.install) service.install = change.install;
   if (change.build) service.build = change.build;
   for (const auto& [name, value] : change.install_env) install_env_[name] = value;

@@ -65,6 +65,7 @@ std::vector<RepairMemo::Entry> RepairMemo::load(const fs::path& directory, std::
         percent != nullptr && percent->is_int64())
       entry.change.memory_percent =
           static_cast<int>(std::clamp<std::int64_t>(percent->get_int64(), 100, 200));
+    entry.change.runtime_version = text_at(object, "runtime_version").value_or("");
     entry.change.message = text_at(object, "message").value_or("");
     entry.change.file = text_at(object, "file").value_or("");
     entry.change.fix = text_at(object, "fix").value_or("");
@@ -81,6 +82,7 @@ void RepairMemo::save(const fs::path& directory, std::string_view key,
     json::object object{{"repair", entry.repair},
                         {"install_env", to_json(entry.change.install_env)},
                         {"build_env", to_json(entry.change.build_env)},
+                        {"runtime_version", entry.change.runtime_version},
                         {"memory_percent", entry.change.memory_percent},
                         {"message", entry.change.message},
                         {"file", entry.change.file},

@@ -96,6 +96,12 @@ std::vector<ToolchainNeed> toolchain_needs(const Service& service) {
       need.version = service.package_manager_version;
       need.source = "packageManager";
     }
+    // Yarn by its name alone is the first one: what newer ones install says which it wants.
+    if (name == "yarn" && need.version.empty() &&
+        service.install.value_or("").find("immutable") == std::string::npos) {
+      need.version = "1";
+      need.source = "default";
+    }
     needs.push_back(std::move(need));
   };
   const std::string_view runtime = runtime_tool(service.runtime.name);

@@ -10,6 +10,7 @@ namespace slipway::repair {
 [[nodiscard]] std::optional<Change> peer_conflicts(const Failure& failure);
 [[nodiscard]] std::optional<Change> engine_ranges(const Failure& failure);
 [[nodiscard]] std::optional<Change> without_lockfile(const Failure& failure);
+[[nodiscard]] std::optional<Change> newer_node(const Failure& failure);
 [[nodiscard]] std::optional<Change> legacy_openssl(const Failure& failure);
 [[nodiscard]] std::optional<Change> pkg_resources(const Failure& failure);
 [[nodiscard]] std::optional<Change> undeclared_dependency(const Failure& failure);

@@ -27,8 +27,9 @@ struct Change {
   // In place of the service's own; a step that it does not name stays as it is.
   std::optional<std::string> install, build;
   EnvVars install_env, build_env;
-  int memory_percent = 100;  // of what builds may take
-  int pause_seconds = 0;     // before the step is run again
+  std::string runtime_version;  // a range, in place of the service's own
+  int memory_percent = 100;     // of what builds may take
+  int pause_seconds = 0;        // before the step is run again
   // For people: what was done and why, and what makes it permanent.
   std::string message, file, fix;
   bool operator==(const Change&) const = default;

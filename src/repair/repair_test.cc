@@ -149,6 +149,20 @@ TEST(Repairs, APackageThatCannotSetItselfUpDoesNotStopTheOthers) {
   EXPECT_EQ(browser->change.install_env.at("PUPPETEER_SKIP_DOWNLOAD"), "1");
 }
 
+TEST(Repairs, AnAppThatSaysNothingOfItsNodeGetsTheOneItsPackagesWant) {
+  Service service = service_of("npm", "npm install");
+  service.runtime = {.name = "node", .version = "", .source = "default"};
+  constexpr std::string_view log =
+      "Nuxt build error: TypeError: names.difference is not a function";
+  const auto planned = plan(service, error_of("build", "unknown"), log);
+  ASSERT_TRUE(planned);
+  EXPECT_EQ(planned->repair->name, "newer_node");
+  EXPECT_EQ(planned->change.runtime_version, ">=22.12");
+  EXPECT_FALSE(plan(service, error_of("build", "unknown"), "TypeError: a.b is not a function"));
+  service.runtime = {.name = "node", .version = "20", .source = ".nvmrc"};
+  EXPECT_FALSE(plan(service, error_of("build", "unknown"), log));
+}
+
 TEST(Repairs, OldHabitsGetWhatTheyWant) {
   const Service node = service_of("npm", "npm ci");
   const auto openssl = plan(node, error_of("build", "crash"),

@@ -26,6 +26,9 @@ constexpr Repair all_repairs[] = {
      "the install script of one package failed: the others run, that package stays as it came"},
     {"without_lockfile", "install", 1, Keep::from_now_on, without_lockfile,
      "the lockfile names downloads that are not to be had: the versions are resolved anew"},
+    {"newer_node", "install|build", 1, Keep::from_now_on, newer_node,
+     "a package calls what only Node 22 and newer have, and nothing says which Node the app wants: "
+     "that one is taken"},
     {"legacy_openssl", "build", 1, Keep::from_now_on, legacy_openssl,
      "a bundler of Node 16's time asks for a hash that OpenSSL 3 dropped: its legacy provider, for "
      "the build alone"},
