@@ -185,9 +185,10 @@ class Run {
       if (first->phase != "install" && error.phase == "install") return fail(*first);
       const RepairLog::Made repair =
           repairs_.after(error, log_.text(), service_, clock_.monotonic());
+      // With another runtime it got further: what it said then is what is wrong.
+      const bool other_runtime = service_.runtime.version != planned_.runtime.version;
       if (repair == RepairLog::Made::nothing)
-        return fail(error.cause == "unknown" && first->cause != "unknown" &&
-                            error.phase == first->phase
+        return fail(error.cause == "unknown" && error.phase == first->phase && !other_runtime
                         ? *first
                         : error);
       note(fmt::format("repairing: {}", repairs_.findings().back().message));
