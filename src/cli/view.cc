@@ -121,7 +121,8 @@ std::string render_error(const Error& error, const Style& style,
     out += row("ended", "with " + code, style);
   if (!error.cause.empty()) out += row("cause", sanitize_line(error.cause), style);
   if (!error.file.empty()) {
-    const std::string at = error.line ? fmt::format("{}:{}", error.file, *error.line) : error.file;
+    const std::string at =
+        error.line.value_or(0) > 0 ? fmt::format("{}:{}", error.file, *error.line) : error.file;
     out += row("at", sanitize_line(at), style);
   }
   out += excerpt_block(error.excerpt, style);

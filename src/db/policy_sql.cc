@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <limits>
 
+#include "base/mutex.h"
 #include "db/policy_functions.h"
 
 namespace slipway {
@@ -16,6 +18,21 @@ constexpr int steps_between_looks = 100;
 constexpr std::uint64_t looks_between_clocks = 16;
 constexpr std::int64_t cpu_limit_ns = 2'000'000'000;
 constexpr std::size_t longest_fact = 64 << 10;  // bytes of one value
+
+// Of a connection, while rules run on it; not while it is filled.
+constexpr std::pair<int, int> rule_limits[] = {
+    {SQLITE_LIMIT_LENGTH, static_cast<int>(longest_fact) + 1024},
+    {SQLITE_LIMIT_SQL_LENGTH, 16 << 10},
+    {SQLITE_LIMIT_COLUMN, 64},
+    {SQLITE_LIMIT_EXPR_DEPTH, 100},
+    {SQLITE_LIMIT_COMPOUND_SELECT, 16},
+    {SQLITE_LIMIT_VDBE_OP, 20'000},
+    {SQLITE_LIMIT_FUNCTION_ARG, 16},
+    {SQLITE_LIMIT_ATTACHED, 0},
+    {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200},
+    {SQLITE_LIMIT_VARIABLE_NUMBER, 1},
+    {SQLITE_LIMIT_TRIGGER_DEPTH, 1},
+    {SQLITE_LIMIT_WORKER_THREADS, 0}};
 
 // like, glob and instr are our own; operators such as LIKE arrive here under these names.
 constexpr std::array<std::string_view, 17> allowed_functions = {
@@ -66,37 +83,76 @@ struct FinalizeStatement {
 using Connection = std::unique_ptr<sqlite3, CloseConnection>;
 using Prepared = std::unique_ptr<sqlite3_stmt, FinalizeStatement>;
 
+using Tables = std::set<std::string, std::less<>>;
+
+// A database in memory with the tables that some rules read, and how they are filled. Making one
+// costs as much as loading a thousand rows, so it is kept for the next decision that reads the same
+// tables: emptied before it is filled, never after something went wrong with it. Used by one session
+// at a time.
+struct Base {
+  struct Table {
+    const FactTable* table;
+    std::string clear;
+    Prepared insert;
+  };
+  Tables names;
+  RuleMeter meter;  // of the functions of the connection
+  Connection connection;
+  std::vector<Table> tables;  // their statements end before the connection
+  bool is_used = false;
+};
+
+// The bases that nobody uses now. Thread-safe.
+class Bases {
+ public:
+  std::unique_ptr<Base> take(const Tables& names) {
+    const MutexLock lock(mutex_);
+    const auto found = std::ranges::find(idle_, names, [](const auto& each) { return each->names; });
+    if (found == idle_.end()) return nullptr;
+    std::unique_ptr<Base> out = std::move(*found);
+    idle_.erase(found);
+    return out;
+  }
+  void give(std::unique_ptr<Base> base) {
+    const MutexLock lock(mutex_);
+    if (idle_.size() == most_idle) idle_.erase(idle_.begin());
+    idle_.push_back(std::move(base));
+  }
+
+ private:
+  static constexpr std::size_t most_idle = 8;
+  Mutex mutex_;
+  std::vector<std::unique_ptr<Base>> idle_ SLIPWAY_GUARDED_BY(mutex_);  // used last at the end
+};
+
 class Session final : public RuleSession {
  public:
-  Session(const Facts& facts, const RuleLimits& limits) : facts_(facts), limits_(limits) {}
+  Session(const Facts& facts, const RuleLimits& limits, std::shared_ptr<Bases> bases)
+      : facts_(facts), limits_(limits), bases_(std::move(bases)) {}
+  ~Session() override {
+    if (base_ && is_sound_ && is_small()) bases_->give(std::move(base_));
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
-  Status open(const std::vector<Statements>& statements,
-              const std::set<std::string, std::less<>>& tables) {
-    sqlite3* raw = nullptr;
-    const int flags =
-        SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    const int code = sqlite3_open_v2(":memory:", &raw, flags, nullptr);
-    connection_.reset(raw);
-    if (code != SQLITE_OK) return broken();
-    SLIPWAY_CHECK(add_rule_functions(raw, meter_));
-    // Nothing here is ever undone or kept: no journal. Large pages: a thousand findings are
-    // inserted in four fifths of the time.
-    SLIPWAY_CHECK(
-        execute("PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA temp_store=MEMORY"));
-    SLIPWAY_CHECK(load(statements, tables));
+  Status open(const std::vector<Statements>& statements, const Tables& tables) {
+    base_ = bases_->take(tables);
+    if (!base_) SLIPWAY_CHECK(make(statements, tables));
+    SLIPWAY_CHECK(load());
     harden();
+    is_sound_ = true;
     return {};
   }
 
   Result<RuleRows> run(std::string_view sql) override {
     unknown_.clear();
     refused_.clear();
-    meter_ = {.steps_left = limits_.steps};
+    base_->meter = {.steps_left = limits_.steps};
     memory_at_start_ = sqlite3_memory_used();
     cpu_at_start_ = cpu_now();
     sqlite3_stmt* raw = nullptr;
     const char* tail = nullptr;
-    const int code = sqlite3_prepare_v3(connection_.get(), sql.data(), static_cast<int>(sql.size()),
+    const int code = sqlite3_prepare_v3(base_->connection.get(), sql.data(), static_cast<int>(sql.size()),
                                         0, &raw, &tail);
     const Prepared statement(raw);
     if (!unknown_.empty()) return fail(Errc::failed_precondition, unknown_);
@@ -112,24 +168,65 @@ class Session final : public RuleSession {
   }
 
  private:
-  Status load(const std::vector<Statements>& statements,
-              const std::set<std::string, std::less<>>& tables) {
-    SLIPWAY_CHECK(execute("BEGIN"));
+  Status make(const std::vector<Statements>& statements, const Tables& tables) {
+    base_ = std::make_unique<Base>();
+    base_->names = tables;
+    sqlite3* raw = nullptr;
+    const int flags =
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    const int code = sqlite3_open_v2(":memory:", &raw, flags, nullptr);
+    base_->connection.reset(raw);
+    if (code != SQLITE_OK) return broken();
+    SLIPWAY_CHECK(add_rule_functions(raw, base_->meter));
+    // Nothing here is ever undone or kept: no journal. Large pages: a thousand findings are
+    // inserted in four fifths of the time.
+    SLIPWAY_CHECK(
+        execute("PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA temp_store=MEMORY; BEGIN"));
+    for (const Statements& each : statements)
+      if (tables.contains(each.table->name)) SLIPWAY_CHECK(execute(each.create));
+    SLIPWAY_CHECK(execute("COMMIT"));
     for (const Statements& each : statements) {
       if (!tables.contains(each.table->name)) continue;
-      SLIPWAY_CHECK(execute(each.create));
+      sqlite3_stmt* insert = nullptr;
+      const int prepared = sqlite3_prepare_v3(raw, each.insert.c_str(), -1,
+                                              SQLITE_PREPARE_PERSISTENT, &insert, nullptr);
+      base_->tables.push_back({.table = each.table,
+                               .clear = fmt::format("DELETE FROM {}", each.table->name),
+                               .insert = Prepared(insert)});
+      if (prepared != SQLITE_OK) return broken();
+    }
+    return {};
+  }
+
+  // What was emptied stays allocated: no decision leaves much behind.
+  [[nodiscard]] bool is_small() const {
+    int used = 0, most = 0;
+    sqlite3_db_status(base_->connection.get(), SQLITE_DBSTATUS_CACHE_USED, &used, &most, 0);
+    return used < (4 << 20);
+  }
+
+  // What it held before goes first, whatever the facts are now.
+  Status load() {
+    sqlite3* c = base_->connection.get();
+    if (base_->is_used) {
+      sqlite3_set_authorizer(c, nullptr, nullptr);
+      sqlite3_progress_handler(c, 0, nullptr, nullptr);
+      for (const auto& [which, most] : rule_limits)
+        sqlite3_limit(c, which, std::numeric_limits<int>::max());
+    }
+    SLIPWAY_CHECK(execute("BEGIN"));
+    for (const Base::Table& each : base_->tables) {
+      if (base_->is_used) SLIPWAY_CHECK(execute(each.clear));
       SLIPWAY_CHECK(fill(each));
     }
+    base_->is_used = true;
     return execute("COMMIT");
   }
 
-  Status fill(const Statements& each) {
+  Status fill(const Base::Table& each) {
     const std::vector<FactRow>& rows = facts_.rows(each.table->name);
     if (rows.empty()) return {};
-    sqlite3_stmt* raw = nullptr;
-    if (sqlite3_prepare_v2(connection_.get(), each.insert.c_str(), -1, &raw, nullptr) != SQLITE_OK)
-      return broken();
-    const Prepared statement(raw);
+    sqlite3_stmt* raw = each.insert.get();
     for (const FactRow& row : rows) {
       for (std::size_t i = 0; i < row.size(); ++i) {
         const int position = static_cast<int>(i) + 1;
@@ -148,12 +245,14 @@ class Session final : public RuleSession {
       if (sqlite3_step(raw) != SQLITE_DONE) return broken();
       sqlite3_reset(raw);
     }
+    // The texts are the facts', which may be gone when it is used again.
+    sqlite3_clear_bindings(raw);
     return {};
   }
 
   // After loading: from here on only rules run.
   void harden() {
-    sqlite3* c = connection_.get();
+    sqlite3* c = base_->connection.get();
     for (const int option :
          {SQLITE_DBCONFIG_DQS_DDL, SQLITE_DBCONFIG_DQS_DML, SQLITE_DBCONFIG_ENABLE_TRIGGER,
           SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION,
@@ -162,20 +261,7 @@ class Session final : public RuleSession {
       sqlite3_db_config(c, option, 0, nullptr);
     sqlite3_db_config(c, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_drop_modules(c, nullptr);
-    constexpr std::pair<int, int> limits[] = {
-        {SQLITE_LIMIT_LENGTH, static_cast<int>(longest_fact) + 1024},
-        {SQLITE_LIMIT_SQL_LENGTH, 16 << 10},
-        {SQLITE_LIMIT_COLUMN, 64},
-        {SQLITE_LIMIT_EXPR_DEPTH, 100},
-        {SQLITE_LIMIT_COMPOUND_SELECT, 16},
-        {SQLITE_LIMIT_VDBE_OP, 20'000},
-        {SQLITE_LIMIT_FUNCTION_ARG, 16},
-        {SQLITE_LIMIT_ATTACHED, 0},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200},
-        {SQLITE_LIMIT_VARIABLE_NUMBER, 1},
-        {SQLITE_LIMIT_TRIGGER_DEPTH, 1},
-        {SQLITE_LIMIT_WORKER_THREADS, 0}};
-    for (const auto& [which, most] : limits) sqlite3_limit(c, which, most);
+    for (const auto& [which, most] : rule_limits) sqlite3_limit(c, which, most);
     sqlite3_set_authorizer(c, &Session::authorize, this);
     sqlite3_progress_handler(c, steps_between_looks, &Session::look, this);
   }
@@ -230,7 +316,7 @@ class Session final : public RuleSession {
 
   static int look(void* self) {
     auto& session = *static_cast<Session*>(self);
-    if (!session.meter_.charge(steps_between_looks)) return 1;
+    if (!session.base_->meter.charge(steps_between_looks)) return 1;
     session.starved_ = sqlite3_memory_used() - session.memory_at_start_ > session.limits_.memory;
     // The clock is a system call, so it is asked less often.
     if (++session.looks_ % looks_between_clocks == 0)
@@ -276,40 +362,42 @@ class Session final : public RuleSession {
   }
 
   std::unexpected<Error> failed() {
-    if (meter_.exhausted)
+    if (base_->meter.exhausted)
       return fail(Errc::too_large, fmt::format("the rule took more than {} steps", limits_.steps));
     if (starved_)
       return fail(Errc::too_large, fmt::format("the rule took more than {} bytes", limits_.memory));
     if (slow_) return fail(Errc::too_large, "the rule took more than 2 s of a core");
-    switch (sqlite3_errcode(connection_.get())) {
+    switch (sqlite3_errcode(base_->connection.get())) {
       case SQLITE_TOOBIG:
       case SQLITE_NOMEM:
       case SQLITE_FULL:
-        return fail(Errc::too_large, sqlite3_errmsg(connection_.get()));
+        is_sound_ = false;
+        return fail(Errc::too_large, sqlite3_errmsg(base_->connection.get()));
       default:
-        return fail(Errc::invalid_argument, sqlite3_errmsg(connection_.get()));
+        return fail(Errc::invalid_argument, sqlite3_errmsg(base_->connection.get()));
     }
   }
   std::unexpected<Error> broken() {
     return fail(Errc::internal, fmt::format("the facts could not be loaded: {}",
-                                            sqlite3_errmsg(connection_.get())));
+                                            sqlite3_errmsg(base_->connection.get())));
   }
 
   Status execute(const std::string& sql) {
-    if (sqlite3_exec(connection_.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
+    if (sqlite3_exec(base_->connection.get(), sql.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK)
       return broken();
     return {};
   }
 
   const Facts& facts_;
   RuleLimits limits_;
-  RuleMeter meter_;
   std::int64_t memory_at_start_ = 0;
   std::int64_t cpu_at_start_ = 0;
   std::uint64_t looks_ = 0;
   bool starved_ = false, slow_ = false;
   std::string unknown_, refused_;
-  Connection connection_;  // last: its callbacks use the members above
+  std::shared_ptr<Bases> bases_;  // may outlive the evaluator
+  bool is_sound_ = false;
+  std::unique_ptr<Base> base_;  // last: its callbacks use the members above
 };
 
 class SqlRuleEvaluator final : public RuleEvaluator {
@@ -317,13 +405,14 @@ class SqlRuleEvaluator final : public RuleEvaluator {
   Result<std::unique_ptr<RuleSession>> open(const Facts& facts,
                                             const std::set<std::string, std::less<>>& tables,
                                             const RuleLimits& limits) const override {
-    auto session = std::make_unique<Session>(facts, limits);
+    auto session = std::make_unique<Session>(facts, limits, bases_);
     SLIPWAY_CHECK(session->open(statements_, tables));
     return session;
   }
 
  private:
   std::vector<Statements> statements_ = make_statements();
+  std::shared_ptr<Bases> bases_ = std::make_shared<Bases>();
 };
 
 }  // namespace

@@ -64,6 +64,45 @@ TEST(PolicySql, EveryTableOfTheSchemaIsStrictAndReadable) {
   EXPECT_TRUE(fact_schema().contains("STRICT"));
 }
 
+// What makes a session is kept for the next one that reads the same tables.
+TEST(PolicySql, SeesNothingOfTheDecisionBefore) {
+  const auto evaluator = make_sql_rule_evaluator();
+  const std::set<std::string, std::less<>> tables{"finding", "request"};
+  const std::string query = "SELECT subject FROM finding";
+  for (int round = 0; round < 3; ++round) {
+    Facts many, none;
+    for (int i = 0; i < 3; ++i)
+      many.add("finding", {{"id", i == 0 ? "f" : "g"},
+                           {"scanner", "s"},
+                           {"rule", "r"},
+                           {"subject", fmt::format("of {}: {}", round, std::string(60'000, 'x'))},
+                           {"severity", 3},
+                           {"detail", std::string(60'000, 'y')},
+                           {"file", ""},
+                           {"line", std::nullopt},
+                           {"fix", ""},
+                           {"waived", 0},
+                           {"is_new", 0}});
+    none.know("finding");
+    for (const Facts* facts : {&many, &none}) {
+      const auto session = evaluator->open(*facts, tables, {}).value();
+      const auto rows = session->run(facts == &many ? query + " WHERE severity = 3 AND id = 'f'"
+                                                    : query);
+      ASSERT_TRUE(rows) << rows.error().message;
+      ASSERT_EQ(rows->rows.size(), facts == &many ? 1u : 0u);
+      if (facts == &many)
+        EXPECT_TRUE(std::get<std::string>(rows->rows[0][0]).starts_with(fmt::format("of {}:", round)));
+      // A rule that was refused leaves it usable.
+      EXPECT_FALSE(session->run("DELETE FROM finding"));
+      EXPECT_FALSE(session->run("SELECT random()"));
+    }
+    // Unknown is unknown, whatever the one before knew.
+    const Facts unknown;
+    EXPECT_EQ(evaluator->open(unknown, tables, {}).value()->run(query).error().code,
+              Errc::failed_precondition);
+  }
+}
+
 TEST(PolicySql, AnUnknownTableIsAnErrorThatSaysWhy) {
   EXPECT_EQ(refusal("SELECT subject FROM finding"),
             "the facts of finding are not known: the scanner crashed");

@@ -29,7 +29,8 @@ Error unusable(const PolicyCheck& check) {
     if (!test.passed) {
       ++problems;
       error.excerpt.push_back(fmt::format(
-          "line {}: rule {}: test \"{}\" does not {}: {}", test.line, test.rule, test.test,
+          "{}rule {}: test \"{}\" does not {}: {}",
+          test.line > 0 ? fmt::format("line {}: ", test.line) : "", test.rule, test.test,
           test.expected == RuleTest::Expect::deny ? "deny" : "pass", test.detail));
     }
   error.message = fmt::format(

@@ -239,8 +239,10 @@ std::unexpected<Error> problem(std::string_view file, const toml::node& node, st
   Error error{
       .code = Errc::invalid_argument, .message = std::move(message), .hint = std::move(hint)};
   error.file = file;
-  error.line = static_cast<int>(node.source().begin.line);
-  error.message = fmt::format("{}:{}: {}", file, *error.line, error.message);
+  // A table that is only named in passing ("a.b.c = 1") has no line of its own.
+  if (const auto line = static_cast<int>(node.source().begin.line); line > 0) error.line = line;
+  error.message = error.line ? fmt::format("{}:{}: {}", file, *error.line, error.message)
+                             : fmt::format("{}: {}", file, error.message);
   return fail(std::move(error));
 }
 
