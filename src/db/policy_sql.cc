@@ -87,8 +87,8 @@ using Tables = std::set<std::string, std::less<>>;
 
 // A database in memory with the tables that some rules read, and how they are filled. Making one
 // costs as much as loading a thousand rows, so it is kept for the next decision that reads the same
-// tables: emptied before it is filled, never after something went wrong with it. Used by one session
-// at a time.
+// tables: emptied before it is filled, never after something went wrong with it. Used by one
+// session at a time.
 struct Base {
   struct Table {
     const FactTable* table;
@@ -107,7 +107,8 @@ class Bases {
  public:
   std::unique_ptr<Base> take(const Tables& names) {
     const MutexLock lock(mutex_);
-    const auto found = std::ranges::find(idle_, names, [](const auto& each) { return each->names; });
+    const auto found =
+        std::ranges::find(idle_, names, [](const auto& each) { return each->names; });
     if (found == idle_.end()) return nullptr;
     std::unique_ptr<Base> out = std::move(*found);
     idle_.erase(found);
@@ -152,8 +153,8 @@ class Session final : public RuleSession {
     cpu_at_start_ = cpu_now();
     sqlite3_stmt* raw = nullptr;
     const char* tail = nullptr;
-    const int code = sqlite3_prepare_v3(base_->connection.get(), sql.data(), static_cast<int>(sql.size()),
-                                        0, &raw, &tail);
+    const int code = sqlite3_prepare_v3(base_->connection.get(), sql.data(),
+                                        static_cast<int>(sql.size()), 0, &raw, &tail);
     const Prepared statement(raw);
     if (!unknown_.empty()) return fail(Errc::failed_precondition, unknown_);
     if (!refused_.empty()) return fail(Errc::invalid_argument, refused_);
@@ -180,8 +181,8 @@ class Session final : public RuleSession {
     SLIPWAY_CHECK(add_rule_functions(raw, base_->meter));
     // Nothing here is ever undone or kept: no journal. Large pages: a thousand findings are
     // inserted in four fifths of the time.
-    SLIPWAY_CHECK(
-        execute("PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA temp_store=MEMORY; BEGIN"));
+    SLIPWAY_CHECK(execute(
+        "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA temp_store=MEMORY; BEGIN"));
     for (const Statements& each : statements)
       if (tables.contains(each.table->name)) SLIPWAY_CHECK(execute(each.create));
     SLIPWAY_CHECK(execute("COMMIT"));

@@ -86,12 +86,13 @@ TEST(PolicySql, SeesNothingOfTheDecisionBefore) {
     none.know("finding");
     for (const Facts* facts : {&many, &none}) {
       const auto session = evaluator->open(*facts, tables, {}).value();
-      const auto rows = session->run(facts == &many ? query + " WHERE severity = 3 AND id = 'f'"
-                                                    : query);
+      const auto rows =
+          session->run(facts == &many ? query + " WHERE severity = 3 AND id = 'f'" : query);
       ASSERT_TRUE(rows) << rows.error().message;
       ASSERT_EQ(rows->rows.size(), facts == &many ? 1u : 0u);
       if (facts == &many)
-        EXPECT_TRUE(std::get<std::string>(rows->rows[0][0]).starts_with(fmt::format("of {}:", round)));
+        EXPECT_TRUE(
+            std::get<std::string>(rows->rows[0][0]).starts_with(fmt::format("of {}:", round)));
       // A rule that was refused leaves it usable.
       EXPECT_FALSE(session->run("DELETE FROM finding"));
       EXPECT_FALSE(session->run("SELECT random()"));
