@@ -130,6 +130,22 @@ TEST(Repairs, APackageIsAddedByTheAgeOfItsOldestVersion) {
   EXPECT_NE(ends_with(""), 0);
 }
 
+TEST(Repairs, ASecondUndeclaredPackageDoesNotTakeTheFirstAway) {
+  const auto failing = [](std::string_view package) {
+    return error_of("build", "missing_dependency",
+                    "the package " + std::string(package) + " is imported but not installed");
+  };
+  const auto first = plan(service_of("npm", "npm ci"), failing("framer-motion"), "");
+  ASSERT_TRUE(first);
+  const auto second = plan(service_of("npm", *first->change.install), failing("date-fns"), "",
+                           {{"undeclared_dependency", 1}});
+  ASSERT_TRUE(second);
+  EXPECT_TRUE(second->change.install->ends_with(" framer-motion date-fns"));
+  EXPECT_EQ(second->change.install->find("npm install"),
+            second->change.install->rfind("npm install"));
+  EXPECT_NE(second->change.install->find("npm view date-fns"), std::string::npos);
+}
+
 TEST(Repairs, APackageThatCannotSetItselfUpDoesNotStopTheOthers) {
   const Service service = service_of("npm", "npm ci");
   const auto planned = plan(service, error_of("install", "network"),

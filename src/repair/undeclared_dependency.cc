@@ -83,6 +83,7 @@ std::string package_in(const Error& error) {
   return name;
 }
 
+constexpr std::string_view unsaved = "npm install --no-save --legacy-peer-deps ";
 struct Row {
   std::string_view manager, command, permanent;
 };
@@ -137,7 +138,12 @@ std::optional<Change> undeclared_dependency(const Failure& failure) {
   }
   for (const Row& row : rows)
     if (failure.service.package_manager == row.manager && !before.empty()) {
-      change.install = before + " && " + with(guard, package) + with(row.command, package);
+      // npm takes away what it installed unsaved a moment ago: all of them in one command.
+      const std::size_t earlier = before.rfind(unsaved);
+      change.install = row.manager == "npm" && earlier != std::string::npos
+                           ? before.substr(0, earlier) + with(guard, package) +
+                                 before.substr(earlier) + " " + package
+                           : before + " && " + with(guard, package) + with(row.command, package);
       change.fix = with(row.permanent, package);
       return change;
     }
