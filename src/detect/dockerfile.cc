@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/text.h"
@@ -42,6 +44,37 @@ std::optional<Proposal> detect_dockerfile(const Root& root) {
   return proposal;
 }
 
+namespace {
+
+// Nothing but the shell's own words and printing: no program of it waits for requests.
+bool only_prints(std::string_view text) {
+  constexpr std::array words{
+      std::string_view("while"),  std::string_view("do"),    std::string_view("done"),
+      std::string_view("for"),    std::string_view("if"),    std::string_view("then"),
+      std::string_view("else"),   std::string_view("fi"),    std::string_view("echo"),
+      std::string_view("printf"), std::string_view("sleep"), std::string_view("date"),
+      std::string_view("true"),   std::string_view("set"),   std::string_view("until")};
+  for (const std::string_view line : lines(text)) {
+    if (trim(line).starts_with('#')) continue;
+    for (std::size_t from = 0; from < line.size();) {
+      const std::size_t end = std::min(line.find(';', from), line.size());
+      std::string_view part = trim(line.substr(from, end - from));
+      from = end + 1;
+      // `do echo tick`: what follows the shell's own word is a command of its own.
+      for (const std::string_view own : {"while ", "until ", "do ", "then ", "else ", "if "})
+        if (part.starts_with(own)) part = trim(part.substr(own.size()));
+      const std::string_view first = part.substr(0, part.find(' '));
+      if (!first.empty() && std::ranges::find(words, first) == words.end()) return false;
+      if (part.find('|') != std::string_view::npos || part.find('&') != std::string_view::npos ||
+          part.find("$(") != std::string_view::npos || part.find('`') != std::string_view::npos)
+        return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
 std::optional<Proposal> detect_shell(const Root& root) {
   Proposal proposal;
   Service& service = proposal.service;
@@ -54,6 +87,7 @@ std::optional<Proposal> detect_shell(const Root& root) {
       const std::string_view text = root.text(file);
       if (text.substr(0, text.find('\n')).find("bash") != std::string_view::npos)
         service.start = "bash " + std::string(file);
+      if (only_prints(text)) service.kind = "worker";
       service.confidence = 0.55;
       proposal.because(root.path(file), 0, "a script to start with");
       proposal.reason = std::string(file);

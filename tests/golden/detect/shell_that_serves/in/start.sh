@@ -1,0 +1,4 @@
+#!/bin/sh
+set -e
+echo starting
+exec ./tool --listen "0.0.0.0:$PORT"
