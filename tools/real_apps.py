@@ -171,10 +171,12 @@ def look(url, server_url):
 def look_with_browser(url, picture):
     """How many characters of text a browser finds on the page once its scripts ran; a picture of it."""
     profile = tempfile.mkdtemp(prefix="slipway-browser-")
-    browser = ["timeout", "-k", "5", "60", "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server",
-               "--hide-scrollbars", "--window-size=1200,800", "--virtual-time-budget=10000", f"--user-data-dir={profile}"]
+    browser = ["timeout", "-k", "5", "60", "chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
+               "--no-proxy-server", "--hide-scrollbars", "--window-size=1200,800", "--virtual-time-budget=10000",
+               f"--user-data-dir={profile}"]
     try:
-        subprocess.run([*browser, f"--screenshot={picture}", url], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        subprocess.run([*browser, f"--screenshot={picture}", url], stdin=subprocess.DEVNULL, capture_output=True,
+                       check=False)
         page = subprocess.run([*browser, "--dump-dom", url], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               errors="replace", check=False).stdout
     finally:
@@ -234,7 +236,8 @@ def deploy(server, name, folder, timeout, logs=None, pictures=None):
             row["class"] = error.get("cause") or error.get("code")
             row["excerpt"] = error.get("excerpt", [])[:6]
             log = "\n".join(error.get("excerpt") or []) + err
-            row["out_of_reach"] = bool(OUT_OF_REACH.search(log)) or error.get("cause") == "network"
+            row["out_of_reach"] = (bool(OUT_OF_REACH.search(log)) or
+                                   error.get("cause") in ("network", "missing_toolchain", "base_image"))
         if answer.get("id"):
             server.run("rm", answer["id"], "-y", timeout=60)
     finally:
@@ -257,6 +260,13 @@ def rate(rows):
     return f"{len(good)} of {len(rows)}" + (f" ({len(good)} of {len(reach)} within reach)" if len(reach) < len(rows) else "")
 
 
+def outcome_of(row):
+    """What became of it, with what the browser found."""
+    if row["outcome"] != "shows" or row.get("seen") != 0:
+        return row["outcome"]
+    return "shows, blank for variables that nobody set (said)" if "variable_unset" in row["findings"] else "shows, blank"
+
+
 def table(rows, before, note):
     out = ["# Real apps", "",
            "Made by `tools/real_apps.py`: public repositories, taken unmodified, each deployed once by `slipway deploy`",
@@ -276,7 +286,8 @@ def table(rows, before, note):
         out.append(f"| {builder} | {rate(old) if old else 'not run'} | {rate(mine)} | {median} |")
     looked = [row for row in rows.values() if "seen" in row]
     if looked:
-        out += ["", f"A browser looked at {len(looked)} of those that show: {sum(row['seen'] > 0 for row in looked)} had text on the page."]
+        text = sum(row["seen"] > 0 for row in looked)
+        out += ["", f"A browser looked at {len(looked)} of those that show: {text} had text on the page."]
     repaired = [row for row in rows.values() if row.get("repairs")]
     held = [row for row in repaired if row["outcome"] in GOOD]
     out += ["", f"A repair ran in {len(repaired)} of {len(rows)} deploys and held in {len(held)}.", "",
@@ -286,7 +297,7 @@ def table(rows, before, note):
     for name in sorted(rows, key=str.lower):
         row = rows[name]
         earlier = before.get(name)
-        out.append(f"| {name} | {row['kind']} | {row['seconds']:.0f} | {earlier['outcome'] if earlier else ''} | {row['outcome']}"
+        out.append(f"| {name} | {row['kind']} | {row['seconds']:.0f} | {outcome_of(earlier) if earlier else ''} | {outcome_of(row)}"
                    f"{' (*)' if row.get('out_of_reach') else ''} | {', '.join(row.get('repairs', []))} | "
                    f"{clean(row.get('cause', ''))[:160]} |")
     return "\n".join(out) + "\n"
