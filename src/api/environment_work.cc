@@ -14,28 +14,47 @@ constexpr std::size_t most_at_once = 256;
 EnvironmentWork::EnvironmentWork(TaskGroup::Gate gate)
     : tasks_("environment", most_at_once, std::move(gate)) {}
 
+Result<std::optional<EnvironmentWork::Item>> EnvironmentWork::take(const Place& place,
+                                                                   const Item& item) {
+  const MutexLock lock(mutex_);
+  std::optional<Item> before;
+  if (const auto known = items_.find(place); known != items_.end()) {
+    if (known->second.running)
+      return fail(Errc::conflict,
+                  fmt::format("a {} of {} {} is under way", known->second.what, place.first,
+                              place.second),
+                  "try again when it is over");
+    before = known->second;
+  }
+  items_[place] = item;
+  return before;
+}
+
 Result<EnvironmentWork::Item> EnvironmentWork::start(std::string_view project,
                                                      std::string_view environment,
                                                      std::string_view what,
+                                                     const std::function<Status()>& first,
                                                      std::function<Status(std::stop_token)> task) {
   const Place place(project, environment);
-  const MutexLock lock(mutex_);
-  if (const auto known = items_.find(place); known != items_.end() && known->second.running)
-    return fail(Errc::conflict,
-                fmt::format("a {} of {} {} is under way", known->second.what, project, environment),
-                "try again when it is over");
   const Item item{.id = "wrk_" + random_id(), .what = std::string(what)};
-  SLIPWAY_CHECK(tasks_.start(
-      [this, place, task = std::move(task)](const std::stop_token& stop) {
-        Status done = task(stop);
-        ended(place, done ? std::nullopt : std::optional(std::move(done).error()));
-      },
-      [this, place](const Error& error) { ended(place, error); }));
-  items_[place] = item;
-  return item;
+  SLIPWAY_TRY(const std::optional<Item> before, take(place, item));
+  Status begun = first ? first() : Status();
+  if (begun)
+    begun = tasks_.start(
+        [this, place, task = std::move(task)](const std::stop_token& stop) {
+          Status done = task(stop);
+          ended(place, done ? std::nullopt : std::optional(std::move(done).error()));
+        },
+        [this, place](const Error& error) { ended(place, error); });
+  if (begun) return item;
+  const MutexLock lock(mutex_);
+  if (before)
+    items_[place] = *before;
+  else
+    items_.erase(place);
+  return fail(std::move(begun).error());
 }
 
-// Waits for start() to have remembered the item.
 void EnvironmentWork::ended(const Place& place, std::optional<Error> error) {
   const MutexLock lock(mutex_);
   Item& item = items_[place];

@@ -28,10 +28,11 @@ class EnvironmentWork {
     bool running = true;
     std::optional<Error> error;
   };
-  // Runs `task` on a thread of its own. Errors: conflict while something runs there; unavailable
-  // when there is no thread. A task that throws has failed: `last` says so.
+  // Runs `first` here and then `task` on a thread of its own; nothing else begins there meanwhile.
+  // Errors: those of `first`; conflict while something runs there, and then `first` is not run;
+  // unavailable when there is no thread. A task that throws has failed: `last` says so.
   [[nodiscard]] Result<Item> start(std::string_view project, std::string_view environment,
-                                   std::string_view what,
+                                   std::string_view what, const std::function<Status()>& first,
                                    std::function<Status(std::stop_token)> task);
   // The last one there; nothing when there was none.
   [[nodiscard]] std::optional<Item> last(std::string_view project,
@@ -41,6 +42,8 @@ class EnvironmentWork {
 
  private:
   using Place = std::pair<std::string, std::string>;
+  // The item is the last one there from now on. Errors: conflict.
+  [[nodiscard]] Result<std::optional<Item>> take(const Place& place, const Item& item);
   void ended(const Place& place, std::optional<Error> error);
 
   mutable Mutex mutex_;

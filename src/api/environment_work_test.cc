@@ -23,23 +23,48 @@ TEST(EnvironmentWork, OneAtATimeInEachEnvironment) {
     held.wait();
     return {};
   };
-  const auto first = work.start("shop", "production", "restart", wait);
+  const auto first = work.start("shop", "production", "restart", {}, wait);
   ASSERT_TRUE(first);
   EXPECT_TRUE(first->running);
-  EXPECT_EQ(work.start("shop", "production", "scale", wait).error().code, Errc::conflict);
-  EXPECT_TRUE(work.start("shop", "staging", "scale", wait));
+  EXPECT_EQ(work.start("shop", "production", "scale", {}, wait).error().code, Errc::conflict);
+  EXPECT_TRUE(work.start("shop", "staging", "scale", {}, wait));
   EXPECT_EQ(work.last("shop", "production")->id, first->id);
   release.set_value();
   EXPECT_FALSE(ended(work).error);
-  const auto second = work.start("shop", "production", "scale", wait);
+  const auto second = work.start("shop", "production", "scale", {}, wait);
   ASSERT_TRUE(second);
   EXPECT_NE(second->id, first->id);
+}
+
+TEST(EnvironmentWork, WhatIsWrittenDownFirstIsNotWhileSomethingElseRuns) {
+  EnvironmentWork work;
+  int written = 0;
+  const auto write = [&]() -> Status {
+    ++written;
+    return {};
+  };
+  const auto fine = [](const std::stop_token&) -> Status { return {}; };
+  std::promise<void> release;
+  ASSERT_TRUE(work.start("shop", "production", "restart", write,
+                         [held = release.get_future().share()](const std::stop_token&) -> Status {
+                           held.wait();
+                           return {};
+                         }));
+  EXPECT_EQ(written, 1);
+  EXPECT_FALSE(work.start("shop", "production", "scale", write, fine));
+  EXPECT_EQ(written, 1);
+  release.set_value();
+  const EnvironmentWork::Item before = ended(work);
+  const auto refuse = [] { return Status(fail(Errc::too_large, "a full disk")); };
+  EXPECT_EQ(work.start("shop", "production", "scale", refuse, fine).error().code, Errc::too_large);
+  EXPECT_EQ(work.last("shop", "production")->id, before.id);
+  EXPECT_TRUE(work.start("shop", "production", "scale", write, fine));
 }
 
 TEST(EnvironmentWork, RemembersWhyItFailed) {
   EnvironmentWork work;
   EXPECT_FALSE(work.last("shop", "production"));
-  ASSERT_TRUE(work.start("shop", "production", "restart", [](const std::stop_token&) -> Status {
+  ASSERT_TRUE(work.start("shop", "production", "restart", {}, [](const std::stop_token&) -> Status {
     return fail(Errc::start_failed, "no answer");
   }));
   const EnvironmentWork::Item item = ended(work);
@@ -50,7 +75,7 @@ TEST(EnvironmentWork, RemembersWhyItFailed) {
 
 TEST(EnvironmentWork, WhatThrowsHasFailed) {
   EnvironmentWork work;
-  ASSERT_TRUE(work.start("shop", "production", "restart", [](const std::stop_token&) -> Status {
+  ASSERT_TRUE(work.start("shop", "production", "restart", {}, [](const std::stop_token&) -> Status {
     throw std::runtime_error("a bug");
   }));
   ASSERT_TRUE(ended(work).error);
@@ -64,15 +89,15 @@ TEST(EnvironmentWork, WithoutAThreadNothingIsUnderWay) {
     return {};
   });
   const auto fine = [](const std::stop_token&) -> Status { return {}; };
-  EXPECT_EQ(work.start("shop", "production", "restart", fine).error().code, Errc::unavailable);
+  EXPECT_EQ(work.start("shop", "production", "restart", {}, fine).error().code, Errc::unavailable);
   EXPECT_FALSE(work.last("shop", "production"));
-  EXPECT_TRUE(work.start("shop", "production", "restart", fine));
+  EXPECT_TRUE(work.start("shop", "production", "restart", {}, fine));
 }
 
 TEST(EnvironmentWork, StoppingEndsWhatRunsAndTakesNoMore) {
   EnvironmentWork work;
   ASSERT_TRUE(
-      work.start("shop", "production", "restart", [](const std::stop_token& stop) -> Status {
+      work.start("shop", "production", "restart", {}, [](const std::stop_token& stop) -> Status {
         Mutex mutex;
         CondVar never;
         const MutexLock lock(mutex);
@@ -81,7 +106,7 @@ TEST(EnvironmentWork, StoppingEndsWhatRunsAndTakesNoMore) {
       }));
   work.stop();
   EXPECT_EQ(work.last("shop", "production")->error->code, Errc::canceled);
-  EXPECT_EQ(work.start("shop", "production", "restart", {}).error().code, Errc::unavailable);
+  EXPECT_EQ(work.start("shop", "production", "restart", {}, {}).error().code, Errc::unavailable);
 }
 
 }  // namespace

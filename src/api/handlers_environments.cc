@@ -7,6 +7,8 @@
 #include "api/routes.h"
 #include "base/text.h"
 #include "json/reader.h"
+#include "json/release_json.h"
+#include "model/environment_class.h"
 
 namespace slipway::handlers {
 namespace {
@@ -72,11 +74,37 @@ AuditEvent event_of(const ApiCall& call, std::string_view event, const Release& 
           .artifact = release.artifact.str()};
 }
 
+// What the policies say to a change of how an environment runs; `change` tells two of them apart.
+Result<AuditContext> allow_setting(const ApiContext& context, const ApiCall& call,
+                                   const std::string& project, const std::string& environment,
+                                   std::string_view name, const std::string& change) {
+  return context.governance.require(
+      {.point = DecisionPoint::config,
+       .by = call.by,
+       .project = project,
+       .environment = std::string(environment_class(environment)),
+       .resource = fmt::format("environment/{}/{}", project, environment),
+       .action = "configure",
+       .more =
+           [&](Facts& facts) {
+             facts.add("config_change", {{"kind", "setting"},
+                                         {"name", name},
+                                         {"subject", fmt::format("setting:{}", name)},
+                                         {"change", "modified"},
+                                         {"live", environment == production_environment ? 1 : 0},
+                                         {"undo_for", 365 * 24 * 3600},
+                                         {"loads_code", 0}});
+           }},
+      ChangeDigest(call.by.actor, name).add("place", environment).add("to", change));
+}
+
 // Instances take their time; the answer says that it has begun.
 Result<ApiResponse> begin(const ApiContext& context, const Release& release, std::string_view what,
+                          const std::function<Status()>& first,
                           std::function<Status(std::stop_token)> task) {
-  SLIPWAY_TRY([[maybe_unused]] const EnvironmentWork::Item item,
-              context.work.start(release.project, release.environment, what, std::move(task)));
+  SLIPWAY_TRY(
+      [[maybe_unused]] const EnvironmentWork::Item item,
+      context.work.start(release.project, release.environment, what, first, std::move(task)));
   SLIPWAY_TRY(const json::object now, answer(context, release.project, release.environment));
   return json_response(202, now);
 }
@@ -121,10 +149,12 @@ Result<ApiResponse> show_environment(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> restart_environment(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Serving now, serving(context, call));
-  SLIPWAY_CHECK(context.audit.store().record(event_of(call, "release.restarted", now.release)));
-  return begin(context, now.release, "restart", [&context, now](std::stop_token stop) {
-    return context.crews.replace(now.release, now.deployment, std::move(stop));
-  });
+  return begin(
+      context, now.release, "restart",
+      [&] { return context.audit.store().record(event_of(call, "release.restarted", now.release)); },
+      [&context, now](std::stop_token stop) {
+        return context.crews.replace(now.release, now.deployment, std::move(stop));
+      });
 }
 
 Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) {
@@ -144,16 +174,40 @@ Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) 
                 "static sites need no scaling");
   const auto wanted = static_cast<std::uint32_t>(instances);
   if (!force) SLIPWAY_CHECK(context.crews.check_fits(now.deployment, wanted));
-  SLIPWAY_TRY(const EnvironmentState state,
-              context.release_store.update_environment(
-                  call.by, now.release.project, now.release.environment,
-                  [wanted](EnvironmentState& change) -> Status {
-                    change.instances = wanted;
-                    return {};
-                  }));
-  return begin(context, now.release, "scale", [&context, now, wanted](std::stop_token stop) {
+  SLIPWAY_TRY(const AuditContext by,
+              allow_setting(context, call, now.release.project, now.release.environment,
+                            "instances", std::to_string(wanted)));
+  const auto write = [&]() -> Status {
+    SLIPWAY_TRY([[maybe_unused]] const EnvironmentState state,
+                context.release_store.update_environment(
+                    by, now.release.project, now.release.environment,
+                    [wanted](EnvironmentState& change) -> Status {
+                      change.instances = wanted;
+                      return {};
+                    }));
+    return {};
+  };
+  return begin(context, now.release, "scale", write, [&context, now, wanted](std::stop_token stop) {
     return context.crews.scale(now.release, now.deployment, wanted, std::move(stop));
   });
+}
+
+// Whoever stopped it by a rollback wanted people to look first.
+Result<ApiResponse> resume_environment(const ApiContext& context, ApiCall& call) {
+  const std::string& project = call.path_value("project");
+  const std::string& environment = call.path_value("environment");
+  SLIPWAY_CHECK(authorize(context, call, project, environment));
+  SLIPWAY_CHECK(check_environment_name(environment));
+  if (environment == preview_environment)
+    return fail(Errc::invalid_argument, "previews have no releases",
+                "name production, staging, or an environment of your own");
+  SLIPWAY_TRY(const EnvironmentState now, context.release_store.environment(project, environment));
+  AuditContext by = call.by;
+  if (!now.paused.empty()) {
+    SLIPWAY_TRY(by, allow_setting(context, call, project, environment, "resume", now.paused));
+  }
+  SLIPWAY_TRY(const EnvironmentState state, context.releases.resume(by, project, environment));
+  return json_response(200, to_json(state));
 }
 
 }  // namespace slipway::handlers

@@ -316,11 +316,4 @@ Result<ApiResponse> cancel_rollout(const ApiContext& context, ApiCall& call) {
   return json_response(200, rollout_answer(context, canceled));
 }
 
-Result<ApiResponse> resume_environment(const ApiContext& context, ApiCall& call) {
-  SLIPWAY_TRY(const Place place, place_of(context, call));
-  SLIPWAY_TRY(const EnvironmentState state,
-              context.releases.resume(call.by, place.project, place.environment));
-  return json_response(200, to_json(state));
-}
-
 }  // namespace slipway::handlers

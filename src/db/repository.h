@@ -137,6 +137,9 @@ class Repository {
   // Points the alias at `deployment` unless it already points at a newer one. Returns whether it
   // does now.
   [[nodiscard]] Result<bool> advance_alias(const AuditContext& by, const Deployment& deployment);
+  // Points every alias at its newest live deployment, and forgets those that have none: what a
+  // server that was killed in between had still to do. Returns how many were wrong.
+  [[nodiscard]] Result<std::size_t> settle_aliases(const AuditContext& by);
   // Points it at the newest live deployment that is left; nothing when there is none.
   [[nodiscard]] Result<std::optional<DeploymentId>> retreat_alias(const AuditContext& by,
                                                                   std::string_view project,

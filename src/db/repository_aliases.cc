@@ -37,6 +37,46 @@ Result<bool> Repository::advance_alias(const AuditContext& by, const Deployment&
   return leads;
 }
 
+Result<std::size_t> Repository::settle_aliases(const AuditContext& by) {
+  struct Wrong {
+    std::string project, alias, deployment;  // "": to nothing
+  };
+  std::vector<Wrong> wrong;
+  SLIPWAY_CHECK(database_->transaction([&](Database::Transaction& session) -> Status {
+    {
+      // The columns beside max(seq) are those of its row.
+      SLIPWAY_TRY(Statement query,
+                  session.prepare("WITH newest AS (SELECT project, alias, id, max(seq) FROM"
+                                  " deployment WHERE state IN ('ready','sleeping')"
+                                  " GROUP BY project, alias)"
+                                  " SELECT n.project, n.alias, n.id FROM newest n LEFT JOIN alias a"
+                                  " USING(project, alias) WHERE a.deployment IS NOT n.id"
+                                  " UNION ALL SELECT a.project, a.alias, '' FROM alias a LEFT JOIN"
+                                  " newest n USING(project, alias) WHERE n.id IS NULL"));
+      for (;;) {
+        SLIPWAY_TRY(const bool row, query.step());
+        if (!row) break;
+        wrong.push_back({query.text(0), query.text(1), query.text(2)});
+      }
+    }
+    for (const auto& [project, alias, deployment] : wrong) {
+      SLIPWAY_TRY(Statement write,
+                  session.prepare(deployment.empty()
+                                      ? "DELETE FROM alias WHERE project=?1 AND alias=?2"
+                                      : "INSERT OR REPLACE INTO alias(project,alias,deployment,seq)"
+                                        " SELECT ?1, ?2, id, seq FROM deployment WHERE id=?3"));
+      write.bind(1, project).bind(2, alias);
+      if (!deployment.empty()) write.bind(3, deployment);
+      SLIPWAY_CHECK(write.run());
+      SLIPWAY_CHECK(audit_->append(
+          session,
+          alias_event(by, project, alias, deployment.empty() ? "nothing" : deployment)));
+    }
+    return {};
+  }));
+  return wrong.size();
+}
+
 Result<std::optional<DeploymentId>> Repository::retreat_alias(const AuditContext& by,
                                                               std::string_view project,
                                                               std::string_view alias) {

@@ -185,6 +185,32 @@ TEST_F(RepositoryTest, AnAliasRetreatsToTheNewestThatIsLeft) {
   EXPECT_EQ(repository->retreat_alias({}, "shop", "other").value(), std::nullopt);
 }
 
+TEST_F(RepositoryTest, AfterAKillEveryAliasIsPutWhereItWasAboutToGo) {
+  const auto become = [&](const Deployment& deployment, DeploymentState state) {
+    ASSERT_TRUE(repository->update({}, deployment.id, [&](Deployment& change) -> Status {
+      change.state = state;
+      return {};
+    }));
+  };
+  const auto leads = [&](const std::string& project, const std::string& alias = "preview") {
+    return repository->alias(project, alias).value();
+  };
+  const Deployment older = add("shop"), newer = add("shop"), building = add("shop"),
+                   first = add("new"), other = add("shop", "main"), gone = add("blog");
+  for (const Deployment& each : {older, newer, first, other}) become(each, DeploymentState::ready);
+  become(building, DeploymentState::building);
+  become(gone, DeploymentState::expired);
+  ASSERT_TRUE(repository->advance_alias({}, older) && repository->advance_alias({}, other) &&
+              repository->advance_alias({}, gone));
+
+  EXPECT_EQ(repository->settle_aliases({}).value(), 3u);
+  EXPECT_EQ(leads("shop"), newer.id);
+  EXPECT_EQ(leads("new"), first.id);
+  EXPECT_EQ(leads("shop", "main"), other.id);
+  EXPECT_EQ(leads("blog"), std::nullopt);
+  EXPECT_EQ(repository->settle_aliases({}).value(), 0u);
+}
+
 TEST_F(RepositoryTest, EachEnvironmentHasAUidSlotOfItsOwnForEver) {
   const auto a = repository->uid_slot("shop/preview").value();
   const auto b = repository->uid_slot("shop/main").value();

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "base/log.h"
+#include "sys/directory.h"
 #include "sys/files.h"
 
 namespace slipway {
@@ -27,6 +28,15 @@ std::vector<fs::path> release_logs_in(const fs::path& root) {
     at.disable_recursion_pending();
     out.push_back(at->path().lexically_relative(root));
   }
+  return out;
+}
+
+std::set<DeploymentId> deployment_logs_in(const fs::path& root) {
+  std::set<DeploymentId> out;
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : entries_of(root, ignored))
+    if (auto id = DeploymentId::parse(entry.path().filename().string()))
+      out.insert(*std::move(id));
   return out;
 }
 
@@ -129,6 +139,8 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
   const fs::path log_root = parts_.settings.data / "logs" / "releases";
   // Looked at first: a release that begins meanwhile is not among them.
   const std::vector<fs::path> logs = release_logs_in(log_root);
+  // Of deployments that were forgotten just when the server was killed.
+  std::set<DeploymentId> orphans = deployment_logs_in(parts_.settings.data / "logs");
   std::set<fs::path> kept_logs;
   SLIPWAY_TRY(const std::vector<Release> releases, parts_.releases.kept());
   for (const Release& release : releases) {
@@ -138,6 +150,7 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
     for (const auto& [label, layer] : release.release_layers) layers.insert(layer);
   }
   SLIPWAY_CHECK(parts_.repository.each([&](const Deployment& deployment) {
+    orphans.erase(deployment.id);
     const bool deleted = deployment.state == DeploymentState::deleted;
     const bool is_released = released.contains(deployment.id);
     if (deleted && !is_released && deployment.deleted_at < now - parts_.settings.gc.keep_removed) {
@@ -184,8 +197,10 @@ Result<std::uint64_t> Housekeeping::collect_garbage() {
       if (purged.error().code == Errc::failed_precondition) continue;
       return fail(std::move(purged).error());
     }
-    SLIPWAY_CHECK(remove_tree(parts_.settings.data / "logs" / id.str()));
+    orphans.insert(id);
   }
+  for (const DeploymentId& id : orphans)
+    SLIPWAY_CHECK(remove_tree(parts_.settings.data / "logs" / id.str()));
   SLIPWAY_CHECK(parts_.repository.give_back_uid_slots());
   for (const Project& project : projects)
     if (!projects_in_use.contains(project.name))

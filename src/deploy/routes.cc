@@ -122,6 +122,8 @@ Status Routes::publish_all() {
   std::vector<Change> changes;
   Status problem;
   std::map<std::pair<std::string, std::string>, DeploymentId> leads;
+  SLIPWAY_TRY([[maybe_unused]] const std::size_t moved,
+              repository_.settle_aliases(by_system("routes")));
   SLIPWAY_TRY(const std::vector<Repository::Alias> aliases, repository_.aliases());
   for (const Repository::Alias& alias : aliases)
     leads.emplace(std::pair(alias.project, alias.alias), alias.deployment);

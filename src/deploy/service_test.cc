@@ -425,6 +425,19 @@ TEST(Secrets, AreInNoErrorOfAnyStepNorInTheDatabase) {
   }
 }
 
+TEST(Garbage, LogsOfWhatIsNotThereAnyMoreGo) {
+  World w;
+  const Deployment deployment = w.deploy("shop", site);
+  const auto logs = w.settings.data / "logs";
+  const std::string forgotten = DeploymentId::random().str();
+  for (const std::string& name : {forgotten, deployment.id.str(), std::string("releases")})
+    ASSERT_TRUE(make_directories(logs / name / "build"));
+  ASSERT_TRUE(w.housekeeping.collect_garbage().has_value());
+  EXPECT_FALSE(std::filesystem::exists(logs / forgotten));
+  EXPECT_TRUE(std::filesystem::exists(logs / deployment.id.str()));
+  EXPECT_TRUE(std::filesystem::exists(logs / "releases"));
+}
+
 TEST(Garbage, KeepsWhatADeploymentNeeds) {
   World w;
   const Deployment deployment = w.deploy("shop", site);

@@ -215,11 +215,14 @@ Status Crews::scale(const Release& release, const Deployment& deployment, std::u
   const CrewPtr crew = state_->crew(key_of(release));
   const MutexLock operation(crew->operation);
   state_->assign(*crew, plan);
+  {
+    const MutexLock lock(state_->mutex);
+    crew->instances = instances;
+  }
   Status scaled = state_->complete(crew, instances, stop);
-  if (!scaled) return scaled;
-  const MutexLock lock(state_->mutex);
-  crew->instances = instances;
-  return {};
+  // It is what was asked for and answered, whatever stands in the way now.
+  if (!scaled) state_->start_missing(crew);
+  return scaled;
 }
 
 Status Crews::check_fits(const Deployment& deployment, std::uint32_t instances) const {

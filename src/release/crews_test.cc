@@ -388,6 +388,17 @@ TEST_F(CrewsTest, ScalesUpAndDown) {
   EXPECT_EQ(crews->scale(release, deployment, 0, {}).error().code, Errc::invalid_argument);
 }
 
+TEST_F(CrewsTest, AScaleThatFailsIsMadeUpForLater) {
+  w.settings.releases.instances = 1;
+  ASSERT_TRUE(start());
+  w.engine.fail_next_start({.code = Errc::disk_full, .message = "no space"});
+  const Status scaled = crews->scale(release, deployment, 3, {});
+  ASSERT_FALSE(scaled);
+  EXPECT_EQ(scaled.error().message, "no space");
+  as_time_passes([&] { return in_state("ready") == 3; });
+  EXPECT_EQ(w.engine.running().size(), 3u);
+}
+
 TEST_F(CrewsTest, ReplacesEachByANewOneAndNeverHasFewer) {
   ASSERT_TRUE(start());
   const auto before = w.engine.running();
