@@ -20,10 +20,10 @@ Result<std::optional<EnvironmentWork::Item>> EnvironmentWork::take(const Place& 
   std::optional<Item> before;
   if (const auto known = items_.find(place); known != items_.end()) {
     if (known->second.running)
-      return fail(Errc::conflict,
-                  fmt::format("a {} of {} {} is under way", known->second.what, place.first,
-                              place.second),
-                  "try again when it is over");
+      return fail(
+          Errc::conflict,
+          fmt::format("a {} of {} {} is under way", known->second.what, place.first, place.second),
+          "try again when it is over");
     before = known->second;
   }
   items_[place] = item;

@@ -19,8 +19,9 @@ void Play::vote(const ModelToken& token, const Step& step) {
   Said wanted =
       stopped(token, Permission::approve, request.project, request.environment).value_or(Said::ok);
   const bool counts = request.action != "policy" || caller.role == "admin";
+  const bool ended = wanted == Said::ok && yes && request.state == "open" && !m.stands(request.by);
   if (wanted == Said::ok) {
-    if (request.state != "open")
+    if (request.state != "open" || ended)
       wanted = Said::impossible;
     else if (yes && (caller.name == request.by.name || caller.name == request.by.behalf))
       wanted = Said::refused;
@@ -33,6 +34,10 @@ void Play::vote(const ModelToken& token, const Step& step) {
   expect(ask(token, "POST",
              fmt::format("/v1/approvals/{}/{}", request.id, yes ? "approve" : "reject")),
          wanted, (yes ? "approve " : "reject ") + request.action);
+  if (ended) {
+    close(request, "withdrawn");
+    return consider(request);
+  }
   if (wanted != Said::ok) return;
   event(yes ? "approval.given" : "approval.rejected");
   if (yes)

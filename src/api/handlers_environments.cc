@@ -151,7 +151,9 @@ Result<ApiResponse> restart_environment(const ApiContext& context, ApiCall& call
   SLIPWAY_TRY(const Serving now, serving(context, call));
   return begin(
       context, now.release, "restart",
-      [&] { return context.audit.store().record(event_of(call, "release.restarted", now.release)); },
+      [&] {
+        return context.audit.store().record(event_of(call, "release.restarted", now.release));
+      },
       [&context, now](std::stop_token stop) {
         return context.crews.replace(now.release, now.deployment, std::move(stop));
       });
@@ -178,13 +180,13 @@ Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) 
               allow_setting(context, call, now.release.project, now.release.environment,
                             "instances", std::to_string(wanted)));
   const auto write = [&]() -> Status {
-    SLIPWAY_TRY([[maybe_unused]] const EnvironmentState state,
-                context.release_store.update_environment(
-                    by, now.release.project, now.release.environment,
-                    [wanted](EnvironmentState& change) -> Status {
-                      change.instances = wanted;
-                      return {};
-                    }));
+    SLIPWAY_TRY(
+        [[maybe_unused]] const EnvironmentState state,
+        context.release_store.update_environment(by, now.release.project, now.release.environment,
+                                                 [wanted](EnvironmentState& change) -> Status {
+                                                   change.instances = wanted;
+                                                   return {};
+                                                 }));
     return {};
   };
   return begin(context, now.release, "scale", write, [&context, now, wanted](std::stop_token stop) {

@@ -254,7 +254,12 @@ Result<ApiResponse> list_tokens(const ApiContext& context, ApiCall& call) {
 
 Result<ApiResponse> revoke_token(const ApiContext& context, ApiCall& call) {
   const std::string& id = call.path_value("id");
-  SLIPWAY_TRY(const bool known, context.identity.revoke(call.by, call.principal, id));
+  const std::string path(call.request.query_value("path").value_or(""));
+  if (!path.empty() && !path.ends_with("/" + id))
+    return fail(Errc::invalid_argument,
+                fmt::format("path: '{}' does not end with /{}", sanitize_line(path), id));
+  SLIPWAY_TRY(const bool known,
+              context.identity.revoke(call.by, call.principal, path.empty() ? id : path));
   return json_response(200, json::object{{"id", id}, {"revoked", true}, {"known", known}});
 }
 

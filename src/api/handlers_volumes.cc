@@ -39,7 +39,7 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call, const
        .project = place.project,
        .environment = std::string(environment_class(place.environment)),
        .resource = fmt::format("volume/{}/{}", place.project, place.environment),
-       .action = "promote",
+       .action = "volume",
        .more =
            [&](Facts& facts) {
              facts.add("config_change", {{"kind", "setting"},

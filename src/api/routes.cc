@@ -55,9 +55,10 @@ constexpr std::array table{
     ApiRoute{"POST", "/v1/tokens", token_create, "createToken",
              "A narrower token than one's own, or a member's first; its text is shown this once",
              "TokenRequest", "NewToken", handlers::create_token, Touches::caller},
-    ApiRoute{"DELETE", "/v1/tokens/{id}", token_revoke, "revokeToken",
-             "End a token and all that were narrowed from it", "", "Revoked",
-             handlers::revoke_token, Touches::caller, brake},
+    ApiRoute{
+        "DELETE", "/v1/tokens/{id}", token_revoke, "revokeToken",
+        "End a token and all that were narrowed from it; of several with the id, ?path= says which",
+        "", "Revoked", handlers::revoke_token, Touches::caller, brake},
     ApiRoute{"GET", "/v1/agents", read, "listAgents", "Agents that hold tokens, or were killed", "",
              "AgentList", handlers::list_agents, Touches::caller},
     ApiRoute{

@@ -8,6 +8,7 @@
 #include "cli/narrowing.h"
 #include "cli/server.h"
 #include "cli/view.h"
+#include "identity/path_quota.h"
 #include "identity/token.h"
 
 namespace slipway::cli {
@@ -158,7 +159,9 @@ Result<int> revoke(Context& context, const std::vector<std::string>& ids) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   json::array revoked;
   for (const std::string& id : ids) {
-    SLIPWAY_TRY(const json::object answer, api->remove("/v1/tokens/" + url_encode(id)));
+    std::string place = "/v1/tokens/" + url_encode(last_id(id));
+    if (id.contains('/')) place += "?path=" + url_encode(id);
+    SLIPWAY_TRY(const json::object answer, api->remove(place));
     revoked.push_back(answer);
     if (context.common.json) continue;
     context.console.out(sanitize_line(id) + "\n");
@@ -186,8 +189,9 @@ Action define_token(Arguments& arguments, CommonOptions& common) {
   auto own = std::make_shared<TokenArguments>();
   arguments.positional("ACTION", own->action, "create, ls or revoke", ValueKind::text,
                        Presence::required);
-  arguments.positionals("ID", own->ids, "revoke: ids of tokens", ValueKind::text,
-                        Presence::optional);
+  arguments.positionals("ID", own->ids,
+                        "revoke: ids of tokens, or paths (tok_a/tok_b) where several have one id",
+                        ValueKind::text, Presence::optional);
   arguments.option("--member", "NAME", own->member,
                    "create: for this member, instead of narrowing one's own");
   arguments.option("--team", "NAME", own->team, "create: whose member it is (default)");

@@ -60,7 +60,16 @@ struct BrakesTest : ::testing::Test {
     const auto any = [&](const auto& list) { return list[random() % list.size()]; };
     const std::string from = any(tokens);
     const auto principal = use(from);
-    switch (random() % 8) {
+    switch (random() % 9) {
+      case 8: {  // under the name of somebody else's
+        Restriction more;
+        more.id = any(known_ids);
+        const auto made = narrow(parse_token(from).value(), more);
+        const std::string text = made ? to_text(*made).value() : from;
+        std::ignore = use(text);
+        if (parse_token(text)) tokens.push_back(text);
+        break;
+      }
       case 0:
       case 1:
       case 2: {

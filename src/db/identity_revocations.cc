@@ -19,6 +19,17 @@ std::unexpected<Error> not_yours(std::string_view id) {
                .cause = "not_permitted"});
 }
 
+// Ids are random, so two tokens share one only where a holder made it so.
+std::unexpected<Error> several_have(std::string_view id, const std::vector<std::string>& paths) {
+  Error error{.code = Errc::conflict,
+              .message = fmt::format("{} tokens are called {}", paths.size(), id),
+              .hint = "say which by its path: slipway token ls --json"};
+  constexpr std::size_t most_named = 8;
+  for (std::size_t i = 0; i < std::min(paths.size(), most_named); ++i)
+    error.next.push_back({"slipway token revoke " + paths[i], "for that one"});
+  return fail(std::move(error));
+}
+
 }  // namespace
 
 bool IdentityStore::is_revoked(const std::vector<std::string>& paths) const {
@@ -31,14 +42,32 @@ bool IdentityStore::is_revoked(const std::vector<std::string>& paths) const {
   return false;
 }
 
+bool IdentityStore::was_revoked(std::string_view id) {
+  const MutexLock lock(mutex_);
+  bool seen = false;
+  for (const auto& [path, use] : uses_) {
+    if (last_id(path) != id) continue;
+    // A holder can give its own narrowing the id of another's.
+    if (!is_revoked(path_prefixes(path))) return false;
+    seen = true;
+  }
+  return seen || is_revoked({std::string(id)});
+}
+
 Result<IdentityStore::Planned> IdentityStore::plan_revocation(const Principal& principal,
-                                                              std::string_view id) {
+                                                              std::string_view which) {
+  const std::string_view id = last_id(which);
+  const bool one_path = which.contains('/');
   const bool manages = permits(principal, Permission::team_manage).has_value();
   const auto managed = [&](const std::string& team) {
     return manages && (principal.team.empty() || principal.team == team);
   };
+  const auto team_of_path = [&](std::string_view path) SLIPWAY_REQUIRES(mutex_) {
+    const auto root = roots_.find(std::string(path.substr(0, path.find('/'))));
+    return root == roots_.end() ? std::string(server_team) : root->second.team;
+  };
   Planned out;
-  if (const auto root = roots_.find(std::string(id)); root != roots_.end()) {
+  if (const auto root = roots_.find(std::string(which)); root != roots_.end()) {
     out.known = true;
     out.team = root->second.team;
     const bool same_person =
@@ -53,21 +82,32 @@ Result<IdentityStore::Planned> IdentityStore::plan_revocation(const Principal& p
     out.revocations.push_back({std::move(within), std::string(id), std::move(covers)});
   };
   bool limited = false;
-  for (const auto& [path, use] : uses_) {
-    if (last_id(path) != id) continue;
-    out.known = true;
-    const auto root = roots_.find(path.substr(0, path.find('/')));
-    const std::string team = root == roots_.end() ? std::string(server_team) : root->second.team;
+  std::vector<std::string> of_others;
+  const auto add_path = [&](const std::string& path) SLIPWAY_REQUIRES(mutex_) {
+    const std::string team = team_of_path(path);
     if (managed(team)) {
+      of_others.push_back(path);
       add(path, path);
     } else if (is_within(path, principal.path)) {
       add(path == principal.path ? path : principal.path, path);
       limited = limited || path != principal.path;
     } else {
-      continue;
+      return;
     }
     out.team = team;
+  };
+  if (one_path) {
+    out.known = uses_.contains(std::string(which));
+    add_path(std::string(which));
+    if (out.revocations.empty()) return not_yours(which);
+  } else {
+    for (const auto& [path, use] : uses_) {
+      if (last_id(path) != id) continue;
+      out.known = true;
+      add_path(path);
+    }
   }
+  if (of_others.size() > 1) return several_have(id, of_others);
   if (out.revocations.empty()) {
     const auto above = split(parent_path(principal.path), '/');
     if (std::ranges::find(above, id) != above.end()) return not_yours(id);
@@ -138,25 +178,30 @@ Status IdentityStore::write(Database::Transaction& session,
 }
 
 Result<bool> IdentityStore::revoke(const AuditContext& by, const Principal& principal,
-                                   std::string_view id) {
+                                   std::string_view which) {
   const Urgent urgent;
-  if (id == local_token_id)
+  const std::vector<std::string_view> ids = split(which, '/');
+  if (which == local_token_id)
     return fail(Errc::failed_precondition, "the server's own token cannot be revoked here",
                 "stop the server, delete the file `token` in its data directory, start it again");
-  if (!TokenId::parse(id))
-    return fail(Errc::invalid_argument, fmt::format("'{}' is not a token's id", sanitize_line(id)),
+  const bool well_formed = std::ranges::all_of(ids, [](std::string_view id) {
+    return id == local_token_id || TokenId::parse(id).has_value();
+  });
+  if (!well_formed || ids.size() > max_narrowings + 1 || ids.back() == local_token_id)
+    return fail(Errc::invalid_argument,
+                fmt::format("'{}' is not a token's id", sanitize_line(which)),
                 "see `slipway token ls`");
   Planned planned;
   {
     const MutexLock lock(mutex_);
-    SLIPWAY_TRY(planned, plan_revocation(principal, id));
+    SLIPWAY_TRY(planned, plan_revocation(principal, which));
   }
   SLIPWAY_CHECK(database_.transaction([&](Database::Transaction& session) -> Status {
     SLIPWAY_CHECK(write(session, planned.revocations));
     return audit_.append(session, {.event = "token.revoked",
                                    .action = "token_revoke",
                                    .by = by,
-                                   .resource = fmt::format("token/{}", id),
+                                   .resource = fmt::format("token/{}", ids.back()),
                                    .team = planned.team,
                                    .detail = {{"within", planned.revocations.front().within}}});
   }));

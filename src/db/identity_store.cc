@@ -155,7 +155,12 @@ Result<Principal> IdentityStore::holder(const Token& token) {
     apply_narrowing(out, root->second.restriction);
     out.path = token.root;
   }
-  for (const Restriction& restriction : token.restrictions) apply_narrowing(out, restriction);
+  for (const Restriction& restriction : token.restrictions) {
+    // Whoever ends the one would end the other.
+    if (roots_.contains(restriction.id))
+      return dead_token(restriction.id, "has the id of another token");
+    apply_narrowing(out, restriction);
+  }
   const std::vector<std::string> paths = path_prefixes(out.path);
   if (is_revoked(paths)) return dead_token(last_id(out.path), "was revoked");
   for (const std::string& link : out.actor.chain)

@@ -122,11 +122,15 @@ class IdentityStore {
   [[nodiscard]] std::vector<TokenRecord> tokens(const Principal& principal);
   // The token `id` and all that came of it are dead when this returns. Without team_manage: one's
   // own, what was narrowed from it, and other tokens of the same person. An id that was never seen
-  // may have been made offline. Returns whether it is known. Errors: not_found, permission_denied;
-  // over_budget when a holder has revoked more of its own than is remembered, never for who manages
-  // teams.
+  // may have been made offline. `which` is an id, or a path ("tok_a/tok_b") where several have that
+  // id. Returns whether it is known. Errors: not_found, permission_denied; conflict with the paths
+  // when several that the principal manages have the id; over_budget when a holder has revoked more
+  // of its own than is remembered, never for who manages teams.
   [[nodiscard]] Result<bool> revoke(const AuditContext& by, const Principal& principal,
-                                    std::string_view id);
+                                    std::string_view which);
+  // Whether the tokens of this id, or what they came from, were revoked: as actors name tokens. One
+  // that is not remembered was not.
+  [[nodiscard]] bool was_revoked(std::string_view id);
 
   // -- agents, by the names that person_name() makes: those of two teams have nothing in common
   // Revokes every token that this agent holds and refuses its name until it is revived. People are
@@ -195,13 +199,13 @@ class IdentityStore {
     std::string within, id;  // what begins with `within` and has `id` in it; within "": everything
     std::string covers;      // the path that is dead with it, and all below it
   };
-  // What revoking `id` takes. Errors: permission_denied, over_budget.
+  // What revoking an id or a path takes. Errors: permission_denied, conflict, over_budget.
   struct Planned {
     std::vector<Revocation> revocations;
     std::string team;
     bool known = false;
   };
-  [[nodiscard]] Result<Planned> plan_revocation(const Principal& principal, std::string_view id)
+  [[nodiscard]] Result<Planned> plan_revocation(const Principal& principal, std::string_view which)
       SLIPWAY_REQUIRES(mutex_);
   // After the database has them: also what they leave nothing of.
   void remember(const std::vector<Revocation>& revocations) SLIPWAY_REQUIRES(mutex_);

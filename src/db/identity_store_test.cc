@@ -32,6 +32,11 @@ struct IdentityStoreTest : ::testing::Test {
     const std::string path = parse_token(text).value().path();
     return path.substr(path.rfind('/') + 1);
   }
+  static std::string narrowed_as(const std::string& text, const std::string& id) {
+    Restriction restriction;
+    restriction.id = id;
+    return to_text(narrow(parse_token(text).value(), restriction).value()).value();
+  }
   // As a request that the speed limits let pass.
   Principal who(const std::string& text) {
     const Principal principal = identity.authenticate(text).value();
@@ -153,6 +158,40 @@ TEST_F(IdentityStoreTest, AHolderRevokesOnlyWhatIsTheirs) {
   ASSERT_TRUE(identity.revoke({}, who(agent), id_of(agent)));
   std::ignore = refusal(agent);
   std::ignore = who(ann);
+}
+
+TEST_F(IdentityStoreTest, ANarrowingCannotHideBehindTheIdOfAnothersToken) {
+  const std::string ann = token("ann", Role::deployer), eve = token("eve", Role::deployer);
+  EXPECT_NE(refusal(narrowed_as(eve, id_of(ann))).find("another token"), std::string::npos);
+  EXPECT_NE(refusal(narrowed_as(narrowed(eve, {.agent = "x"}), id_of(ann))), "");
+  // Nor behind its own, or one that it came from.
+  std::ignore = refusal(narrowed_as(eve, id_of(eve)));
+  const std::string once = narrowed(eve, {});
+  std::ignore = refusal(narrowed_as(once, id_of(once)));
+  std::ignore = who(once);
+}
+
+TEST_F(IdentityStoreTest, WhereSeveralTokensHaveOneIdARevocationSaysWhich) {
+  const std::string boss = token("boss", Role::admin), ann = token("ann", Role::deployer),
+                    eve = token("eve", Role::deployer);
+  const std::string hers = narrowed(ann, {.agent = "ci"}), copy = narrowed_as(eve, id_of(hers));
+  std::ignore = who(hers);
+  std::ignore = who(copy);
+  const auto unclear = identity.revoke({}, who(boss), id_of(hers));
+  ASSERT_FALSE(unclear);
+  EXPECT_EQ(unclear.error().code, Errc::conflict);
+  ASSERT_EQ(unclear.error().next.size(), 2u);
+  std::ignore = who(hers);
+  EXPECT_EQ(identity.revoke({}, who(ann), who(copy).path).error().code, Errc::permission_denied);
+  EXPECT_TRUE(identity.revoke({}, who(boss), who(copy).path).value());
+  std::ignore = refusal(copy);
+  std::ignore = who(hers);
+  EXPECT_FALSE(identity.was_revoked(id_of(hers)));
+  // Its holder means its own.
+  EXPECT_TRUE(identity.revoke({}, who(ann), id_of(hers)).value());
+  std::ignore = refusal(hers);
+  EXPECT_TRUE(identity.was_revoked(id_of(hers)));
+  EXPECT_EQ(identity.revoke({}, who(boss), "tok_a/../b").error().code, Errc::invalid_argument);
 }
 
 TEST_F(IdentityStoreTest, DeploysCountForTheWholeChainAndSurviveARestart) {

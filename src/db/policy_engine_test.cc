@@ -286,7 +286,9 @@ TEST(Rollback, ToAnApprovedReleaseSkipsScanningRules) {
                           {"once_live", 1},
                           {"age", 100},
                           {"config_changed", 0},
-                          {"canary_first", 100}});
+                          {"canary_first", 100},
+                          {"previous", 1},
+                          {"restores", 0}});
   const Decision decision = w.decide(text);
   EXPECT_EQ(decision.verdict, Verdict::allow);
   EXPECT_EQ(decision.skipped, std::vector<std::string>{"no-critical"});

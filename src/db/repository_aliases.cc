@@ -69,8 +69,7 @@ Result<std::size_t> Repository::settle_aliases(const AuditContext& by) {
       if (!deployment.empty()) write.bind(3, deployment);
       SLIPWAY_CHECK(write.run());
       SLIPWAY_CHECK(audit_->append(
-          session,
-          alias_event(by, project, alias, deployment.empty() ? "nothing" : deployment)));
+          session, alias_event(by, project, alias, deployment.empty() ? "nothing" : deployment)));
     }
     return {};
   }));

@@ -173,6 +173,8 @@ class GovernanceService {
   [[nodiscard]] Status tell_rejection(const Asked& asked, Error& error) const;
   void activate(PolicySet set, const StoredPolicySet& stored);
   [[nodiscard]] Status reconsider(const ApprovalRequest& request);
+  // Errors: failed_precondition when whoever asked may no longer; the request is withdrawn then.
+  [[nodiscard]] Status check_requester(const ApprovalId& id);
   // Whether enough people agreed who still may.
   [[nodiscard]] Result<bool> is_complete(const ApprovalRequest& request) const;
   // Whether somebody who asked for a waiver or an emergency, or agreed to one, still may.

@@ -170,6 +170,7 @@ Result<ApprovalRequest> GovernanceService::vote(const AuditContext& by, const Ap
   if (reason.size() > longest_reason)
     return fail(Errc::too_large, fmt::format("the reason is longer than {} bytes", longest_reason));
   const Timestamp now = parts_.clock.now();
+  if (approves) SLIPWAY_CHECK(check_requester(id));
   SLIPWAY_TRY(
       const ApprovalRequest request,
       parts_.store.change(
@@ -220,6 +221,21 @@ Result<ApprovalRequest> GovernanceService::vote(const AuditContext& by, const Ap
     log_warn("what waited for an approval did not go on",
              {{"approval", id.str()}, {"error", went_on.error().message}});
   return parts_.store.approval(id);
+}
+
+// What somebody asked for who may no longer ends before anybody agrees to it.
+Status GovernanceService::check_requester(const ApprovalId& id) {
+  SLIPWAY_TRY(const ApprovalRequest request, parts_.store.approval(id));
+  if (request.state != "open") return {};
+  const auto requester = requester_of(request);
+  if (requester || requester.error().code != Errc::permission_denied) return {};
+  const std::string& reason = requester.error().message;
+  SLIPWAY_CHECK(close(by_system("policy"), id, "withdrawn", reason));
+  SLIPWAY_TRY(const ApprovalRequest closed, parts_.store.approval(id));
+  SLIPWAY_CHECK(reconsider(closed));
+  return fail(Errc::failed_precondition,
+              fmt::format("approval {} is withdrawn: {}", id.str(), reason),
+              "somebody else asks for it again");
 }
 
 Status GovernanceService::reconsider(const ApprovalRequest& request) {

@@ -35,8 +35,7 @@ std::set<DeploymentId> deployment_logs_in(const fs::path& root) {
   std::set<DeploymentId> out;
   std::error_code ignored;
   for (const fs::directory_entry& entry : entries_of(root, ignored))
-    if (auto id = DeploymentId::parse(entry.path().filename().string()))
-      out.insert(*std::move(id));
+    if (auto id = DeploymentId::parse(entry.path().filename().string())) out.insert(*std::move(id));
   return out;
 }
 

@@ -86,6 +86,9 @@ Result<Token> parse_token(std::string_view text) {
     const auto block = base64url_decode(parts[i]);
     if (!block) return malformed();
     SLIPWAY_TRY(Restriction restriction, parse_restriction(*block));
+    // Each link has an id of its own: what is revoked goes by it.
+    const auto same = std::ranges::find(out.restrictions, restriction.id, &Restriction::id);
+    if (restriction.id == out.root || same != out.restrictions.end()) return malformed();
     out.restrictions.push_back(std::move(restriction));
   }
   const auto mac = base64url_decode(parts.back());

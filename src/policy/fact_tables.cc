@@ -224,6 +224,9 @@ constexpr FactColumn release_columns[] = {
      "Variables or secrets differ from the current release's"},
     {"canary_first", integer, never, "%", "",
      "Of the traffic that its first step gets; 100 for all at once"},
+    {"previous", integer, never, "0|1", "",
+     "It served until the current one did: where a rollback goes when nobody says"},
+    {"restores", integer, never, "0|1", "", "A snapshot of the volumes comes back with it"},
 };
 
 constexpr FactColumn release_history_columns[] = {

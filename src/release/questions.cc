@@ -32,6 +32,19 @@ std::string move_action(RolloutKind kind, std::string_view environment) {
   return action;
 }
 
+Result<std::optional<Release>> release_before(ReleaseStore& store, std::string_view project,
+                                              std::string_view environment, std::int64_t number) {
+  // What served until it was promoted: not whatever has the number before, which may have been
+  // rolled back since.
+  SLIPWAY_TRY(const Release current, store.release(project, environment, number));
+  const auto made_by = store.rollout(current.rollout);
+  if (made_by && made_by->from != 0) {
+    SLIPWAY_TRY(Release from, store.release(project, environment, made_by->from));
+    if (from.kept) return from;
+  }
+  return store.live_before(project, environment, number);
+}
+
 std::uint32_t instances_of(const Deployment& deployment, const Settings& settings) {
   std::uint32_t count = 0;
   for (const Unit& unit : units_of(deployment)) {
@@ -91,6 +104,9 @@ Result<MoveQuestion> MoveQuestion::about(const Releases::Parts& parts, const Rel
     SLIPWAY_TRY(question.current_, parts.store.release(project, environment, state.current));
     SLIPWAY_TRY(question.serving_, parts.repository.get(question.current_->deployment));
     question.asked_about_.base = question.serving_->id;
+    SLIPWAY_TRY(const std::optional<Release> before,
+                release_before(parts.store, project, environment, state.current));
+    question.is_previous_ = before && before->number == next.number;
     // Without the old files everything counts as new, which is the careful way.
     if (auto read = parts.blobs.read_manifest(question.serving_->source)) base = *std::move(read);
     SLIPWAY_TRY(question.current_variables_, names_set(parts.environments, project, environment,
@@ -112,7 +128,7 @@ Result<MoveQuestion> MoveQuestion::about(const Releases::Parts& parts, const Rel
   return question;
 }
 
-void MoveQuestion::add_facts(Facts& facts, int canary_first) const {
+void MoveQuestion::add_facts(Facts& facts, const Way& way) const {
   const Timestamp now = parts_->clock.now();
   const auto maybe_age = [&](const std::optional<Timestamp>& since) -> std::optional<std::int64_t> {
     if (!since) return std::nullopt;
@@ -130,7 +146,9 @@ void MoveQuestion::add_facts(Facts& facts, int canary_first) const {
        {"current_number", current_ ? std::optional(current_->number) : std::nullopt},
        {"current_age", current_ ? maybe_age(current_->live_at) : std::optional<std::int64_t>()},
        {"config_changed", current_ && current_->config_version != next_.config_version ? 1 : 0},
-       {"canary_first", canary_first}});
+       {"canary_first", way.canary_first},
+       {"previous", is_previous_ ? 1 : 0},
+       {"restores", way.restore.empty() ? 0 : 1}});
   facts.clear("release_history");
   facts.add("release_history", {{"releases_day", day_.releases},
                                 {"rollbacks_day", day_.rollbacks},
@@ -180,7 +198,7 @@ Asked MoveQuestion::promotion(const AuditContext& by, const std::vector<int>& ca
   Asked asked =
       ask(by, DecisionPoint::promote, move_action(RolloutKind::promotion, next_.environment));
   const int first = canary.empty() ? 100 : canary.front();
-  asked.more = [this, first](Facts& facts) { add_facts(facts, first); };
+  asked.more = [this, first](Facts& facts) { add_facts(facts, {.canary_first = first}); };
   asked.change = ChangeDigest(by.actor, asked.action)
                      .add("deployment", asked_about_.id.str())
                      .add("artifact", next_.artifact.str())
@@ -193,7 +211,9 @@ Asked MoveQuestion::promotion(const AuditContext& by, const std::vector<int>& ca
 Asked MoveQuestion::rollback(const AuditContext& by, std::string_view restore) const {
   Asked asked =
       ask(by, DecisionPoint::rollback, move_action(RolloutKind::rollback, next_.environment));
-  asked.more = [this](Facts& facts) { add_facts(facts, 100); };
+  asked.more = [this, snapshot = std::string(restore)](Facts& facts) {
+    add_facts(facts, {.restore = snapshot});
+  };
   asked.change = ChangeDigest(by.actor, asked.action)
                      .add("release", next_.number)
                      .add("restore", restore)
@@ -204,7 +224,7 @@ Asked MoveQuestion::rollback(const AuditContext& by, std::string_view restore) c
 Asked MoveQuestion::canary_step(const AuditContext& by, const Step& step) const {
   Asked asked = ask(by, DecisionPoint::canary_step, "canary_step");
   asked.more = [this, step](Facts& facts) {
-    add_facts(facts, step.percent);
+    add_facts(facts, {.canary_first = step.percent});
     facts.add("canary", {{"step", step.number},
                          {"percent", step.percent},
                          {"next_percent", step.next_percent},

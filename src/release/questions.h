@@ -48,7 +48,11 @@ class MoveQuestion {
  private:
   explicit MoveQuestion(const Releases::Parts& parts) : parts_(&parts) {}
   [[nodiscard]] Asked ask(const AuditContext& by, DecisionPoint point, std::string action) const;
-  void add_facts(Facts& facts, int canary_first) const;
+  struct Way {
+    int canary_first = 100;  // percent
+    std::string restore;     // a snapshot of the volumes; "" for none
+  };
+  void add_facts(Facts& facts, const Way& way) const;
 
   const Releases::Parts* parts_;
   Release next_;
@@ -59,9 +63,14 @@ class MoveQuestion {
   std::optional<Deployment> serving_;
   std::vector<std::string> variables_, current_variables_;
   ReleaseStore::History hour_, day_;
-  bool once_live_ = false;
+  bool once_live_ = false, is_previous_ = false;
 };
 
+// Where a rollback from release `number` goes to when nobody says; nothing when there is none.
+[[nodiscard]] Result<std::optional<Release>> release_before(ReleaseStore& store,
+                                                            std::string_view project,
+                                                            std::string_view environment,
+                                                            std::int64_t number);
 // What approvals of a move are given for: "promote" or "rollback" to production; those to another
 // environment name it, so that one given for staging does not count for production.
 [[nodiscard]] std::string move_action(RolloutKind kind, std::string_view environment);

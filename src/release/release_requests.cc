@@ -175,20 +175,6 @@ Result<Rollout> Releases::promote(const AuditContext& by, const Promotion& wante
   return s.begin(by, std::move(draft), State::Next::made, question.promotion(by, canary));
 }
 
-Result<std::optional<Release>> Releases::State::before(std::string_view project,
-                                                       std::string_view environment,
-                                                       std::int64_t number) const {
-  // What served until it was promoted: not whatever has the number before, which may have been
-  // rolled back since.
-  SLIPWAY_TRY(const Release current, parts.store.release(project, environment, number));
-  const auto made_by = parts.store.rollout(current.rollout);
-  if (made_by && made_by->from != 0) {
-    SLIPWAY_TRY(Release from, parts.store.release(project, environment, made_by->from));
-    if (from.kept) return from;
-  }
-  return parts.store.live_before(project, environment, number);
-}
-
 Result<Rollout> Releases::roll_back(const AuditContext& by, std::string_view project,
                                     std::string_view environment, std::optional<std::int64_t> to,
                                     std::string message, std::optional<std::string> restore) {
@@ -234,7 +220,7 @@ Result<Rollout> Releases::roll_back(const AuditContext& by, std::string_view pro
                   fmt::format("the artifact of release {} is not kept any more", *to),
                   fmt::format("see what is: slipway releases {}", project));
   } else {
-    SLIPWAY_TRY(auto before, s.before(project, environment, state.current));
+    SLIPWAY_TRY(auto before, release_before(s.parts.store, project, environment, state.current));
     if (!before)
       return fail(Errc::not_found,
                   fmt::format("{} of {} has no release before {} to go back to", environment,

@@ -55,10 +55,6 @@ struct Releases::State {
     Release release;
     Deployment deployment;
   };
-  // Where a rollback from release `number` goes to when nobody says.
-  [[nodiscard]] Result<std::optional<Release>> before(std::string_view project,
-                                                      std::string_view environment,
-                                                      std::int64_t number) const;
   [[nodiscard]] Result<Draft> draft(const AuditContext& by, const Promotion& wanted) const;
   [[nodiscard]] Status check_environment(std::string_view project,
                                          std::string_view environment) const;

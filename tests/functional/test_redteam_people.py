@@ -1,7 +1,12 @@
 """Ways round people's decisions that were found by attacking them: none of them may open again."""
+import base64
+import hashlib
+import hmac
+
 import pytest
 
-from support.slipway import Slipway, write_app
+from support import http
+from support.slipway import Slipway, wait_until, write_app
 
 MIGRATIONS = """
 [[rule]]
@@ -37,7 +42,8 @@ request = { actor_kind = "human" }
 def server(tmp_path):
     made = Slipway(tmp_path / "server").start()
     yield made
-    made.close()
+    made.stop()
+    made.sweep()  # what serves production is not taken down by removing deployments
 
 
 def person(server, name, role):
@@ -269,3 +275,84 @@ def test_what_another_team_has_is_answered_as_what_there_is_not(server, tmp_path
         assert status in (403, 404)
     page = server.api("GET", "/v1/deployments?project=bank&limit=1", token=token).json()
     assert page == {"deployments": [], "next_cursor": None}
+
+
+def test_an_agent_goes_back_one_release_alone_and_asks_for_more(server, tmp_path):
+    ann, bob = person(server, "ann", "deployer"), person(server, "bob", "approver")
+    bot = agent_of(server, ann, "coder")
+    for word in ("one", "two", "three"):
+        made = server.deploy(write_app(tmp_path / "shop", {"index.html": word}))
+        url = server.ok("promote", made["id"], "--json", environment=ann).json()["url"]
+    further = server.cli("rollback", "shop", "--to", "1", "--json", environment=bot)
+    assert further.code == 4, str(further)
+    assert "goes further back" in server.ok("why", further.json()["approval"]).out
+    assert http.get(url).text == "three", "what serves goes on"
+    server.ok("approve", further.json()["approval"], environment=bob)
+    wait_until(lambda: http.get(url).text == "one")
+    server.ok("rollback", "shop", "--to", "3", environment=ann)
+    assert server.cli("rollback", "shop", "--json", environment=bot).code == 0, "the brake"
+
+    server.ok("env", "set", "KEY=rotated", "--project", "shop", "--env", "production", environment=ann)
+    back = server.cli("rollback", "shop", "--json", environment=bot)
+    assert back.code == 4, str(back)
+    assert "variables of then" in server.ok("why", back.json()["approval"]).out
+
+
+def test_an_agent_neither_scales_production_nor_ends_a_pause_alone(server, tmp_path):
+    ann, bob = person(server, "ann", "deployer"), person(server, "bob", "approver")
+    bot = agent_of(server, ann, "coder")
+    app = {"server.js": "require('http').createServer((q, r) => r.end('hi')).listen(process.env.PORT)"}
+    for word in ("1", "2"):
+        made = server.deploy(write_app(tmp_path / "shop", app | {"word": word}))
+        server.ok("promote", made["id"], environment=ann)
+    more = server.cli("scale", "shop", "2", "--json", environment=bot)
+    assert more.code == 4, str(more)
+    assert server.ok("ls", "--json").code == 0
+    server.ok("approve", more.json()["approval"], environment=bob)
+    assert server.cli("scale", "shop", "3", environment=bot).code == 4, "another number is another change"
+    server.ok("scale", "shop", "2", environment=bot)
+    server.ok("rollback", "shop", environment=ann)
+    assert server.cli("resume", "shop", environment=bot).code == 4
+    server.ok("resume", "shop", environment=ann)
+
+
+def test_what_an_agent_asked_for_ends_with_its_token(server, tmp_path):
+    ann, bob = person(server, "ann", "deployer"), person(server, "bob", "approver")
+    bot = agent_of(server, ann, "coder")
+    made = server.deploy(write_app(tmp_path / "shop", {"index.html": "1"}), environment=bot)
+    waits = server.cli("promote", made["id"], "--json", environment=bot)
+    assert waits.code == 4, str(waits)
+    server.ok("token", "revoke", ids_in(bot)[-1], environment=ann)
+    late = server.cli("approve", waits.json()["approval"], environment=bob)
+    assert late.code == 4 and "was revoked" in late.err, str(late)
+    assert server.ok("rollout", waits.json()["id"], "--json").json()["state"] == "canceled"
+
+
+def test_a_token_cannot_hide_behind_the_id_of_another(server):
+    ann, eve = person(server, "ann", "deployer"), person(server, "eve", "deployer")
+    hers = agent_of(server, ann, "coder")
+    root, narrowing = ids_in(hers)
+    for taken, works in ((root, False), (narrowing, True)):
+        assert (server.cli("whoami", environment={"SLIPWAY_TOKEN": forged(eve, taken)}).code == 0) == works
+    unclear = server.cli("token", "revoke", narrowing, "--json")
+    assert unclear.code == 4 and f"{root}/{narrowing}" in str(unclear), str(unclear)
+    of_eve = next(step["command"].split()[-1] for step in unclear.json()["error"]["next"] if root not in step["command"])
+    server.ok("token", "revoke", of_eve)
+    assert server.cli("whoami", environment={"SLIPWAY_TOKEN": forged(eve, narrowing)}).code == 77
+    server.ok("whoami", environment=hers)
+
+
+def ids_in(holder):
+    tail, *blocks, _ = holder["SLIPWAY_TOKEN"].removeprefix("slpt_").split(".")
+    texts = [base64.urlsafe_b64decode(block + "=" * (-len(block) % 4)).decode() for block in blocks]
+    return ["tok_" + tail, *(text.split("\n")[0].removeprefix("id=") for text in texts)]
+
+
+def forged(holder, token_id):
+    """A narrowing under an id of one's choice, as docs/identity.md says that they are made."""
+    *blocks, mac = holder["SLIPWAY_TOKEN"].removeprefix("slpt_").split(".")
+    restriction = f"id={token_id}"
+    key = base64.urlsafe_b64decode(mac + "=" * (-len(mac) % 4))
+    link = hmac.new(key, f"slipway narrowing v1\n{restriction}".encode(), hashlib.sha256).digest()
+    encoded = [base64.urlsafe_b64encode(each).decode().rstrip("=") for each in (restriction.encode(), link)]
+    return "slpt_" + ".".join([*blocks, *encoded])

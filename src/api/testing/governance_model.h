@@ -75,6 +75,7 @@ struct ModelActor {
   std::string name, behalf;         // behalf: the human behind an agent
   std::vector<std::string> agents;  // each on the way
   std::string role;                 // then
+  std::vector<std::string> tokens;  // an agent's, root first
   [[nodiscard]] bool is_agent() const { return !behalf.empty(); }
   [[nodiscard]] const std::string& person() const { return is_agent() ? behalf : name; }
   [[nodiscard]] bool is(const ModelActor& other) const {
@@ -157,6 +158,7 @@ class GovernanceModel {
     if (token.is_agent()) {
       out.behalf = out.name;
       out.name = out.agents.back();
+      out.tokens = token.ids;
     }
     return out;
   }
@@ -164,6 +166,8 @@ class GovernanceModel {
   [[nodiscard]] bool stands(const ModelActor& who) const {
     for (const std::string& agent : who.agents)
       if (killed.contains(agent)) return false;
+    for (const std::string& token : who.tokens)
+      if (revoked.contains(token)) return false;
     for (const auto& [person, role] : members)
       if (person.called() == who.person()) return has_all(role, who.role);
     return false;
