@@ -559,7 +559,11 @@ class Run {
     const MergedTree tree(std::move(directories));
     std::string directory = output_directory();
     if (!tree.is_directory(directory)) {
-      const std::string other = find_output(tree, service_.root);
+      // What the build wrote; a template of the source may lie in a folder of a usual name.
+      std::string other;
+      if (const auto written = build_layer_.empty() ? std::nullopt : layers_.find(build_layer_))
+        other = find_output(MergedTree({*written / "app"}), service_.root);
+      if (other.empty()) other = find_output(tree, service_.root);
       if (other.empty()) return no_output(directory);
       note(fmt::format("the build wrote {}, not {}; publishing that", other, directory));
       directory = other;

@@ -106,6 +106,16 @@ TEST(FindOutput, TakesTheOneUsualFolderThatHasAnIndex) {
   EXPECT_EQ(find_output(l.tree(), "web"), "");
 }
 
+TEST(FindOutput, TakesAFolderOfAnyNameWhenItIsTheOnlyOneWithAnIndex) {
+  Layers l;
+  Layers::write(l.low / "_static/index.html");
+  Layers::write(l.low / "node_modules/index.html");
+  Layers::write(l.low / "src/main.js");
+  EXPECT_EQ(find_output(l.tree(), ""), "_static");
+  Layers::write(l.high / "other/index.html");
+  EXPECT_EQ(find_output(l.tree(), ""), "");
+}
+
 TEST(OpenDirectories, LetTheSourceShowBesideWhatInstallMade) {
   Layers l;
   // Install saw package.json alone, so src and node_modules were new to it.

@@ -159,18 +159,25 @@ Result<Manifest> ingest_site(const MergedTree& tree, std::string_view directory,
 std::string find_output(const MergedTree& tree, std::string_view root) {
   constexpr std::string_view usual[] = {"dist",  "build", "out",  ".output/public", "public",
                                         "_site", "www",   "site", "dist/client"};
-  std::string only;
-  for (std::string_view name : usual) {
-    const std::string directory = prefix_of(root) + std::string(name);
+  const auto has_page = [&](const std::string& directory) {
     const auto entries = tree.list(directory);
-    if (!entries || !std::ranges::any_of(*entries, [](const Entry& entry) {
-          return entry.kind == Entry::Kind::file && entry.path.ends_with("/index.html");
-        }))
-      continue;
-    if (!only.empty()) return {};
-    only = directory;
-  }
-  return only;
+    return entries && std::ranges::any_of(*entries, [](const Entry& entry) {
+             return entry.kind == Entry::Kind::file && entry.path.ends_with("/index.html");
+           });
+  };
+  std::vector<std::string> found;
+  for (std::string_view name : usual)
+    if (std::string directory = prefix_of(root) + std::string(name); has_page(directory))
+      found.push_back(std::move(directory));
+  if (found.empty())
+    if (const auto entries = tree.list(root))
+      for (const Entry& entry : *entries) {
+        const std::string_view name = std::string_view(entry.path).substr(prefix_of(root).size());
+        if (entry.kind == Entry::Kind::directory && !name.starts_with('.') &&
+            name != "node_modules" && has_page(entry.path))
+          found.push_back(entry.path);
+      }
+  return found.size() == 1 ? found.front() : std::string();
 }
 
 }  // namespace slipway

@@ -36,7 +36,7 @@ struct SiteLimits {
                                            const std::function<void(std::string_view)>& note);
 
 // The folder that holds the built site when it is not where the plan says: one of the usual names
-// below `root` that has an index.html. "" when there is none, or more than one.
+// below `root` that has an index.html, else any other. "" when there is none, or more than one.
 [[nodiscard]] std::string find_output(const MergedTree& tree, std::string_view root);
 
 }  // namespace slipway

@@ -541,6 +541,7 @@ std::optional<Proposal> detect_node(const Root& root) {
     proposal.because(root.path("public/index.html"), 0, "a page to serve after the build");
   }
   if (framework != nullptr && framework->plan != nullptr) framework->plan(context);
+  if (framework != nullptr) plan_output_flag(context);
   plan_moon_build(context);
   plan_workspace_build(context);
   plan_rush(context);

@@ -42,6 +42,7 @@ void plan_react_router(const Context& context);
 void plan_remix(const Context& context);
 void plan_angular(const Context& context);
 void plan_vite(const Context& context);
+void plan_output_flag(const Context& context);
 void plan_vitepress(const Context& context);
 void plan_gatsby(const Context& context);
 void plan_nest(const Context& context);

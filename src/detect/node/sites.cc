@@ -28,6 +28,41 @@ void set_output(const Context& context, std::string_view output) {
 
 }  // namespace
 
+// Where a build script says that it writes: `vue-cli-service build --dest _static`.
+void plan_output_flag(const Context& context) {
+  struct Row {
+    std::string_view framework;
+    std::initializer_list<std::string_view> flags;
+  };
+  static const Row rows[] = {{"vue-cli", {"--dest"}},
+                             {"parcel", {"--dist-dir", "-d"}},
+                             {"ember", {"--output-path", "-o"}},
+                             {"docusaurus", {"--out-dir"}},
+                             {"eleventy", {"--output"}},
+                             {"rsbuild", {"--dist-path"}},
+                             {"preact", {"--dest"}},
+                             {"expo", {"--output-dir"}},
+                             {"storybook", {"--output-dir", "-o"}}};
+  Service& service = context.proposal.service;
+  if (!service.is_static) return;
+  const std::string_view script = context.package.script("build");
+  std::string output;
+  for (const Row& row : rows)
+    if (row.framework == service.framework) output = flag_value(script, row.flags);
+  if (service.framework == "vue-cli" && output.empty())
+    output = config_value(*context.package.root, "vue.config.js", "outputDir");
+  if (service.framework == "create-react-app")
+    if (const std::size_t at = script.find("BUILD_PATH="); at != std::string_view::npos) {
+      const std::string_view rest = script.substr(at + 11);
+      output = rest.substr(0, rest.find_first_of(" &;"));
+    }
+  const auto clean = resolve_path("", output);
+  if (output.empty() || output.starts_with('/') || !clean || clean->empty()) return;
+  service.output_dir = *clean;
+  context.proposal.because(context.package.root->path("package.json"),
+                           context.package.line("build"), "builds into " + output);
+}
+
 void plan_vite(const Context& context) {
   const Root& root = *context.package.root;
   Service& service = context.proposal.service;
