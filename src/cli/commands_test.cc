@@ -267,6 +267,29 @@ TEST(Undo, PrintsTheUrlThatIsBack) {
   EXPECT_THAT(w.server.requests("POST /v1/undo").back().body, HasSubstr("dpl_aaaaaaaaaa"));
 }
 
+TEST(Open, AndEnvPullAndLoginPrintJsonWhenAsked) {
+  World w;
+  w.server.on_json("GET /v1/deployments/shop", 200, World::deployment("ready"));
+  EXPECT_EQ(text_at(parse_json(w.run({"open", "shop", "--json"}).out)->as_object(), "id"),
+            "dpl_aaaaaaaaaa");
+  w.server.on_json("GET /v1/projects/shop/environments/preview/env", 200,
+                   R"({"version":3,"vars":[{"name":"A","value":"1","secret":false}]})");
+  const CliRun pulled = w.run({"env", "pull", "--project", "shop", "--json"});
+  EXPECT_EQ(number_at(parse_json(pulled.out)->as_object(), "version"), 3);
+  EXPECT_EQ(w.run({"env", "pull", "--project", "shop"}).out, "A=\"1\"\n");
+  w.server.on_json("GET /v1/whoami", 200, R"({"actor":{"name":"ann"},"role":"admin"})");
+  const CliRun in = w.run({"login", "--server", "http://team.example", "--token", "x", "--json"});
+  EXPECT_EQ(text_at(parse_json(in.out)->as_object(), "signed_in_to"), "http://team.example");
+}
+
+TEST(Policy, CheckNamesNoLineWhereThereIsNone) {
+  World w;
+  w.write("none.toml", "");
+  const CliRun run = w.run({"policy", "check", "none.toml"});
+  EXPECT_THAT(run.out, HasSubstr("warning: no rule is on promote"));
+  EXPECT_THAT(run.out, Not(HasSubstr("line 0")));
+}
+
 TEST(Open, OnlyPrintsWhereThereIsNoDesktop) {
   World w;
   w.server.on_json("GET /v1/deployments/shop", 200, World::deployment("ready"));
