@@ -55,7 +55,17 @@ constexpr FailureRule rules[] = {
     {"lockfile_mismatch", R"re(go: updates to go\.mod needed|missing go\.sum entry)re",
      "go.mod or go.sum is out of date", "update both and deploy again", "go mod tidy", "now"},
 
-    // Packages that do not exist, or not in that version.
+    // Packages that do not exist, or not in that version, or are not what they were.
+    {"integrity",
+     R"re((?:ERR_PNPM_TARBALL_INTEGRITY|EINTEGRITY|IntegrityCheckFailed)[^\n]*?https?://\S+?/([^/\s]+?)\.tgz)re",
+     "the download of {1} is not what the lockfile says: its checksum is another",
+     "nothing was installed. Find out why it changed before the lockfile is made anew: the "
+     "registry "
+     "or the lockfile may have been tampered with"},
+    {"missing_download", R"re(ERR_PNPM_FETCH_404\S*\s+GET \S+/-/(\S+?)\.tgz: Not Found)re",
+     "the registry does not have {1}, which pnpm-lock.yaml names",
+     "make the lockfile anew, and keep it", "rm pnpm-lock.yaml && pnpm install --lockfile-only",
+     "now"},
     {"missing_download",
      R"re(npm (?:error|ERR!) 404\s+'((?:@[^/'@\s]+/)?[^'@\s]+)@https?://([^/'\s]+)/)re",
      "{2} does not have the package {1} that the lockfile says it has",

@@ -130,6 +130,17 @@ TEST(Repairs, APackageIsAddedByTheAgeOfItsOldestVersion) {
   EXPECT_NE(ends_with(""), 0);
 }
 
+TEST(Repairs, ALockfileOfAVersionThatWasTakenBackIsMadeAnewAndATamperedOneIsNot) {
+  const Service service = service_of("pnpm", "pnpm install --frozen-lockfile");
+  const auto planned = plan(service, error_of("install", "missing_download"),
+                            " ERR_PNPM_FETCH_404  GET https://registry/a/-/a-1.0.0.tgz: Not Found");
+  ASSERT_TRUE(planned);
+  EXPECT_EQ(planned->repair->name, "without_lockfile");
+  EXPECT_EQ(planned->change.install, "rm -f pnpm-lock.yaml && pnpm install --no-frozen-lockfile");
+  EXPECT_FALSE(plan(service, error_of("install", "integrity"),
+                    " ERR_PNPM_TARBALL_INTEGRITY  Got unexpected checksum"));
+}
+
 TEST(Repairs, ASecondUndeclaredPackageDoesNotTakeTheFirstAway) {
   const auto failing = [](std::string_view package) {
     return error_of("build", "missing_dependency",
