@@ -69,17 +69,26 @@ namespace {
 // What ends by an error of its own often lacks a variable that nobody set.
 Error with_unset_variables(Error error, const std::vector<Warning>& findings) {
   constexpr std::size_t most = 4;
+  const bool crash = error.cause == "crash";
+  if (!crash && error.cause != "missing_env") return error;
   std::vector<std::string> names, places;
   for (const Warning& finding : findings) {
     if (finding.code != "variable_unset" || !finding.fix.contains(" -e ")) continue;
-    names.push_back(finding.message.substr(0, finding.message.find(' ')));
-    places.push_back(fmt::format("{} ({}:{})", names.back(), finding.file, finding.line));
+    std::string name = finding.message.substr(0, finding.message.find(' '));
+    if (error.message.contains(name)) continue;
+    places.push_back(fmt::format("{} ({}:{})", name, finding.file, finding.line));
+    names.push_back(std::move(name));
   }
-  if (error.cause != "crash" || names.empty()) return error;
+  if (names.empty()) return error;
   const std::size_t more = places.size() - std::min(places.size(), most);
   places.resize(places.size() - more);
-  error.hint = fmt::format("nobody set {}{}, which the code reads; if that is not it, {}",
-                           join(places, ", "), more > 0 ? fmt::format(" and {} more", more) : "",
+  const std::string unset =
+      join(places, ", ") + (more > 0 ? fmt::format(" and {} more", more) : "");
+  if (!crash) {
+    error.hint = fmt::format("{}; the code reads {}, too, and nobody set it", error.hint, unset);
+    return error;
+  }
+  error.hint = fmt::format("nobody set {}, which the code reads; if that is not it, {}", unset,
                            error.hint.empty() ? "look at the log" : error.hint);
   error.next.insert(error.next.begin(),
                     {fmt::format("slipway deploy -e {}=VALUE", names.front()), "to set it"});

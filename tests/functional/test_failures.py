@@ -147,3 +147,14 @@ def test_a_crash_names_the_variables_that_nobody_set(slipway, project):
     assert failed.code == 7 and error["cause"] == "crash" and "a collection should be set" in error["message"], error
     assert "MONGO_URI (server.js:2)" in error["hint"], error
     assert error["next"][0]["command"] == "slipway deploy -e MONGO_URI=VALUE", error
+
+
+def test_the_first_variable_that_is_missed_brings_up_the_others(slipway, project):
+    folder = project({"package.json": json.dumps({"name": "bot", "scripts": {"start": "node server.js"}}),
+                      "server.js": "for (const name of ['REDIS_URL', 'BOT_TOKEN'])\n  if (!process.env[name]) "
+                                   "throw new Error('Missing required env var: ' + name);\n"
+                                   "console.log(process.env.REDIS_URL,\n  process.env.BOT_TOKEN);\n"
+                                   "require('http').createServer((q, r) => r.end('ok')).listen(process.env.PORT);\n"}, name="bot")
+    error = slipway.cli("deploy", folder, "--json").json()["error"]
+    assert error["cause"] == "missing_env" and "REDIS_URL" in error["message"], error
+    assert "BOT_TOKEN (server.js:4), too" in error["hint"] and "REDIS_URL (" not in error["hint"], error
