@@ -237,7 +237,7 @@ def deploy(server, name, folder, timeout, logs=None, pictures=None):
             row["excerpt"] = error.get("excerpt", [])[:6]
             log = "\n".join(error.get("excerpt") or []) + err
             row["out_of_reach"] = (bool(OUT_OF_REACH.search(log)) or
-                                   error.get("cause") in ("network", "missing_toolchain", "base_image"))
+                                   error.get("cause") in ("network", "base_image"))
         if answer.get("id"):
             server.run("rm", answer["id"], "-y", timeout=60)
     finally:
