@@ -63,9 +63,12 @@ Result<std::vector<Release>> ReleaseStore::serving(const DeploymentId& deploymen
   SLIPWAY_TRY(Statement query,
               session.prepare("SELECT r.record FROM release_entry r JOIN environment_state e"
                               " ON e.project=r.project AND e.environment=r.environment"
+                              " LEFT JOIN rollout o ON o.state='canary'"
+                              "  AND o.id=json_extract(e.record,'$.active')"
                               " WHERE r.deployment=? AND r.number IN"
                               " (json_extract(e.record,'$.current'),"
-                              "  json_extract(e.record,'$.previous'))"));
+                              "  json_extract(e.record,'$.previous'),"
+                              "  coalesce(json_extract(o.record,'$.to'),0))"));
   return all_of<Release>(query.bind(1, deployment.str()), release_from_json);
 }
 

@@ -45,7 +45,7 @@ class ReleaseStore {
   [[nodiscard]] Result<std::vector<Release>> kept();
   // Of one deployment, in any environment.
   [[nodiscard]] Result<std::vector<Release>> releases_of(const DeploymentId& deployment);
-  // Of those, the ones that serve now, or are kept warm beside what does.
+  // Of those, the ones that serve now, all or a canary's share, or are kept warm beside what does.
   [[nodiscard]] Result<std::vector<Release>> serving(const DeploymentId& deployment);
   // The newest before `number` that has served and is kept: what a rollback goes to.
   [[nodiscard]] Result<std::optional<Release>> live_before(std::string_view project,

@@ -285,6 +285,23 @@ TEST_F(ReleaseStoreTest, ADeploymentOfAKeptReleaseIsNotForgotten) {
   EXPECT_TRUE(stores.repository->get(deployment.id));
 }
 
+TEST_F(ReleaseStoreTest, WhatACanaryGivesToSomeServes) {
+  Rollout begun = rollout();
+  begun.deployment = DeploymentId::random();
+  ASSERT_TRUE(releases().begin({}, begun, release_of(begun)));
+  EXPECT_TRUE(releases().serving(begun.deployment)->empty());
+  const auto become = [&](RolloutState state) {
+    ASSERT_TRUE(releases().update({}, begun.id, [&](Rollout& change) -> Status {
+      change.state = state;
+      return {};
+    }));
+  };
+  become(RolloutState::canary);
+  EXPECT_EQ(releases().serving(begun.deployment)->size(), 1u);
+  become(RolloutState::canceled);
+  EXPECT_TRUE(releases().serving(begun.deployment)->empty());
+}
+
 TEST_F(ReleaseStoreTest, AFailureLeavesNothing) {
   const Rollout next = rollout();
   const StoredDecision decision{.id = DecisionId::random()};

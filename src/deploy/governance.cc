@@ -206,11 +206,10 @@ Error GovernanceService::refuse(const Ruling& ruling) {
   return denial(ruling.stored);
 }
 
-// What agents of one person wait for, so that it hides nobody else's requests.
-Status GovernanceService::check_open_requests(const Asked& asked) const {
-  const Actor& actor = asked.by.actor;
+Status GovernanceService::check_open_requests(const Actor& actor,
+                                              const std::string& project) const {
   if (actor.kind != "agent") return {};
-  SLIPWAY_TRY(const auto open, parts_.store.approvals("open", asked.project));
+  SLIPWAY_TRY(const auto open, parts_.store.approvals("open", project));
   const auto alike = std::ranges::count_if(open, [&](const ApprovalRequest& request) {
     return request.requester.kind == "agent" &&
            request.requester.on_behalf_of == actor.on_behalf_of;
@@ -229,7 +228,7 @@ Result<std::optional<ApprovalRequest>> GovernanceService::new_request(const Aske
   SLIPWAY_TRY(const auto known, approvals_for(asked, parts_.store));
   const auto open = std::ranges::find(known, "open", &ApprovalRequest::state);
   if (open == known.end()) {
-    SLIPWAY_CHECK(check_open_requests(asked));
+    SLIPWAY_CHECK(check_open_requests(asked.by.actor, asked.project));
     ApprovalRequest request = request_approval(ruling, asked.action);
     request.variables = asked.variables;
     ruling.approval = request.id.str();

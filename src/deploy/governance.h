@@ -125,6 +125,9 @@ class GovernanceService {
   // The role that whoever asked as `then` has now. Errors: as above.
   [[nodiscard]] Result<std::string> role_now(const Actor& actor, const std::string& team,
                                              const std::string& then) const;
+  // Whether whoever asks may have one more request waiting; before request_approval(). Errors:
+  // over_budget, so that what agents of one person wait for hides nobody else's requests.
+  [[nodiscard]] Status check_open_requests(const Actor& actor, const std::string& project) const;
   // A request that waits for people, for a ruling that says so; the ruling's remedies then name it.
   [[nodiscard]] ApprovalRequest request_approval(Ruling& ruling, std::string_view action) const;
   [[nodiscard]] Result<ApprovalRequest> vote(const AuditContext& by, const ApprovalId& id,
@@ -165,7 +168,6 @@ class GovernanceService {
                                const std::string& snapshot);
   [[nodiscard]] Ruling ruling_of(const Asked& asked, Decision decision, std::string facts) const;
   // That agents do not fill the list of what waits for people. Errors: over_budget.
-  [[nodiscard]] Status check_open_requests(const Asked& asked) const;
   // An open request for the same change, or a new one that is not stored yet; in the ruling's
   // words.
   [[nodiscard]] Result<std::optional<ApprovalRequest>> new_request(const Asked& asked,

@@ -17,7 +17,12 @@ Status Pipeline::ask_policies(Making& making) {
   asked.source = &making.source;
   SLIPWAY_TRY(making.ruling, parts_.governance.decide(asked));
   if (making.ruling->allows()) return {};
-  if (making.ruling->waits()) return fail(Errc::failed_precondition, "it waits for an approval");
+  if (making.ruling->waits()) {
+    Status room = parts_.governance.check_open_requests(by.actor, deployment.project);
+    if (!room) making.ruling.reset();
+    SLIPWAY_CHECK(room);
+    return fail(Errc::failed_precondition, "it waits for an approval");
+  }
   Error refusal = parts_.governance.refuse(*making.ruling);
   making.ruling.reset();  // kept already
   return fail(std::move(refusal));

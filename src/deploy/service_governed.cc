@@ -93,6 +93,7 @@ Result<Deployment> DeployService::record(const AuditContext& by, const Deploymen
     }
     SLIPWAY_TRY(Ruling ruling, parts_.governance.decide(asked));
     if (ruling.waits()) {
+      SLIPWAY_CHECK(parts_.governance.check_open_requests(by.actor, deployment.project));
       Deployment waiting = deployment;
       const ApprovalRequest request = parts_.governance.request_approval(ruling, "deploy");
       waiting.state_reason = waiting_reason(request.id);
@@ -166,6 +167,7 @@ Result<Deployment> DeployService::remove(const AuditContext& by, const Deploymen
       waiting.approval = open->id;
       return waiting;
     }
+    SLIPWAY_CHECK(parts_.governance.check_open_requests(by.actor, deployment.project));
     const ApprovalRequest request = parts_.governance.request_approval(ruling, "remove");
     SLIPWAY_CHECK(
         parts_.governance.store().keep(GovernanceService::keep(ruling).with(by, request)));

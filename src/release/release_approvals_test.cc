@@ -28,6 +28,29 @@ TEST(Approvals, APromotionGoesOnByItselfOnceApproved) {
   EXPECT_EQ(w.governance->store().approval(id)->state, "approved");
 }
 
+TEST(Approvals, AgentsOfOnePersonWaitForAFewAtATime) {
+  ReleaseWorld w;
+  AuditContext agent;
+  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
+  agent.role = "deployer";
+  const Deployment one = w.preview("one");
+  for (int i = 0; i < 50; ++i) {
+    const ApprovalRequest request{.id = ApprovalId::random(),
+                                  .action = "env_write",
+                                  .resource = fmt::format("configuration/shop/e{}", i),
+                                  .project = "shop",
+                                  .requester = agent.actor,
+                                  .expires_at = w.clock.now() + 1h};
+    ASSERT_TRUE(w.governance->store().add(agent, request));
+  }
+  const auto refused = w.releases->promote(agent, {.deployment = one.id});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::over_budget);
+  EXPECT_TRUE(w.production().active.empty());
+  agent.actor.on_behalf_of = "bob";
+  EXPECT_EQ(w.releases->promote(agent, {.deployment = one.id})->state, RolloutState::waiting);
+}
+
 TEST(Approvals, AreOfTheConfigurationOfThen) {
   ReleaseWorld w;
   AuditContext agent;

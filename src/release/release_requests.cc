@@ -127,6 +127,7 @@ Result<Rollout> Releases::State::begin(const AuditContext& by, Draft draft, Next
       next == Next::made ? std::optional(draft.release) : std::nullopt;
   ReleaseStore::Begun begun;
   if (ruling.waits()) {
+    SLIPWAY_CHECK(parts.governance.check_open_requests(by.actor, rollout.project));
     const ApprovalRequest request = parts.governance.request_approval(ruling, asked.action);
     rollout.state = RolloutState::waiting;
     rollout.approval = request.id.str();
