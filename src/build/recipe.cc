@@ -71,16 +71,29 @@ constexpr std::string_view renew_local_packages =
     "find . -name .venv -prune -o -name node_modules -prune -o \\( -name pyproject.toml -o -name "
     "setup.py -o -name setup.cfg \\) -exec touch {} + 2>/dev/null\n";
 
-// Makes .venv unless it is there. With uv in a tenth of a second; pip comes into it only when the
-// command calls it.
+bool calls_pip(std::string_view command) {
+  static const RE2 pip(R"((^|[;&|(]\s*)(python3?\s+-m\s+)?pip3?\s)");
+  return RE2::PartialMatch(command, pip);
+}
+
+// Whether a later command calls pip, or a script of the project's own, which may.
+bool wants_pip_later(const Service& service) {
+  static const RE2 script(R"((^|[\s;&|(])[\w./-]+\.sh($|[\s;&|)]))");
+  for (const std::string& command :
+       {service.build.value_or(""), service.release.value_or(""), service.start.value_or("")})
+    if (calls_pip(command) || RE2::PartialMatch(command, script)) return true;
+  return false;
+}
+
+// Makes .venv unless it is there. With uv in a tenth of a second; pip comes into it only when
+// something calls it.
 std::string venv_prelude(const Ground& ground, std::string_view command) {
   const Toolchain& python = *find_tool(ground.tools, "python");
   for (std::string_view maker : {"uv venv", "uv sync", "-m venv"})
     if (command.find(maker) != std::string_view::npos) return {};
   if (find_tool(ground.tools, "uv") == nullptr)
     return fmt::format("[ -x .venv/bin/python ] || {} -m venv .venv || exit\n", python.program);
-  static const RE2 calls_pip(R"((^|[;&|(]\s*)(python3?\s+-m\s+)?pip3?\s)");
-  const bool seed = RE2::PartialMatch(command, calls_pip);
+  const bool seed = calls_pip(command) || wants_pip_later(*ground.service);
   return fmt::format(
       "[ -x .venv/bin/python ] || uv venv --quiet --no-project{} --python {} .venv || exit\n",
       seed ? " --seed" : "", python.program);
@@ -112,10 +125,16 @@ std::string work_directory(const Service& service) {
 
 std::optional<std::string> install_script(const Ground& ground) {
   const std::string command = ground.service->install.value_or("");
-  if (is_python(ground))
-    return venv_prelude(ground, command) +
-           (find_tool(ground.tools, "uv") != nullptr ? std::string(renew_local_packages) : "") +
-           uv_functions(ground, command) + (command.empty() ? ":" : command);
+  if (is_python(ground)) {
+    const bool uv = find_tool(ground.tools, "uv") != nullptr;
+    const std::string prelude = venv_prelude(ground, command);
+    std::string out = prelude + (uv ? std::string(renew_local_packages) : "") +
+                      uv_functions(ground, command) + (command.empty() ? ":" : command);
+    // The command makes an environment of its own, where uv puts no pip.
+    if (uv && prelude.empty() && wants_pip_later(*ground.service))
+      out = fmt::format("{{\n{}\n}} && uv pip install --quiet pip", out);
+    return out;
+  }
   if (command.empty()) return std::nullopt;
   return command;
 }

@@ -80,6 +80,26 @@ TEST(Recipe, APythonAppHasAnEnvironmentMadeOnce) {
   EXPECT_NE(install_script(f.ground)->find("--seed"), std::string::npos);
 }
 
+TEST(Recipe, AScriptOfTheProjectFindsPipInTheEnvironment) {
+  Fixture f("python", {"python", "uv"});
+  f.service.install = "uv venv && uv pip install flask";
+  const auto brings_pip = [&] {
+    const std::string script = *install_script(f.ground);
+    return script.contains("uv pip install --quiet pip") || script.contains("--seed");
+  };
+  EXPECT_FALSE(brings_pip());
+  for (const char* build : {"./build.sh", "bash bin/build.sh && true", "pip install -e ."}) {
+    f.service.build = build;
+    EXPECT_TRUE(brings_pip()) << build;
+  }
+  f.service.build = "python shell.py";
+  EXPECT_FALSE(brings_pip());
+  f.service.start = "sh run.sh";
+  EXPECT_TRUE(brings_pip());
+  f.service.install.reset();
+  EXPECT_TRUE(brings_pip());
+}
+
 TEST(Recipe, TheInterpreterIsChosenForUvButNotForItsPip) {
   Fixture f("python", {"python", "uv"});
   f.service.install = "uv sync";
