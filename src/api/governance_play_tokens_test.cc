@@ -176,10 +176,6 @@ void Play::manage(const ModelToken& token, const Step& step) {
     if (each.of == victim) {
       m.revoked.insert(each.ids.front());
       forgotten.insert(each.ids.front());
-      // Nobody remembers which they were.
-      for (ModelRequest& request : m.requests)
-        if (!request.by.tokens.empty() && request.by.tokens.front() == each.ids.front())
-          request.by.tokens.clear();
     }
 }
 

@@ -33,8 +33,9 @@ Result<ApiResponse> list_serving(const ApiContext& context, const ApiCall& call)
     SLIPWAY_TRY(const Release release,
                 context.release_store.release(state.project, state.environment, state.current));
     auto deployment = context.repository.get(release.deployment);
-    if (deployment && authorize(context, call, deployment->project, deployment->alias))
-      found.try_emplace(deployment->id.str(), *std::move(deployment));
+    if (!deployment || !authorize(context, call, deployment->project, deployment->alias)) continue;
+    const std::string id = deployment->id.str();
+    found.try_emplace(id, *std::move(deployment));
   }
   std::vector<Deployment> all;
   for (auto& [id, deployment] : found) all.push_back(std::move(deployment));
@@ -48,22 +49,30 @@ Result<ApiResponse> list_serving(const ApiContext& context, const ApiCall& call)
       });
 }
 
+// What was removed last of all that the caller may bring back.
+Result<Deployment> last_of_callers(const ApiContext& context, const ApiCall& call) {
+  constexpr std::size_t looked_at = 1000;
+  SLIPWAY_TRY(std::vector<Deployment> removed, context.repository.last_deleted({}, looked_at));
+  for (Deployment& each : removed)
+    if (authorize(context, call, each.project, each.alias)) return std::move(each);
+  return fail(Errc::not_found, "nothing that you may bring back was removed lately",
+              "see: slipway ls --state deleted");
+}
+
 // Undoing what was done last must not bring back what a kill took away. By its id it comes back.
-Status not_of_the_killed(const ApiContext& context) {
-  SLIPWAY_TRY(const std::optional<Deployment> last, context.repository.last_deleted({}));
-  if (!last) return {};
+Status not_of_the_killed(const ApiContext& context, const Deployment& last) {
   for (const IdentityStore::Agent& agent : context.identity.agents()) {
-    if (!agent.killed_at || !last->deleted_at || *last->deleted_at < *agent.killed_at) continue;
-    const std::vector<std::string>& chain = last->actor.chain;
+    if (!agent.killed_at || !last.deleted_at || *last.deleted_at < *agent.killed_at) continue;
+    const std::vector<std::string>& chain = last.actor.chain;
     if (std::ranges::find(chain, "agent:" + agent.name) == chain.end()) continue;
     return fail(
         Error{
             .code = Errc::failed_precondition,
             .message = fmt::format("what was removed last, {}, is of the agent {}, who was killed",
-                                   last->id.str(), agent.name),
+                                   last.id.str(), agent.name),
             .hint = "nothing was brought back; say which one you mean",
             .cause = "agent_killed"}
-            .with_next("slipway undo " + last->id.str(), "to bring this one back all the same")
+            .with_next("slipway undo " + last.id.str(), "to bring this one back all the same")
             .with_next("slipway ls --state deleted", "for the others"));
   }
   return {};
@@ -119,7 +128,9 @@ Result<ApiResponse> redeploy(const ApiContext& context, ApiCall& call) {
   JsonReader reader(body);
   reader.read("message", message);
   SLIPWAY_CHECK(reader.status());
-  SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call));
+  SLIPWAY_TRY(Deployment deployment, find_deployment(context, call));
+  // Where it went on to then is not where this one is to go.
+  deployment.options.promote_to.clear();
   SLIPWAY_CHECK(
       admit_deployment(context, call, deployment.project, deployment.source, deployment.options));
   const Result<Deployment> made =
@@ -149,11 +160,10 @@ Result<ApiResponse> undo(const ApiContext& context, ApiCall& call) {
     SLIPWAY_TRY(const Deployment deployment, find_deployment(context, call, text));
     SLIPWAY_CHECK(authorize(context, call, deployment.project, deployment.alias));
     id = deployment.id;
-  } else if (!call.principal.reaches_all()) {
-    return fail(Errc::invalid_argument, "the deployment removed last may not be one of yours",
-                "say which: slipway undo ID");
   } else {
-    SLIPWAY_CHECK(not_of_the_killed(context));
+    SLIPWAY_TRY(const Deployment last, last_of_callers(context, call));
+    SLIPWAY_CHECK(not_of_the_killed(context, last));
+    id = last.id;
   }
   SLIPWAY_TRY(const Deployment back, context.service.undo(call.by, id));
   return json_response(200, deployment_json(context, back));

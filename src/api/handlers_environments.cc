@@ -85,6 +85,7 @@ Result<AuditContext> allow_setting(const ApiContext& context, const ApiCall& cal
        .environment = std::string(environment_class(environment)),
        .resource = fmt::format("environment/{}/{}", project, environment),
        .action = "configure",
+       .about = {{"change", change}},
        .more =
            [&](Facts& facts) {
              facts.add("config_change", {{"kind", "setting"},
@@ -178,7 +179,8 @@ Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) 
   if (!force) SLIPWAY_CHECK(context.crews.check_fits(now.deployment, wanted));
   SLIPWAY_TRY(const AuditContext by,
               allow_setting(context, call, now.release.project, now.release.environment,
-                            "instances", std::to_string(wanted)));
+                            "instances",
+                            fmt::format("run {} instances of each web service", wanted)));
   const auto write = [&]() -> Status {
     SLIPWAY_TRY(
         [[maybe_unused]] const EnvironmentState state,
@@ -206,7 +208,8 @@ Result<ApiResponse> resume_environment(const ApiContext& context, ApiCall& call)
   SLIPWAY_TRY(const EnvironmentState now, context.release_store.environment(project, environment));
   AuditContext by = call.by;
   if (!now.paused.empty()) {
-    SLIPWAY_TRY(by, allow_setting(context, call, project, environment, "resume", now.paused));
+    SLIPWAY_TRY(by, allow_setting(context, call, project, environment, "resume",
+                                    "let deploys promote by themselves again: " + now.paused));
   }
   SLIPWAY_TRY(const EnvironmentState state, context.releases.resume(by, project, environment));
   return json_response(200, to_json(state));

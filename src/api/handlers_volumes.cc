@@ -40,6 +40,7 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call, const
        .environment = std::string(environment_class(place.environment)),
        .resource = fmt::format("volume/{}/{}", place.project, place.environment),
        .action = "volume",
+       .about = {{"change", what}},
        .more =
            [&](Facts& facts) {
              facts.add("config_change", {{"kind", "setting"},
@@ -135,7 +136,8 @@ Result<ApiResponse> remove_volumes(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Place place, place_of(context, call));
   SLIPWAY_CHECK(check_stopped(context, place));
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::remove, "removed", "volumes"));
+              allow(context, call, place, DecisionPoint::remove, "removed",
+                    "remove the volumes"));
   // So that it can be undone.
   SLIPWAY_TRY(const auto kept, context.volumes.snapshot(place.project, place.environment,
                                                         "before the volumes were removed",
@@ -170,7 +172,9 @@ Result<ApiResponse> share_volumes(const ApiContext& context, ApiCall& call) {
                 fmt::format("only people let previews copy the data of {}", from),
                 "ask somebody who may promote to it");
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::config, "modified", "share " + from));
+              allow(context, call, place, DecisionPoint::config, "modified",
+                    from.empty() ? std::string("let previews copy no data")
+                                 : fmt::format("let previews copy the data of {}", from)));
   SLIPWAY_CHECK(context.identity.claim_project(by, call.principal, call.permission, project));
   SLIPWAY_CHECK(context.volume_store.set_share(by, project, from));
   return json_response(200, json::object{{"project", project},
@@ -196,7 +200,8 @@ Result<ApiResponse> make_snapshot(const ApiContext& context, ApiCall& call) {
   if (reason.size() > 500) return fail(Errc::invalid_argument, "reason is too long");
   SLIPWAY_TRY(const Place place, place_of(context, call));
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::config, "added", reason));
+              allow(context, call, place, DecisionPoint::config, "added",
+                    "make a snapshot: " + reason));
   SLIPWAY_TRY(const auto made,
               context.volumes.snapshot(place.project, place.environment,
                                        reason.empty() ? "by " + call.by.actor.name : reason,
@@ -229,7 +234,8 @@ Result<ApiResponse> remove_snapshot(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Place place, place_of(context, call));
   const std::string& id = call.path_value("id");
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::config, "removed", id));
+              allow(context, call, place, DecisionPoint::config, "removed",
+                    "remove the snapshot " + id));
   SLIPWAY_CHECK(context.volume_store.record(by, "volume.snapshot_removed", place.project,
                                             place.environment, id));
   SLIPWAY_CHECK(context.volumes.remove_snapshot(place.project, place.environment, id));

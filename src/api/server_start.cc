@@ -213,7 +213,7 @@ Result<std::string> standing_of(IdentityStore& identity, const Actor& actor,
       if (agent.killed_at && agents.contains(agent.name))
         return gone(fmt::format("the agent {}, which asked for it, was killed", agent.name));
   // People change theirs and go on; an agent's is what it may do.
-  if (actor.kind == "agent" && identity.was_revoked(actor.token))
+  if (actor.kind == "agent" && identity.was_revoked(actor))
     return gone(
         fmt::format("the token of the agent {}, which asked for it, was revoked", actor.name));
   const std::string& person = actor.kind == "human" ? actor.name : actor.on_behalf_of;

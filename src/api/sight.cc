@@ -32,7 +32,7 @@ bool Sight::sees(const json::object& decision) const {
   const std::string_view project = text_of(decision, "project");
   const json::value* actor = decision.if_contains("actor");
   if (project.empty() && actor != nullptr && actor->is_object() &&
-      text_of(actor->get_object(), "token") == call_->by.actor.token)
+      text_of(actor->get_object(), "path") == call_->by.actor.path)
     return true;
   return sees(project, text_of(decision, "environment"));
 }

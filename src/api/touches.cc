@@ -232,7 +232,7 @@ Status may_read(const ApiContext& context, const ApiCall& call, const json::obje
   const std::string project = text_of(decision, "project");
   const json::value* actor = decision.if_contains("actor");
   if (project.empty() && actor != nullptr && actor->is_object() &&
-      text_of(actor->get_object(), "token") == call.by.actor.token)
+      text_of(actor->get_object(), "path") == call.by.actor.path)
     return {};
   return authorize(context, call, project, text_of(decision, "environment"));
 }

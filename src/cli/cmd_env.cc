@@ -77,6 +77,10 @@ Result<json::array> settings_of(const Context& context, const EnvArguments& argu
       } else {
         SLIPWAY_TRY(value, all_of_stdin(context));
         if (value.ends_with('\n')) value.pop_back();
+        if (value.empty())
+          return fail(Errc::invalid_argument,
+                      fmt::format("no value for {} came from stdin", sanitize_line(word)),
+                      fmt::format("an empty one on purpose: {}=", sanitize_line(word)));
       }
     }
     out.push_back(json::object{{"name", word.substr(0, equals)},

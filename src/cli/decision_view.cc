@@ -145,6 +145,8 @@ std::string token_block(const json::object& token, const Style& style) {
 std::string about_block(const json::object& request, const Style& style) {
   const json::object& about = object_at(request, "about");
   std::string out;
+  if (const std::string change = safe(about, "change"); !change.empty())
+    out += fmt::format("  {}{}\n", style.dim(pad("change", 9)), change);
   if (const json::object& token = object_at(about, "token"); !token.empty())
     out += token_block(token, style);
   if (const json::object& files = object_at(about, "files"); !files.empty())

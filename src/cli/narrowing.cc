@@ -30,6 +30,18 @@ Result<std::optional<std::vector<std::string>>> names(std::string_view option,
   return out;
 }
 
+// An empty one comes from a variable of a script that is not set: the token would be wider than was
+// meant.
+Status check_given(std::string_view option, const std::optional<std::string>& value) {
+  if (!value || !trim(*value).empty()) return {};
+  return fail(Errc::invalid_argument, fmt::format("{} is empty", option),
+              "give it a value, or leave the option out");
+}
+Status check_given(std::string_view option, const std::vector<std::string>& values) {
+  if (values.empty() || !words_of(values).empty()) return {};
+  return check_given(option, std::optional<std::string>(""));
+}
+
 }  // namespace
 
 std::optional<Duration> parse_life(std::string_view text) {
@@ -74,6 +86,12 @@ Result<Restriction> NarrowingOptions::restriction(Timestamp now) const {
                   .agent = agent.value_or(""),
                   .session = session.value_or(""),
                   .task = task.value_or("")};
+  SLIPWAY_CHECK(check_given("--agent", agent));
+  SLIPWAY_CHECK(check_given("--session", session));
+  SLIPWAY_CHECK(check_given("--task", task));
+  SLIPWAY_CHECK(check_given("--project", projects));
+  SLIPWAY_CHECK(check_given("--environment", environments));
+  SLIPWAY_CHECK(check_given("--action", actions));
   SLIPWAY_TRY(out.projects, names("--project", projects));
   SLIPWAY_TRY(out.environments, names("--environment", environments));
   if (const std::vector<std::string> words = words_of(actions); !words.empty()) {

@@ -42,16 +42,21 @@ bool IdentityStore::is_revoked(const std::vector<std::string>& paths) const {
   return false;
 }
 
-bool IdentityStore::was_revoked(std::string_view id) {
+bool IdentityStore::was_revoked(const Actor& actor) {
   const MutexLock lock(mutex_);
+  if (!actor.path.empty()) {
+    const std::vector<std::string> paths = path_prefixes(actor.path);
+    const bool gone = paths.front() != local_token_id && !roots_.contains(paths.front());
+    return gone || is_revoked(paths);
+  }
   bool seen = false;
   for (const auto& [path, use] : uses_) {
-    if (last_id(path) != id) continue;
+    if (last_id(path) != actor.token) continue;
     // A holder can give its own narrowing the id of another's.
     if (!is_revoked(path_prefixes(path))) return false;
     seen = true;
   }
-  return seen || is_revoked({std::string(id)});
+  return seen || is_revoked({actor.token});
 }
 
 Result<IdentityStore::Planned> IdentityStore::plan_revocation(const Principal& principal,

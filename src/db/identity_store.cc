@@ -161,6 +161,7 @@ Result<Principal> IdentityStore::holder(const Token& token) {
       return dead_token(restriction.id, "has the id of another token");
     apply_narrowing(out, restriction);
   }
+  out.actor.path = out.path;
   const std::vector<std::string> paths = path_prefixes(out.path);
   if (is_revoked(paths)) return dead_token(last_id(out.path), "was revoked");
   for (const std::string& link : out.actor.chain)

@@ -128,9 +128,10 @@ class IdentityStore {
   // of its own than is remembered, never for who manages teams.
   [[nodiscard]] Result<bool> revoke(const AuditContext& by, const Principal& principal,
                                     std::string_view which);
-  // Whether the tokens of this id, or what they came from, were revoked: as actors name tokens. One
-  // that is not remembered was not.
-  [[nodiscard]] bool was_revoked(std::string_view id);
+  // Whether the token that an actor asked with is dead: itself or what it came from was revoked, or
+  // went with its member. Of an actor in an old record, which names no path: whether every token of
+  // that id that is remembered is.
+  [[nodiscard]] bool was_revoked(const Actor& actor);
 
   // -- agents, by the names that person_name() makes: those of two teams have nothing in common
   // Revokes every token that this agent holds and refuses its name until it is revived. People are

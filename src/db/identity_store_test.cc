@@ -185,12 +185,19 @@ TEST_F(IdentityStoreTest, WhereSeveralTokensHaveOneIdARevocationSaysWhich) {
   EXPECT_EQ(identity.revoke({}, who(ann), who(copy).path).error().code, Errc::permission_denied);
   EXPECT_TRUE(identity.revoke({}, who(boss), who(copy).path).value());
   std::ignore = refusal(copy);
-  std::ignore = who(hers);
-  EXPECT_FALSE(identity.was_revoked(id_of(hers)));
+  const Actor asked = who(hers).actor;
+  EXPECT_FALSE(identity.was_revoked(asked));
   // Its holder means its own.
   EXPECT_TRUE(identity.revoke({}, who(ann), id_of(hers)).value());
   std::ignore = refusal(hers);
-  EXPECT_TRUE(identity.was_revoked(id_of(hers)));
+  // Whoever else takes its id now.
+  std::ignore = who(narrowed_as(narrowed(eve, {}), id_of(hers)));
+  EXPECT_TRUE(identity.was_revoked(asked));
+  // Nor does it come back with its member.
+  const Actor agent = who(narrowed(ann, {.agent = "late"})).actor;
+  ASSERT_TRUE(identity.remove_member({}, "default", "ann"));
+  std::ignore = token("ann", Role::deployer);
+  EXPECT_TRUE(identity.was_revoked(agent));
   EXPECT_EQ(identity.revoke({}, who(boss), "tok_a/../b").error().code, Errc::invalid_argument);
 }
 

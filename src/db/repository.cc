@@ -371,11 +371,11 @@ Result<std::optional<Deployment>> Repository::before(const Deployment& deploymen
       query.bind(1, deployment.project).bind(2, deployment.alias).bind(3, deployment.id.str()));
 }
 
-Result<std::optional<Deployment>> Repository::last_deleted(Timestamp since) {
+Result<std::vector<Deployment>> Repository::last_deleted(Timestamp since, std::size_t most) {
   auto session = database_->read();
   SLIPWAY_TRY(Statement query, session.prepare("SELECT record FROM deployment WHERE deleted_at>=? "
-                                               "ORDER BY deleted_at DESC, seq DESC LIMIT 1"));
-  return read_one(query.bind(1, micros(since)));
+                                               "ORDER BY deleted_at DESC, seq DESC LIMIT ?"));
+  return read_all(query.bind(1, micros(since)).bind(2, static_cast<std::int64_t>(most)));
 }
 
 Result<std::vector<DeploymentId>> Repository::live_due(Timestamp now) {

@@ -120,7 +120,8 @@ class Repository {
   // The one of the same alias that was recorded before it, whatever became of it, and is not
   // deleted.
   [[nodiscard]] Result<std::optional<Deployment>> before(const Deployment& deployment);
-  [[nodiscard]] Result<std::optional<Deployment>> last_deleted(Timestamp since);
+  // Those that were deleted last, newest first.
+  [[nodiscard]] Result<std::vector<Deployment>> last_deleted(Timestamp since, std::size_t most);
   // Live deployments: whose time has come, how many there are, which.
   [[nodiscard]] Result<std::vector<DeploymentId>> live_due(Timestamp now);
   [[nodiscard]] Result<std::size_t> live_count();

@@ -162,8 +162,8 @@ TEST_F(RepositoryTest, ListsNewestFirstInPagesWithoutDeletedOnes) {
   ASSERT_EQ(page.deployments.size(), 1u);
   EXPECT_EQ(page.deployments[0].id, ids[0]);
   EXPECT_EQ(page.next, 0);
-  EXPECT_EQ(repository->last_deleted(now - 1h).value()->id, ids[4]);
-  EXPECT_FALSE(repository->last_deleted(now + 1h).value().has_value());
+  EXPECT_EQ(repository->last_deleted(now - 1h, 1).value().at(0).id, ids[4]);
+  EXPECT_TRUE(repository->last_deleted(now + 1h, 1).value().empty());
 }
 
 TEST_F(RepositoryTest, AnAliasFollowsTheNewestAndNeverGoesBackByItself) {

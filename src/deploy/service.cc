@@ -243,7 +243,8 @@ Result<Deployment> DeployService::undo(const AuditContext& by,
       return fail(Errc::failed_precondition, id->str() + " was not removed");
     if (removed->deleted_at < oldest) removed.reset();
   } else {
-    SLIPWAY_TRY(removed, parts_.repository.last_deleted(oldest));
+    SLIPWAY_TRY(std::vector<Deployment> last, parts_.repository.last_deleted(oldest, 1));
+    if (!last.empty()) removed = std::move(last.front());
   }
   if (!removed)
     return fail(Errc::not_found,

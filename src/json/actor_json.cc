@@ -11,6 +11,7 @@ Result<Actor> actor_from_json(const json::value& value) {
       .read("on_behalf_of", actor.on_behalf_of)
       .read("chain", actor.chain)
       .read("token", actor.token)
+      .read("path", actor.path)
       .read("session", actor.session)
       .read("task", actor.task);
   SLIPWAY_CHECK(reader.status());

@@ -283,6 +283,7 @@ json::object to_json(const Actor& actor) {
           {"on_behalf_of", or_null(actor.on_behalf_of)},
           {"chain", to_array(actor.chain)},
           {"token", or_null(actor.token)},
+          {"path", or_null(actor.path)},
           {"session", or_null(actor.session)},
           {"task", or_null(actor.task)}};
 }
@@ -351,6 +352,7 @@ Result<Deployment> deployment_from_record(const json::value& value) {
         .read("on_behalf_of", out.actor.on_behalf_of)
         .read("chain", out.actor.chain)
         .read("token", out.actor.token)
+        .read("path", out.actor.path)
         .read("session", out.actor.session)
         .read("task", out.actor.task);
   }));

@@ -45,6 +45,9 @@ Status check_variable_name(std::string_view name) {
 }
 
 Status check_environment_name(std::string_view name) {
+  if (name == "prod")
+    return fail(Errc::invalid_argument, "no environment is called 'prod'",
+                "did you mean production?");
   if (is_slug(name)) return {};
   return fail(Errc::invalid_argument,
               fmt::format("'{}' is no name for an environment", sanitize_line(name.substr(0, 80))),

@@ -94,6 +94,11 @@ Status Releases::State::reconsider(const ApprovalRequest& request) {
   }
   SLIPWAY_TRY(const std::string reconfigured, other_configuration(*found));
   if (!reconfigured.empty()) return end_it(reconfigured);
+  SLIPWAY_TRY(const EnvironmentState now,
+              parts.store.environment(found->project, found->environment));
+  if (found->kind == RolloutKind::rollback && now.current != found->from)
+    return end_it(fmt::format("{} serves release {} now, not {}: ask again", found->environment,
+                              now.current, found->from));
   SLIPWAY_TRY(const Deployment deployment, parts.repository.get(found->deployment));
   if (found->kind == RolloutKind::promotion && deployment.state == DeploymentState::deleted)
     if (const Status promotable = check_promotable(deployment); !promotable)

@@ -51,6 +51,26 @@ TEST(Approvals, AgentsOfOnePersonWaitForAFewAtATime) {
   EXPECT_EQ(w.releases->promote(agent, {.deployment = one.id})->state, RolloutState::waiting);
 }
 
+TEST(Approvals, ARollbackIsOfWhatServedThen) {
+  ReleaseWorld w;
+  w.live(w.preview("one"));
+  w.live(w.preview("two"));
+  w.live(w.preview("three"));
+  AuditContext agent, bob;
+  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
+  agent.role = "deployer";
+  bob.actor = {.kind = "human", .name = "bob"};
+  bob.role = "approver";
+  const Rollout waiting = w.releases->roll_back(agent, "shop", "production", 1, "").value();
+  ASSERT_EQ(waiting.state, RolloutState::waiting);
+  EXPECT_EQ(w.releases->roll_back(agent, "shop", "production", 1, "")->id, waiting.id);
+  w.live(w.preview("a fix"));
+  ASSERT_TRUE(w.governance->vote(bob, ApprovalId::parse(waiting.approval).value(),
+                                 Vote::Choice::approve, ""));
+  EXPECT_EQ(w.releases->rollout(waiting.id)->state, RolloutState::canceled);
+  EXPECT_EQ(w.production().current, 4);
+}
+
 TEST(Approvals, AreOfTheConfigurationOfThen) {
   ReleaseWorld w;
   AuditContext agent;

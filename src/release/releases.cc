@@ -64,6 +64,13 @@ Result<Rollout> Releases::cancel(const AuditContext& by, const RolloutId& id, st
       std::ignore = s.parts.governance.close(by, *approval, "withdrawn", reason);
     return ended;
   }
+  // A promotion is taken back by whoever sees the fire; going back, and new values, are not.
+  if (by.actor.kind == "agent" && rollout.actor.kind == "human" &&
+      rollout.kind != RolloutKind::promotion)
+    return fail(Errc::permission_denied,
+                fmt::format("{} is under way because {} asked: no agent takes that back", id.str(),
+                            rollout.actor.name),
+                fmt::format("ask {}, or another person who may", rollout.actor.name));
   if (rollout.state == RolloutState::watching && rollout.from == 0)
     return fail(Errc::failed_precondition,
                 "nothing served before it, so there is nothing to go back to");

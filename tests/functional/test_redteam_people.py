@@ -289,8 +289,16 @@ def test_an_agent_goes_back_one_release_alone_and_asks_for_more(server, tmp_path
     assert http.get(url).text == "three", "what serves goes on"
     server.ok("approve", further.json()["approval"], environment=bob)
     wait_until(lambda: http.get(url).text == "one")
-    server.ok("rollback", "shop", "--to", "3", environment=ann)
+    for word in ("four", "five"):
+        made = server.deploy(write_app(tmp_path / "shop", {"index.html": word}))
+        server.ok("promote", made["id"], environment=ann)
     assert server.cli("rollback", "shop", "--json", environment=bot).code == 0, "the brake"
+    assert http.get(url).text == "four"
+    again = server.cli("rollback", "shop", "--json", environment=bot)
+    assert again.code == 4, "not step by step, either"
+    twice = server.cli("rollback", "shop", "--json", environment=bot)
+    assert twice.json()["id"] == again.json()["id"], "the same waits once"
+    server.ok("promote", made["id"], environment=ann)
 
     server.ok("env", "set", "KEY=rotated", "--project", "shop", "--env", "production", environment=ann)
     back = server.cli("rollback", "shop", "--json", environment=bot)
@@ -340,6 +348,39 @@ def test_a_token_cannot_hide_behind_the_id_of_another(server):
     server.ok("token", "revoke", of_eve)
     assert server.cli("whoami", environment={"SLIPWAY_TOKEN": forged(eve, narrowing)}).code == 77
     server.ok("whoami", environment=hers)
+
+
+def test_what_goes_to_production_is_said_in_the_command_that_takes_it_there(server, tmp_path):
+    made = server.ok("deploy", write_app(tmp_path / "shop", {"index.html": "1"}), "--prod", "--json").json()
+    server.ok("redeploy", made["id"])
+    assert len(server.ok("releases", "shop", "--json").json()["releases"]) == 1
+    empty = tmp_path / "empty.toml"
+    empty.write_text("")
+    assert server.cli("policy", "check", empty).code != 0
+    assert server.cli("policy", "set", empty, "--reason", "a test").code == 2
+    for option in ("--agent", "--project", "--environment", "--action"):
+        assert server.cli("token", "create", option, "").code == 2, option
+    place = ("--project", "shop", "--env", "production")
+    assert server.cli("env", "set", "-s", "KEY", *place, input="").code == 2
+    mistaken = server.cli("env", "set", "A=1", "--project", "shop", "--env", "prod")
+    assert mistaken.code == 2 and "production" in mistaken.err, str(mistaken)
+
+
+def test_whoever_approves_a_setting_sees_what_becomes_of_it(server, tmp_path):
+    ann, bob = person(server, "ann", "deployer"), person(server, "bob", "approver")
+    bot = agent_of(server, ann, "coder")
+    app = {"server.js": "require('http').createServer((q, r) => r.end('hi')).listen(process.env.PORT)"}
+    server.ok("promote", server.deploy(write_app(tmp_path / "shop", app))["id"], environment=ann)
+    approval = server.cli("scale", "shop", "2", "--json", environment=bot).json()["approval"]
+    assert "2 instances" in server.ok("why", approval, environment=bob).out
+
+
+def test_a_member_undoes_what_they_removed_last(server, tmp_path):
+    ann = person(server, "ann", "deployer")
+    made = server.ok("deploy", write_app(tmp_path / "shop", {"index.html": "1"}), "--json", environment=ann).json()
+    server.ok("rm", made["id"], "-y", environment=ann)
+    server.ok("undo", environment=ann)
+    assert server.state(made["id"]) == "sleeping" or server.state(made["id"]) == "ready"
 
 
 def ids_in(holder):
