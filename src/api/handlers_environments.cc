@@ -177,10 +177,10 @@ Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) 
                 "static sites need no scaling");
   const auto wanted = static_cast<std::uint32_t>(instances);
   if (!force) SLIPWAY_CHECK(context.crews.check_fits(now.deployment, wanted));
-  SLIPWAY_TRY(const AuditContext by,
-              allow_setting(context, call, now.release.project, now.release.environment,
-                            "instances",
-                            fmt::format("run {} instances of each web service", wanted)));
+  SLIPWAY_TRY(
+      const AuditContext by,
+      allow_setting(context, call, now.release.project, now.release.environment, "instances",
+                    fmt::format("run {} instances of each web service", wanted)));
   const auto write = [&]() -> Status {
     SLIPWAY_TRY(
         [[maybe_unused]] const EnvironmentState state,
@@ -209,7 +209,7 @@ Result<ApiResponse> resume_environment(const ApiContext& context, ApiCall& call)
   AuditContext by = call.by;
   if (!now.paused.empty()) {
     SLIPWAY_TRY(by, allow_setting(context, call, project, environment, "resume",
-                                    "let deploys promote by themselves again: " + now.paused));
+                                  "let deploys promote by themselves again: " + now.paused));
   }
   SLIPWAY_TRY(const EnvironmentState state, context.releases.resume(by, project, environment));
   return json_response(200, to_json(state));

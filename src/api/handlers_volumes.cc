@@ -136,8 +136,7 @@ Result<ApiResponse> remove_volumes(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Place place, place_of(context, call));
   SLIPWAY_CHECK(check_stopped(context, place));
   SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::remove, "removed",
-                    "remove the volumes"));
+              allow(context, call, place, DecisionPoint::remove, "removed", "remove the volumes"));
   // So that it can be undone.
   SLIPWAY_TRY(const auto kept, context.volumes.snapshot(place.project, place.environment,
                                                         "before the volumes were removed",
@@ -199,9 +198,8 @@ Result<ApiResponse> make_snapshot(const ApiContext& context, ApiCall& call) {
   SLIPWAY_CHECK(reader.status());
   if (reason.size() > 500) return fail(Errc::invalid_argument, "reason is too long");
   SLIPWAY_TRY(const Place place, place_of(context, call));
-  SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::config, "added",
-                    "make a snapshot: " + reason));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, place, DecisionPoint::config, "added",
+                                           "make a snapshot: " + reason));
   SLIPWAY_TRY(const auto made,
               context.volumes.snapshot(place.project, place.environment,
                                        reason.empty() ? "by " + call.by.actor.name : reason,
@@ -233,9 +231,8 @@ Result<ApiResponse> restore_snapshot(const ApiContext& context, ApiCall& call) {
 Result<ApiResponse> remove_snapshot(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(const Place place, place_of(context, call));
   const std::string& id = call.path_value("id");
-  SLIPWAY_TRY(const AuditContext by,
-              allow(context, call, place, DecisionPoint::config, "removed",
-                    "remove the snapshot " + id));
+  SLIPWAY_TRY(const AuditContext by, allow(context, call, place, DecisionPoint::config, "removed",
+                                           "remove the snapshot " + id));
   SLIPWAY_CHECK(context.volume_store.record(by, "volume.snapshot_removed", place.project,
                                             place.environment, id));
   SLIPWAY_CHECK(context.volumes.remove_snapshot(place.project, place.environment, id));

@@ -39,11 +39,12 @@ void learn_from_run(Deployment& deployment, const OpenedPort& opened) {
 
 void learn_from_failure(Deployment& deployment, const Error& error) {
   if (std::ranges::find(causes, error.cause) == std::end(causes)) return;
-  deployment.findings.push_back({.code = error.cause,
-                                 .message = error.message,
-                                 .file = error.file,
-                                 .line = error.line.value_or(0),
-                                 .fix = error.hint});
+  // What ended it comes before what was seen besides.
+  deployment.findings.insert(deployment.findings.begin(), {.code = error.cause,
+                                                           .message = error.message,
+                                                           .file = error.file,
+                                                           .line = error.line.value_or(0),
+                                                           .fix = error.hint});
 }
 
 void apply_lessons(Plan& plan, const Deployment& before) {

@@ -67,8 +67,9 @@ PolicyCheck check_policy_set(std::string_view text, const RuleEvaluator& evaluat
     return out;
   }
   if (set->rules.empty())
-    out.problems.push_back({.message = "the file has no rule, and so would lift all that hold",
-                            .hint = "one that only advises is a rule, too: enforce = \"advisory\""});
+    out.problems.push_back(
+        {.message = "the file has no rule, and so would lift all that hold",
+         .hint = "one that only advises is a rule, too: enforce = \"advisory\""});
   check_queries(*set, evaluator, out.problems);
   if (out.problems.empty()) {
     out.tests = run_tests(*set, evaluator);

@@ -107,8 +107,7 @@ Result<MoveQuestion> MoveQuestion::about(const Releases::Parts& parts, const Rel
     SLIPWAY_TRY(const std::optional<Release> before,
                 release_before(parts.store, project, environment, state.current));
     // After a rollback the environment is paused: one step more is not the brake.
-    question.is_previous_ =
-        before && before->number == next.number && state.paused.empty();
+    question.is_previous_ = before && before->number == next.number && state.paused.empty();
     // Without the old files everything counts as new, which is the careful way.
     if (auto read = parts.blobs.read_manifest(question.serving_->source)) base = *std::move(read);
     SLIPWAY_TRY(question.current_variables_, names_set(parts.environments, project, environment,

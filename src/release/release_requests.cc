@@ -236,8 +236,8 @@ Result<Rollout> Releases::roll_back(const AuditContext& by, std::string_view pro
   SLIPWAY_TRY(const std::vector<Rollout> open, s.parts.store.open_rollouts());
   for (const Rollout& each : open)
     if (each.state == RolloutState::waiting && each.kind == RolloutKind::rollback &&
-        each.project == project && each.environment == environment &&
-        each.from == state.current && each.to == draft.release.number && each.restore == restore &&
+        each.project == project && each.environment == environment && each.from == state.current &&
+        each.to == draft.release.number && each.restore == restore &&
         each.actor.name == by.actor.name && each.actor.on_behalf_of == by.actor.on_behalf_of)
       return each;  // the same waits already
   // What has not been switched to yet is taken back first; what has gives way in begin().

@@ -154,7 +154,7 @@ def test_the_first_variable_that_is_missed_brings_up_the_others(slipway, project
                       "server.js": "for (const name of ['REDIS_URL', 'BOT_TOKEN'])\n  if (!process.env[name]) "
                                    "throw new Error('Missing required env var: ' + name);\n"
                                    "console.log(process.env.REDIS_URL,\n  process.env.BOT_TOKEN);\n"
-                                   "require('http').createServer((q, r) => r.end('ok')).listen(process.env.PORT);\n"}, name="bot")
+                                   "require('http').createServer((q, r) => r.end('ok')).listen(process.env.PORT);\n"}, name="misses-two")
     error = slipway.cli("deploy", folder, "--json").json()["error"]
     assert error["cause"] == "missing_env" and "REDIS_URL" in error["message"], error
     assert "BOT_TOKEN (server.js:4), too" in error["hint"] and "REDIS_URL (" not in error["hint"], error

@@ -179,5 +179,5 @@ def test_the_version_and_what_the_run_taught_are_told(slipway, tmp_path):
 def test_what_is_missing_is_a_finding_with_its_fix(slipway, tmp_path):
     folder = write_app(tmp_path / "missing", {"package.json": PACKAGE, "server.js": "const {TOKEN} = process.env;\nrequire('nowhere-to-be-found');"})
     failed = slipway.deploy_failing(folder, "--project", "missing")
-    assert [each["code"] for each in failed["findings"]] == ["missing_dependency"], failed["findings"]
+    assert [each["code"] for each in failed["findings"]] == ["missing_dependency", "variable_unset"], failed["findings"]
     assert failed["findings"][0]["fix"]
