@@ -40,6 +40,7 @@ Result<json::object> answer(const ApiContext& context, const std::string& projec
 struct Serving {
   Release release;
   Deployment deployment;
+  RolloutId active;  // what changes it, if anything does
 };
 Result<Serving> serving(const ApiContext& context, const ApiCall& call) {
   const std::string& project = call.path_value("project");
@@ -60,6 +61,30 @@ Result<Serving> serving(const ApiContext& context, const ApiCall& call) {
   Serving out;
   SLIPWAY_TRY(out.release, context.release_store.release(project, environment, state.current));
   SLIPWAY_TRY(out.deployment, context.repository.get(out.release.deployment));
+  out.active = state.active;
+  return out;
+}
+
+std::unexpected<Error> is_moving(const Serving& now, const RolloutId& rollout) {
+  return fail(Errc::conflict,
+              fmt::format("{} of {} is being changed by {}", now.release.environment,
+                          now.release.project, rollout.str()),
+              "try again when it is over");
+}
+
+// Those whose instances a change of their number is about: what serves, and a canary beside it.
+Result<std::vector<std::pair<Release, Deployment>>> to_scale(const ApiContext& context,
+                                                             const Serving& now) {
+  std::vector<std::pair<Release, Deployment>> out{{now.release, now.deployment}};
+  if (now.active.empty()) return out;
+  SLIPWAY_TRY(const Rollout rollout, context.release_store.rollout(now.active));
+  // What starts now has asked already how many there are to be.
+  if (rollout.state == RolloutState::running) return is_moving(now, rollout.id);
+  if (rollout.state != RolloutState::canary) return out;
+  SLIPWAY_TRY(Release release,
+              context.release_store.release(rollout.project, rollout.environment, rollout.to));
+  SLIPWAY_TRY(Deployment deployment, context.repository.get(release.deployment));
+  out.emplace_back(std::move(release), std::move(deployment));
   return out;
 }
 
@@ -181,19 +206,25 @@ Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) 
       const AuditContext by,
       allow_setting(context, call, now.release.project, now.release.environment, "instances",
                     fmt::format("run {} instances of each web service", wanted)));
+  SLIPWAY_TRY(const auto scaled, to_scale(context, now));
   const auto write = [&]() -> Status {
     SLIPWAY_TRY(
         [[maybe_unused]] const EnvironmentState state,
         context.release_store.update_environment(by, now.release.project, now.release.environment,
-                                                 [wanted](EnvironmentState& change) -> Status {
+                                                 [&](EnvironmentState& change) -> Status {
+                                                   if (change.active != now.active)
+                                                     return is_moving(now, change.active);
                                                    change.instances = wanted;
                                                    return {};
                                                  }));
     return {};
   };
-  return begin(context, now.release, "scale", write, [&context, now, wanted](std::stop_token stop) {
-    return context.crews.scale(now.release, now.deployment, wanted, std::move(stop));
-  });
+  return begin(context, now.release, "scale", write,
+               [&context, scaled, wanted](const std::stop_token& stop) -> Status {
+                 for (const auto& [release, deployment] : scaled)
+                   SLIPWAY_CHECK(context.crews.scale(release, deployment, wanted, stop));
+                 return {};
+               });
 }
 
 // Whoever stopped it by a rollback wanted people to look first.

@@ -383,3 +383,26 @@ def test_mistakes_are_explained(server, tmp_path):
     key = {"Idempotency-Key": "once"}
     answers = [server.api("POST", path, {"deployment": other["id"]}, headers=key).json()["id"] for _ in range(2)]
     assert answers[0] == answers[1]
+
+
+def test_a_scale_waits_for_what_is_starting_and_reaches_a_canary_too(server, tmp_path):
+    place = ("scaled-meanwhile",)
+    slow = SERVER.replace("}).listen(", "}); setTimeout(() => s.listen(").replace("http.createServer", "const s = http.createServer") \
+        .replace("process.env.PORT);", "process.env.PORT), 1500);")
+    first = server.deploy(app(tmp_path / "scaled-meanwhile", "1"))
+    promote(server, first["id"])
+    second = server.deploy(write_app(tmp_path / "scaled-meanwhile", {"package.json": PACKAGE, "server.js": slow % "2"}))
+    moving = server.ok("promote", second["id"], "--no-wait", "--json").json()
+    refused = server.cli("scale", *place, "2", "--json")
+    assert refused.code == 4 and moving["id"] in str(refused), str(refused)
+    settled(server, moving, "watching", "done")
+
+    third = server.deploy(app(tmp_path / "scaled-meanwhile", "3"))
+    canary = server.ok("promote", third["id"], "--canary", "50", "--step", "10m", "--no-wait", "--json").json()
+    settled(server, canary, "canary")
+    server.ok("scale", *place, "2")
+    running = [group.name for group in server.cgroups() if "/production/" in str(group)]
+    for number, of in ((2, second), (3, third)):
+        own = f"r{number}-{of['id'].removeprefix('dpl_')}-"
+        assert len({name for name in running if name.startswith(own)}) == 2, running
+    server.ok("rollout", canary["id"], "--cancel")
