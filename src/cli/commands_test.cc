@@ -284,9 +284,29 @@ TEST(Open, AndEnvPullAndLoginPrintJsonWhenAsked) {
 
 TEST(Policy, CheckNamesNoLineWhereThereIsNone) {
   World w;
+  w.write("one.toml", R"([[rule]]
+id = "agents"
+on = ["build"]
+enforce = "advisory"
+message = "{subject} is an agent"
+violations = "SELECT actor_name AS subject FROM request WHERE actor_kind = 'agent'"
+[[rule.test]]
+expect = "deny"
+request = { actor_kind = "agent" }
+[[rule.test]]
+expect = "pass"
+)");
+  const CliRun run = w.run({"policy", "check", "one.toml"});
+  EXPECT_THAT(run.out, HasSubstr("warning: no rule is on promote"));
+  EXPECT_THAT(run.out, Not(HasSubstr("line 0")));
+}
+
+TEST(Policy, WithoutRulesIsNoPolicy) {
+  World w;
   w.write("none.toml", "");
   const CliRun run = w.run({"policy", "check", "none.toml"});
-  EXPECT_THAT(run.out, HasSubstr("warning: no rule is on promote"));
+  EXPECT_NE(run.code, 0);
+  EXPECT_THAT(run.out, HasSubstr("the file has no rule"));
   EXPECT_THAT(run.out, Not(HasSubstr("line 0")));
 }
 
