@@ -38,7 +38,20 @@ Result<EnvironmentWork::Item> EnvironmentWork::start(std::string_view project,
   const Place place(project, environment);
   const Item item{.id = "wrk_" + random_id(), .what = std::string(what)};
   SLIPWAY_TRY(const std::optional<Item> before, take(place, item));
-  Status begun = first ? first() : Status();
+  const auto give_back = [&] {
+    const MutexLock lock(mutex_);
+    if (before)
+      items_[place] = *before;
+    else
+      items_.erase(place);
+  };
+  Status begun;
+  try {
+    if (first) begun = first();
+  } catch (...) {
+    give_back();
+    throw;
+  }
   if (begun)
     begun = tasks_.start(
         [this, place, task = std::move(task)](const std::stop_token& stop) {
@@ -47,11 +60,7 @@ Result<EnvironmentWork::Item> EnvironmentWork::start(std::string_view project,
         },
         [this, place](const Error& error) { ended(place, error); });
   if (begun) return item;
-  const MutexLock lock(mutex_);
-  if (before)
-    items_[place] = *before;
-  else
-    items_.erase(place);
+  give_back();
   return fail(std::move(begun).error());
 }
 

@@ -58,6 +58,9 @@ TEST(EnvironmentWork, WhatIsWrittenDownFirstIsNotWhileSomethingElseRuns) {
   const auto refuse = [] { return Status(fail(Errc::too_large, "a full disk")); };
   EXPECT_EQ(work.start("shop", "production", "scale", refuse, fine).error().code, Errc::too_large);
   EXPECT_EQ(work.last("shop", "production")->id, before.id);
+  const auto bug = []() -> Status { throw std::runtime_error("a bug"); };
+  EXPECT_THROW(std::ignore = work.start("shop", "production", "scale", bug, fine),
+               std::runtime_error);
   EXPECT_TRUE(work.start("shop", "production", "scale", write, fine));
 }
 

@@ -67,8 +67,9 @@ Result<Serving> serving(const ApiContext& context, const ApiCall& call) {
 
 std::unexpected<Error> is_moving(const Serving& now, const RolloutId& rollout) {
   return fail(Errc::conflict,
-              fmt::format("{} of {} is being changed by {}", now.release.environment,
-                          now.release.project, rollout.str()),
+              fmt::format("{} of {} {}", now.release.environment, now.release.project,
+                          rollout.empty() ? std::string("has just been changed")
+                                          : "is being changed by " + rollout.str()),
               "try again when it is over");
 }
 
@@ -202,12 +203,13 @@ Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) 
                 "static sites need no scaling");
   const auto wanted = static_cast<std::uint32_t>(instances);
   if (!force) SLIPWAY_CHECK(context.crews.check_fits(now.deployment, wanted));
-  SLIPWAY_TRY(
-      const AuditContext by,
-      allow_setting(context, call, now.release.project, now.release.environment, "instances",
-                    fmt::format("run {} instances of each web service", wanted)));
   SLIPWAY_TRY(const auto scaled, to_scale(context, now));
+  // What people agreed to is used up by what is done alone: asked once nothing is in the way.
   const auto write = [&]() -> Status {
+    SLIPWAY_TRY(
+        const AuditContext by,
+        allow_setting(context, call, now.release.project, now.release.environment, "instances",
+                      fmt::format("run {} instances of each web service", wanted)));
     SLIPWAY_TRY(
         [[maybe_unused]] const EnvironmentState state,
         context.release_store.update_environment(by, now.release.project, now.release.environment,
@@ -221,9 +223,11 @@ Result<ApiResponse> scale_environment(const ApiContext& context, ApiCall& call) 
   };
   return begin(context, now.release, "scale", write,
                [&context, scaled, wanted](const std::stop_token& stop) -> Status {
+                 Status all;
                  for (const auto& [release, deployment] : scaled)
-                   SLIPWAY_CHECK(context.crews.scale(release, deployment, wanted, stop));
-                 return {};
+                   if (Status one = context.crews.scale(release, deployment, wanted, stop); !one)
+                     all = std::move(one);
+                 return all;
                });
 }
 
