@@ -38,6 +38,12 @@ bool is_root_tail(std::string_view text) {
   });
 }
 
+// Each link has an id of its own: what is revoked goes by it.
+bool has_link(const Token& token, std::string_view id) {
+  const auto is = [&](const Restriction& restriction) { return restriction.id == id; };
+  return token.root == id || std::ranges::any_of(token.restrictions, is);
+}
+
 std::unexpected<Error> malformed() {
   return fail(Errc::invalid_argument, "that is not a token of Slipway",
               "it starts with slpt_ or slp_ and has no spaces; copy the whole of it");
@@ -86,9 +92,7 @@ Result<Token> parse_token(std::string_view text) {
     const auto block = base64url_decode(parts[i]);
     if (!block) return malformed();
     SLIPWAY_TRY(Restriction restriction, parse_restriction(*block));
-    // Each link has an id of its own: what is revoked goes by it.
-    const auto same = std::ranges::find(out.restrictions, restriction.id, &Restriction::id);
-    if (restriction.id == out.root || same != out.restrictions.end()) return malformed();
+    if (has_link(out, restriction.id)) return malformed();
     out.restrictions.push_back(std::move(restriction));
   }
   const auto mac = base64url_decode(parts.back());
@@ -121,6 +125,9 @@ Result<Token> narrow(const Token& token, const Restriction& restriction) {
   Token out = token;
   // As it will be read, so that two holders of the text see the same.
   SLIPWAY_TRY(Restriction read, parse_restriction(text));
+  if (has_link(token, read.id))
+    return fail(Errc::conflict, fmt::format("\"{}\" is in the token already", read.id),
+                "give what is narrowed an id of its own");
   out.restrictions.push_back(std::move(read));
   out.mac = link(token.mac, text);
   SLIPWAY_TRY([[maybe_unused]] const std::string whole, to_text(out));

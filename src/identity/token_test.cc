@@ -151,6 +151,16 @@ TEST(Token, CanBeNarrowedSoOftenOnly) {
   EXPECT_EQ(narrow(token, restriction()).error().code, Errc::too_large);
 }
 
+TEST(Token, IsNotNarrowedByWhatBearsTheIdOfALinkOfIt) {
+  Restriction taken = restriction();
+  taken.id = "tok_aaaaaaaaaa";
+  const Token token = issue_token(key, taken.id);
+  EXPECT_EQ(narrow(token, taken).error().code, Errc::conflict);
+  taken.id = "tok_bbbbbbbbbb";
+  const Token narrowed = narrow(token, taken).value();
+  EXPECT_EQ(narrow(narrowed, taken).error().code, Errc::conflict);
+}
+
 TEST(Restriction, RefusesWhatItCannotKeep) {
   for (const std::string_view bad : std::vector<std::string_view>{
            "", "id=tok_aaaaaaaaaa\nfuture=1", "projects=shop", "id=x",
