@@ -164,6 +164,16 @@ TEST_F(BrakesTest, WorkAfterAnySequenceOfWhatAnAgentMayDo) {
   }
 }
 
+TEST_F(BrakesTest, ATokenUsedJustBeforeTheServerWasKilledEndsWithItsAgent) {
+  const std::string ann = token("ann", Role::admin), agent = narrowed(ann, {.agent = "coder"});
+  ASSERT_TRUE(use(agent));
+  // As after a kill: the first store has written nothing more.
+  const std::unique_ptr<IdentityStore> after = opened();
+  ASSERT_TRUE(after->kill_agent({}, "coder"));
+  ASSERT_TRUE(after->revive_agent({}, "coder"));
+  EXPECT_FALSE(after->authenticate(agent));
+}
+
 TEST_F(BrakesTest, AHolderIsToldWhenItHasRevokedTooManyThatNobodySaw) {
   const std::string ann = token("ann", Role::deployer), agent = narrowed(ann, {.agent = "coder"});
   const Principal coder = *use(agent);

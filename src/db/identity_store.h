@@ -177,7 +177,7 @@ class IdentityStore {
     Timestamp first_at{}, last_at{};
     std::int64_t deploys = 0, money_micros = 0;
     bool changed = false;  // since it was written
-    bool stored = false;
+    bool stored = false;   // or being written
   };
 
   IdentityStore(Database& database, AuditStore& audit, const Clock& clock, IdentitySecrets secrets,

@@ -32,10 +32,17 @@ struct IdentityStoreTest : ::testing::Test {
     const std::string path = parse_token(text).value().path();
     return path.substr(path.rfind('/') + 1);
   }
+  // As somebody does it who made a program of their own for it: narrow() refuses some ids.
   static std::string narrowed_as(const std::string& text, const std::string& id) {
+    Token holder = parse_token(text).value();
     Restriction restriction;
     restriction.id = id;
-    return to_text(narrow(parse_token(text).value(), restriction).value()).value();
+    const Token made =
+        narrow({.root = "tok_aaaaaaaaaa", .restrictions = {}, .mac = holder.mac}, restriction)
+            .value();
+    holder.restrictions.push_back(made.restrictions.front());
+    holder.mac = made.mac;
+    return to_text(holder).value();
   }
   // As a request that the speed limits let pass.
   Principal who(const std::string& text) {
@@ -276,13 +283,19 @@ TEST_F(IdentityStoreTest, EverythingSurvivesARestart) {
   EXPECT_FALSE(again->authenticate(killed));
 }
 
-TEST_F(IdentityStoreTest, AuthenticationWritesNothingUntilAMinuteHasPassed) {
+TEST_F(IdentityStoreTest, AFirstUseIsWrittenAtOnceAndLaterOnesOnceAMinute) {
   const std::string text = narrowed(token("ann", Role::deployer), {});
-  for (int i = 0; i < 100; ++i) std::ignore = who(text);
-  EXPECT_EQ(dump("token_use"), "");
-  clock.advance(1min);
   std::ignore = who(text);
-  EXPECT_NE(dump("token_use").find(id_of(text)), std::string::npos);
+  const std::string first = dump("token_use");
+  EXPECT_NE(first.find(id_of(text)), std::string::npos);
+  for (int i = 0; i < 59; ++i) {
+    clock.advance(1s);
+    std::ignore = who(text);
+  }
+  EXPECT_EQ(dump("token_use"), first);
+  clock.advance(1s);
+  std::ignore = who(text);
+  EXPECT_NE(dump("token_use"), first);
 }
 
 TEST_F(IdentityStoreTest, AuthenticationNeedsNoDatabase) {

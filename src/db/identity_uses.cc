@@ -17,14 +17,32 @@ std::int64_t micros(Timestamp time) { return time.time_since_epoch().count(); }
 
 }  // namespace
 
+// A first use is written at once: a token that a killed server forgot would survive the end of the
+// agent that holds it.
 void IdentityStore::note_use(const Principal& principal) {
   const Timestamp now = clock_.now();
   bool due = false;
+  std::vector<std::pair<std::string, Use>> first;
   {
     const MutexLock lock(mutex_);
     std::ignore = remember(principal, now);
+    for (const std::string& path : path_prefixes(principal.path)) {
+      const auto use = uses_.find(path);
+      if (use == uses_.end() || use->second.stored) continue;
+      use->second.stored = true;
+      first.emplace_back(path, use->second);
+      // What is used up is written by who took it.
+      first.back().second.deploys = first.back().second.money_micros = 0;
+    }
     due = now - flushed_at_ >= flush_interval;
     if (due) flushed_at_ = now;
+  }
+  if (!first.empty()) {
+    const Status stored = database_.transaction(
+        [&](Database::Transaction& session) -> Status { return write_uses(session, first); });
+    // It is `changed` still: the next flush tries again.
+    if (!stored)
+      log_error("the first use of a token was not written", {{"error", stored.error().message}});
   }
   if (due) flush();
 }
