@@ -157,10 +157,12 @@ Result<ApiResponse> change_env(const ApiContext& context, ApiCall& call) {
   SLIPWAY_TRY(Environments::Draft draft,
               context.environments.preview(project, environment, change));
   SLIPWAY_TRY(const AuditContext by, allow(context, call, draft));
-  SLIPWAY_CHECK(context.identity.claim_project(by, call.principal, call.permission, project));
+  SLIPWAY_TRY(const bool created,
+              context.identity.claim_project(by, call.principal, call.permission, project));
   // What was allowed is what is stored.
   SLIPWAY_TRY(const Configuration next, commit(context, by, std::move(draft)));
   json::object out = configuration_json(next);
+  out["project_created"] = created;
   add_release(context, by, next, release, out);
   return json_response(200, out);
 }

@@ -441,7 +441,8 @@ json::object schemas() {
                                    {"waiting", list_of(reference("Approval"))},
                                    {"refused", list_of(reference("Approval"))},
                                    {"rollout", or_null("object")},
-                                   {"release_error", or_null("object")}})},
+                                   {"release_error", or_null("object")},
+                                   {"project_created", schema("boolean")}})},
       {"ConfigurationChange",
        object_of(
            {{"set",

@@ -56,6 +56,7 @@ class ApiClient {
 // Members of an answer; what is absent, null or of another type reads as empty.
 [[nodiscard]] std::string text_at(const json::object& object, std::string_view key);
 [[nodiscard]] std::int64_t number_at(const json::object& object, std::string_view key);
+[[nodiscard]] bool is_true(const json::object& object, std::string_view key);
 [[nodiscard]] const json::object& object_at(const json::object& object, std::string_view key);
 [[nodiscard]] const json::array& array_at(const json::object& object, std::string_view key);
 

@@ -131,6 +131,10 @@ void print_changed(Context& context, const json::object& now, const Place& place
   if (context.common.json) return context.console.out(printable_json(now));
   context.console.out(fmt::format("{}\n", number_at(now, "version")));
   if (context.common.quiet) return;
+  // A slip in a name must not look like a change of what it was meant for.
+  if (is_true(now, "project_created"))
+    context.console.err(
+        fmt::format("there was no project {}: it is new, and has no deployments\n", place.project));
   context.console.err(
       context.console.err_style().dim(
           fmt::format("configuration {} of {} {}: {}; {}", number_at(now, "version"), place.project,
@@ -211,10 +215,8 @@ Result<int> list(Context& context, const EnvArguments& arguments) {
   std::vector<std::vector<std::string>> rows;
   for (const json::value& each : array_at(now, "vars")) {
     const json::object& var = each.get_object();
-    const json::value* secret = var.if_contains("secret");
-    const bool hidden = secret != nullptr && secret->is_bool() && secret->get_bool();
     rows.push_back({sanitize_line(text_at(var, "name")), sanitize_line(text_at(var, "kind")),
-                    hidden ? "(secret)" : sanitize_line(text_at(var, "value"))});
+                    is_true(var, "secret") ? "(secret)" : sanitize_line(text_at(var, "value"))});
   }
   if (!context.common.quiet)
     context.console.err(render_requests(array_at(now, "waiting")) +

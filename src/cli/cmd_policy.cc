@@ -134,10 +134,7 @@ Result<int> replay_past(Context& context, const PolicyArguments& arguments) {
   SLIPWAY_TRY(const std::unique_ptr<ApiClient> api, connect_server(context));
   SLIPWAY_TRY(const json::object trial, api->post("/v1/policy/check", body));
   print(context, trial, render_trial(trial, context.console.out_style()));
-  const json::value* usable = trial.if_contains("usable");
-  return usable != nullptr && usable->is_bool() && usable->get_bool()
-             ? 0
-             : info(Errc::invalid_argument).exit_code;
+  return is_true(trial, "usable") ? 0 : info(Errc::invalid_argument).exit_code;
 }
 
 Result<int> set(Context& context, const PolicyArguments& arguments) {

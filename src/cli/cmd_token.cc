@@ -112,9 +112,7 @@ std::string list_text(const json::object& token, std::string_view key) {
 }
 
 std::string state_of(const json::object& token, const std::string& now) {
-  if (const json::value* revoked = token.if_contains("revoked");
-      revoked != nullptr && revoked->is_bool() && revoked->as_bool())
-    return "revoked";
+  if (is_true(token, "revoked")) return "revoked";
   const std::string expires = text_at(token, "expires_at");
   return !expires.empty() && expires <= now ? "expired" : "good";
 }

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -280,6 +281,17 @@ TEST(Open, AndEnvPullAndLoginPrintJsonWhenAsked) {
   w.server.on_json("GET /v1/whoami", 200, R"({"actor":{"name":"ann"},"role":"admin"})");
   const CliRun in = w.run({"login", "--server", "http://team.example", "--token", "x", "--json"});
   EXPECT_EQ(text_at(parse_json(in.out)->as_object(), "signed_in_to"), "http://team.example");
+}
+
+TEST(Env, SetSaysThatItMadeAProject) {
+  World w;
+  const auto set = [&](bool created) {
+    w.server.on_json("POST /v1/projects/shpo/environments/preview/env", 200,
+                     fmt::format(R"({{"version":1,"vars":[],"project_created":{}}})", created));
+    return w.run({"env", "set", "A=b", "--project", "shpo"}).err;
+  };
+  EXPECT_THAT(set(true), HasSubstr("there was no project shpo"));
+  EXPECT_THAT(set(false), Not(HasSubstr("there was no project")));
 }
 
 TEST(Policy, CheckNamesNoLineWhereThereIsNone) {

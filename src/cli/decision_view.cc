@@ -21,11 +21,6 @@ std::string actor_text(const json::object& object, std::string_view key) {
   return safe(actor, "name") + (behalf.empty() ? "" : " for " + behalf);
 }
 
-bool is_true(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
 std::string words(const json::array& texts) {
   std::vector<std::string> out;
   for (const json::value& text : texts)

@@ -239,6 +239,8 @@ int report_rollout(Context& context, const json::object& rollout) {
 
 Result<int> conclude_rollout(Context& context, ApiClient& api, json::object rollout,
                              const FollowOptions& options) {
+  // Not to wait is not to overlook that it was refused, or waits for people.
+  if (options.no_wait && rollout_error(rollout)) return report_rollout(context, rollout);
   if (options.no_wait) {
     if (context.common.json) {
       context.console.out(printable_json(rollout));

@@ -112,9 +112,14 @@ TEST_F(PromoteTest, SaysHowToApproveWhatWaits) {
   const CliRun run = w.run({"promote", "dpl_aaaaaaaaaa", "--json"});
   EXPECT_EQ(run.code, 4);
   EXPECT_EQ(text_at(parse_json(run.out)->as_object(), "state"), "waiting");
+  // Who does not wait for it is told the same.
+  const CliRun at_once = w.run({"promote", "dpl_aaaaaaaaaa", "--no-wait"});
+  EXPECT_EQ(at_once.code, 4);
   for (const char* part : {"slipway approve apr_aaaaaaaaaa", "slipway why dec_aaaaaaaaaa",
-                           "slipway rollout rol_aaaaaaaaaa -f", "goes on by itself"})
+                           "slipway rollout rol_aaaaaaaaaa -f", "goes on by itself"}) {
     EXPECT_THAT(run.err, HasSubstr(part));
+    EXPECT_THAT(at_once.err, HasSubstr(part));
+  }
 }
 
 TEST_F(PromoteTest, SaysWhatHoldsACanaryByItsFieldWhateverTheReasonIsCalled) {

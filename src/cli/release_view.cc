@@ -16,11 +16,6 @@ std::string safe(const json::object& object, std::string_view key) {
   return sanitize_line(text_at(object, key));
 }
 
-bool is_true(const json::object& object, std::string_view key) {
-  const json::value* value = object.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
 std::string actor_text(const json::object& object) {
   const json::object& actor = object_at(object, "actor");
   const std::string behalf = safe(actor, "on_behalf_of");

@@ -327,8 +327,9 @@ Status IdentityStore::give_project(const AuditContext& by, std::string_view team
   return {};
 }
 
-Status IdentityStore::claim_project(const AuditContext& by, const Principal& principal,
-                                    Permission permission, std::string_view project) {
+Result<bool> IdentityStore::claim_project(const AuditContext& by, const Principal& principal,
+                                          Permission permission, std::string_view project) {
+  bool made = false;
   const std::string team = principal.team.empty() ? std::string(server_team) : principal.team;
   SLIPWAY_TRY(const std::optional<std::string> known, team_of(project));
   if (!known) {
@@ -338,7 +339,7 @@ Status IdentityStore::claim_project(const AuditContext& by, const Principal& pri
                   session.prepare("INSERT INTO project(name,team,created_at) VALUES(?,?,?)"
                                   " ON CONFLICT(name) DO NOTHING RETURNING name"));
       insert.bind(1, project).bind(2, team).bind(3, micros(clock_.now()));
-      SLIPWAY_TRY(const bool made, insert.step());
+      SLIPWAY_TRY(made, insert.step());
       if (!made) return {};
       SLIPWAY_TRY([[maybe_unused]] const bool more, insert.step());
       return audit_.append(session, {.event = "project.created",
@@ -349,7 +350,8 @@ Status IdentityStore::claim_project(const AuditContext& by, const Principal& pri
                                      .project = std::string(project)});
     }));
   }
-  return authorize(principal, permission, project, {});
+  SLIPWAY_CHECK(authorize(principal, permission, project, {}));
+  return made;
 }
 
 }  // namespace slipway

@@ -158,10 +158,11 @@ class IdentityStore {
   // Makes the project in the team, or moves it there.
   [[nodiscard]] Status give_project(const AuditContext& by, std::string_view team,
                                     std::string_view project);
-  // Makes the project in the principal's team unless it exists. Every handler whose change may be
-  // the first about a project calls it. Errors: permission_denied when it is another team's.
-  [[nodiscard]] Status claim_project(const AuditContext& by, const Principal& principal,
-                                     Permission permission, std::string_view project);
+  // Makes the project in the principal's team unless it exists; whether it did. Every handler whose
+  // change may be the first about a project calls it. Errors: permission_denied when it is another
+  // team's.
+  [[nodiscard]] Result<bool> claim_project(const AuditContext& by, const Principal& principal,
+                                           Permission permission, std::string_view project);
 
   // Writes down when tokens were last used. authenticate() does it now and then.
   void flush();
