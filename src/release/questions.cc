@@ -1,5 +1,8 @@
 #include "release/questions.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -21,6 +24,22 @@ Result<std::vector<std::string>> names_set(const Environments& environments,
               environments.values_for(project, environment, version));
   std::vector<std::string> out;
   for (const auto& [name, value] : values.run) out.push_back(name);
+  return out;
+}
+
+// How the traffic gets there.
+std::string way_text(const Rollout& wanted) {
+  std::string out = "all traffic at once";
+  if (!wanted.canary.empty()) {
+    out = fmt::format("first to {} % of the traffic", fmt::join(wanted.canary, ", "));
+    if (wanted.canary_step)
+      out += fmt::format(", each for {} at least", format_duration(*wanted.canary_step));
+  }
+  if (wanted.smoke.empty()) return out + "; nothing is asked of it before";
+  out += "; before, it must answer ";
+  for (std::size_t i = 0; i < wanted.smoke.size(); ++i)
+    out += fmt::format("{}{} with {}", i == 0 ? "" : ", ", wanted.smoke[i].path,
+                       wanted.smoke[i].status);
   return out;
 }
 
@@ -195,16 +214,17 @@ Asked MoveQuestion::ask(const AuditContext& by, DecisionPoint point, std::string
           .source = source_.get()};
 }
 
-Asked MoveQuestion::promotion(const AuditContext& by, const std::vector<int>& canary) const {
+Asked MoveQuestion::promotion(const AuditContext& by, const Rollout& wanted) const {
   Asked asked =
       ask(by, DecisionPoint::promote, move_action(RolloutKind::promotion, next_.environment));
-  const int first = canary.empty() ? 100 : canary.front();
+  const int first = wanted.canary.empty() ? 100 : wanted.canary.front();
+  asked.about["change"] = way_text(wanted);
   asked.more = [this, first](Facts& facts) { add_facts(facts, {.canary_first = first}); };
   asked.change = ChangeDigest(by.actor, asked.action)
                      .add("deployment", asked_about_.id.str())
                      .add("artifact", next_.artifact.str())
                      .add("configuration", next_.config_version)
-                     .add("canary", fmt::format("{}", fmt::join(canary, ",")))
+                     .add("way", way_text(wanted))
                      .str();
   return asked;
 }
@@ -212,6 +232,10 @@ Asked MoveQuestion::promotion(const AuditContext& by, const std::vector<int>& ca
 Asked MoveQuestion::rollback(const AuditContext& by, std::string_view restore) const {
   Asked asked =
       ask(by, DecisionPoint::rollback, move_action(RolloutKind::rollback, next_.environment));
+  asked.about["change"] =
+      fmt::format("back to release {}, {}", next_.number,
+                  restore.empty() ? std::string("volumes as they are")
+                                  : fmt::format("volumes from snapshot {}", restore));
   asked.more = [this, snapshot = std::string(restore)](Facts& facts) {
     add_facts(facts, {.restore = snapshot});
   };

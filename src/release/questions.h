@@ -21,7 +21,8 @@ class MoveQuestion {
   [[nodiscard]] static Result<MoveQuestion> about(const Releases::Parts& parts, const Release& next,
                                                   const Deployment& candidate);
 
-  [[nodiscard]] Asked promotion(const AuditContext& by, const std::vector<int>& canary) const;
+  // As `wanted` would do it: its canary and its smoke requests are part of what people agree to.
+  [[nodiscard]] Asked promotion(const AuditContext& by, const Rollout& wanted) const;
   // `restore`: the snapshot that the volumes go back to; "" for none.
   [[nodiscard]] Asked rollback(const AuditContext& by, std::string_view restore) const;
   // The next step of a canary; `verdict` is what the statistics said of the one that ends.

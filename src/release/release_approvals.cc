@@ -16,7 +16,7 @@ Result<Ruling> Releases::State::decide_again(const Rollout& waiting, const Audit
   SLIPWAY_TRY(const MoveQuestion question, MoveQuestion::about(parts, release, deployment));
   return parts.governance.decide(waiting.kind == RolloutKind::rollback
                                      ? question.rollback(by, waiting.restore.value_or(""))
-                                     : question.promotion(by, waiting.canary));
+                                     : question.promotion(by, waiting));
 }
 
 // People agreed to the configuration of then; with another it is another change: to go on with the

@@ -10,29 +10,44 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ReleaseWorld;
 
+// Who asks, and who is asked.
+const AuditContext agent{.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"},
+                         .role = "deployer"};
+const AuditContext bob{.actor = {.kind = "human", .name = "bob"}, .role = "approver"};
+
 TEST(Approvals, APromotionGoesOnByItselfOnceApproved) {
   ReleaseWorld w;
   w.live(w.preview("one"));
-  AuditContext agent;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
   const Rollout waiting = w.releases->promote(agent, {.deployment = w.preview("two").id}).value();
   EXPECT_EQ(waiting.state, RolloutState::waiting);
   const ApprovalId id = ApprovalId::parse(waiting.approval).value();
-  AuditContext bob;
-  bob.actor = {.kind = "human", .name = "bob"};
-  bob.role = "approver";
   ASSERT_TRUE(w.governance->vote(bob, id, Vote::Choice::approve, ""));
   w.at(waiting.id, RolloutState::watching);
   EXPECT_EQ(w.production().current, 2);
   EXPECT_EQ(w.governance->store().approval(id)->state, "approved");
 }
 
+TEST(Approvals, SayHowTheTrafficWouldGetThere) {
+  ReleaseWorld w;
+  w.live(w.preview("one"));
+  const auto change = [&](const Rollout& waiting) {
+    const ApprovalId id = ApprovalId::parse(waiting.approval).value();
+    return w.governance->store().approval(id)->about.at("change").as_string();
+  };
+  EXPECT_EQ(change(w.releases
+                       ->promote(agent, {.deployment = w.preview("two").id,
+                                         .canary = {5, 25},
+                                         .canary_step = 2min,
+                                         .smoke = {{"/healthz", 200}, {"/old", 301}}})
+                       .value()),
+            "first to 5, 25 % of the traffic, each for 2m at least; before, it must answer "
+            "/healthz with 200, /old with 301");
+  EXPECT_EQ(change(w.releases->promote(agent, {.deployment = w.preview("three").id}).value()),
+            "all traffic at once; nothing is asked of it before");
+}
+
 TEST(Approvals, AgentsOfOnePersonWaitForAFewAtATime) {
   ReleaseWorld w;
-  AuditContext agent;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
   const Deployment one = w.preview("one");
   for (int i = 0; i < 50; ++i) {
     const ApprovalRequest request{.id = ApprovalId::random(),
@@ -47,8 +62,9 @@ TEST(Approvals, AgentsOfOnePersonWaitForAFewAtATime) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::over_budget);
   EXPECT_TRUE(w.production().active.empty());
-  agent.actor.on_behalf_of = "bob";
-  EXPECT_EQ(w.releases->promote(agent, {.deployment = one.id})->state, RolloutState::waiting);
+  AuditContext other = agent;
+  other.actor.on_behalf_of = "bob";
+  EXPECT_EQ(w.releases->promote(other, {.deployment = one.id})->state, RolloutState::waiting);
 }
 
 TEST(Approvals, ARollbackIsOfWhatServedThen) {
@@ -56,11 +72,6 @@ TEST(Approvals, ARollbackIsOfWhatServedThen) {
   w.live(w.preview("one"));
   w.live(w.preview("two"));
   w.live(w.preview("three"));
-  AuditContext agent, bob;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
-  bob.actor = {.kind = "human", .name = "bob"};
-  bob.role = "approver";
   const Rollout waiting = w.releases->roll_back(agent, "shop", "production", 1, "").value();
   ASSERT_EQ(waiting.state, RolloutState::waiting);
   EXPECT_EQ(w.releases->roll_back(agent, "shop", "production", 1, "")->id, waiting.id);
@@ -73,16 +84,10 @@ TEST(Approvals, ARollbackIsOfWhatServedThen) {
 
 TEST(Approvals, AreOfTheConfigurationOfThen) {
   ReleaseWorld w;
-  AuditContext agent;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
   const Rollout waiting = w.releases->promote(agent, {.deployment = w.preview("one").id}).value();
   ASSERT_TRUE(
       w.environments.change(w.ann, "shop", "production",
                             {.set = {{.name = "DATABASE_URL", .value = "postgres://evil"}}}));
-  AuditContext bob;
-  bob.actor = {.kind = "human", .name = "bob"};
-  bob.role = "approver";
   const ApprovalId id = ApprovalId::parse(waiting.approval).value();
   ASSERT_TRUE(w.governance->vote(bob, id, Vote::Choice::approve, ""));
   const Rollout ended = w.releases->rollout(waiting.id).value();
@@ -97,11 +102,6 @@ TEST(Approvals, AreOfTheConfigurationOfThen) {
 
 TEST(Approvals, AreNotEndedByWhatTheAppDoesNotRunWith) {
   ReleaseWorld w;
-  AuditContext agent, bob;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
-  bob.actor = {.kind = "human", .name = "bob"};
-  bob.role = "approver";
   const auto set = [&](std::string name, VarKind kind) {
     return w.environments.change(w.ann, "shop", "production",
                                  {.set = {{.name = std::move(name), .value = "x", .kind = kind}}});
@@ -118,11 +118,6 @@ TEST(Approvals, AreNotEndedByWhatTheAppDoesNotRunWith) {
 
 TEST(Approvals, OfWhatWasRemovedMeanwhileEndItAndOfWhatExpiredDoNot) {
   ReleaseWorld w;
-  AuditContext agent, bob;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
-  bob.actor = {.kind = "human", .name = "bob"};
-  bob.role = "approver";
   for (const auto state : {DeploymentState::deleted, DeploymentState::expired}) {
     const Deployment asked = w.preview(std::string(to_string(state)));
     const Rollout waiting = w.releases->promote(agent, {.deployment = asked.id}).value();
@@ -149,11 +144,6 @@ TEST(Approvals, OfWhatWasRemovedMeanwhileEndItAndOfWhatExpiredDoNot) {
 
 TEST(Approvals, OfOnePromotionDoNotCountForTheNext) {
   ReleaseWorld w;
-  AuditContext agent, bob;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
-  bob.actor = {.kind = "human", .name = "bob"};
-  bob.role = "approver";
   const Deployment one = w.preview("one"), two = w.preview("two");
   const Rollout first = w.releases->promote(agent, {.deployment = one.id}).value();
   ASSERT_TRUE(
@@ -165,16 +155,10 @@ TEST(Approvals, OfOnePromotionDoNotCountForTheNext) {
 
 TEST(Approvals, ARejectionOrTheTimeEndsIt) {
   ReleaseWorld w;
-  AuditContext agent;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
   const auto ask = [&](const std::string& text) {
     return w.releases->promote(agent, {.deployment = w.preview(text).id}).value();
   };
   const Rollout rejected = ask("one");
-  AuditContext bob;
-  bob.actor = {.kind = "human", .name = "bob"};
-  bob.role = "approver";
   ASSERT_TRUE(w.governance->vote(bob, *ApprovalId::parse(rejected.approval), Vote::Choice::reject,
                                  "not today"));
   EXPECT_EQ(w.releases->rollout(rejected.id)->state, RolloutState::denied);
@@ -187,9 +171,6 @@ TEST(Approvals, ARejectionOrTheTimeEndsIt) {
 
 TEST(Approvals, ANewerPromotionReplacesOneThatWaits) {
   ReleaseWorld w;
-  AuditContext agent;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
   const Rollout waiting = w.releases->promote(agent, {.deployment = w.preview("one").id}).value();
   w.live(w.preview("two"));
   EXPECT_EQ(w.releases->rollout(waiting.id)->state, RolloutState::canceled);
@@ -213,11 +194,6 @@ request = { environment = "production" }
 expect = "pass"
 request = { environment = "preview" }
 )");
-  AuditContext agent, bob;
-  agent.actor = {.kind = "agent", .name = "claude", .on_behalf_of = "ann"};
-  agent.role = "deployer";
-  bob.actor = {.kind = "human", .name = "bob"};
-  bob.role = "deployer";
   const Rollout waiting = w.releases->promote(bob, {.deployment = w.preview("one").id}).value();
   ASSERT_EQ(waiting.state, RolloutState::waiting);
   const auto again = w.releases->promote(agent, {.deployment = w.preview("two").id});

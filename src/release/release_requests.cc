@@ -172,8 +172,8 @@ Result<Rollout> Releases::promote(const AuditContext& by, const Promotion& wante
                                                                 : " --env " + state.environment));
   SLIPWAY_TRY(const MoveQuestion question,
               MoveQuestion::about(s.parts, draft.release, draft.deployment));
-  const std::vector<int> canary = draft.rollout.canary;
-  return s.begin(by, std::move(draft), State::Next::made, question.promotion(by, canary));
+  Asked asked = question.promotion(by, draft.rollout);
+  return s.begin(by, std::move(draft), State::Next::made, asked);
 }
 
 Result<Rollout> Releases::roll_back(const AuditContext& by, std::string_view project,

@@ -148,8 +148,7 @@ Result<Releases::Preview> Releases::preview(const AuditContext& by, const Promot
   SLIPWAY_TRY(const MoveQuestion question,
               MoveQuestion::about(s.parts, draft.release, draft.deployment));
   Preview out{.rollout = draft.rollout, .candidate = draft.deployment};
-  SLIPWAY_TRY(out.decision,
-              s.parts.governance.what_if(question.promotion(by, draft.rollout.canary), {}));
+  SLIPWAY_TRY(out.decision, s.parts.governance.what_if(question.promotion(by, draft.rollout), {}));
   out.current = question.current();
   out.serving = question.serving();
   out.files = question.files();
