@@ -33,8 +33,10 @@ run_tools=(node:nodejs npm:npm)
 # The log is verified by a client that is not ours.
 test_tools=(go:golang)
 example_tools=(node:nodejs npm:npm python3:python3 go:golang cargo:cargo-web java:default-jdk-headless
-  mvn:maven cc:gcc cmake:cmake make:make gradle:gradle ruby:ruby bundle:ruby-bundler php:php-cli
+  mvn:maven cc:gcc cmake:cmake make:make gradle:gradle ruby:ruby bundle:ruby-bundler
   composer:composer hugo:hugo)
+# What frameworks ask of PHP beside itself.
+php_packages=(php-cli php-xml php-mbstring php-curl php-sqlite3)
 # mix builds releases with parts of Erlang that elixir alone does not bring.
 elixir_packages=(elixir erlang-dev erlang-tools erlang-parsetools erlang-xmerl)
 
@@ -56,6 +58,7 @@ for group in "${groups[@]}"; do
     examples)
       packages+=(python3-venv libc6-dev)
       add_tools "${example_tools[@]}"
+      php -m 2>/dev/null | grep -qx dom || packages+=("${php_packages[@]}")
       command -v elixir >/dev/null 2>&1 || packages+=("${elixir_packages[@]}")
       ;;
     bench) packages+=("${bench_packages[@]}") ;;

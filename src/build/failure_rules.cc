@@ -62,6 +62,10 @@ constexpr FailureRule rules[] = {
      "nothing was installed. Find out why it changed before the lockfile is made anew: the "
      "registry "
      "or the lockfile may have been tampered with"},
+    {"missing_download",
+     R"re(error: No version matching "([^"\n]+)" found for specifier "([^"\n]+)" \(but package exists\))re",
+     "the registry has no version {1} of {2}", "ask for a version that it has",
+     "npm view {2} versions", "for those that there are"},
     {"missing_download", R"re(ERR_PNPM_FETCH_404\S*\s+GET \S+/-/(\S+?)\.tgz: Not Found)re",
      "the registry does not have {1}, which pnpm-lock.yaml names",
      "make the lockfile anew, and keep it", "rm pnpm-lock.yaml && pnpm install --lockfile-only",
@@ -164,6 +168,11 @@ constexpr FailureRule rules[] = {
      "the file {1} does not exist", "check the start command and the file's name"},
     {"missing_file", R"re(npm (?:error|ERR!) code ENOENT[\s\S]{0,300}?package\.json)re",
      "there is no package.json", "deploy the folder that has it, or name it with --root"},
+    {"missing_toolchain",
+     R"re(requires (?:PHP extension )?ext-([a-z0-9_]+) [^\n]*missing from your system)re",
+     "the PHP of this host lacks the extension {1}",
+     "install it on the machine that runs `slipway serve` (Debian has dom and its kin in php-xml, "
+     "most others in a package php-NAME)"},
     {"missing_toolchain",
      R"re((?:^|\n)\S*sh: (?:\d+|line \d+): (lein|mvn|gradle|sbt|cargo|rustc|go|composer|php|ruby|bundle|gem|mix|elixir|dotnet|swift|dart|flutter|make|gcc|g\+\+|cc|cmake|java|javac|git|python|python3|pip|pip3|node|npm|npx|bun|pnpm|yarn|deno|uv|poetry|hugo|zola|jekyll|ffmpeg|psql|curl|wget|docker|docker-compose|supabase): (?:command )?not found)re",
      "the {phase} calls {1}, which is not there",
@@ -286,6 +295,8 @@ constexpr FailureRule rules[] = {
      {},
      1,
      2},
+    {"type_error", R"re((?:^|\n)error (TS\d+: [^\n]+))re", "{1}",
+     "mend tsconfig.json, or what it refers to"},
     {"type_error",
      R"re((?:^|\n)\./(\S+\.tsx?):(\d+):\d+\n(Type error: [^\n]+))re",
      "{3}",

@@ -96,6 +96,10 @@ constexpr Expected recorded_failures[] = {
     {"angular_fonts", "node", "npm", "build", "network", "Google's fonts", "", 0, "slipway doctor"},
     {"composer_vcs", "php", "composer", "install", "network", "the name github.com", "", 0,
      "slipway doctor"},
+    {"composer_extension", "php", "composer", "install", "missing_toolchain", "the extension gmp",
+     "", 0, ""},
+    {"bun_no_version", "node", "bun", "install", "missing_download", "no version 9.9.9 of left-pad",
+     "", 0, "npm view left-pad versions"},
     {"gunicorn_pkg_resources", "python", "pip", "start", "missing_dependency", "pkg_resources", "",
      0, "echo 'setuptools' >> requirements.txt"},
     {"vite_missing", "node", "npm", "build", "missing_dependency", "left-pad-zz", "src/main.ts", 0,
@@ -278,6 +282,12 @@ TEST(Failure, AnAppThatRanIsExplainedByItsLastWords) {
   EXPECT_EQ(error.line, 9);
   facts.log = "";
   EXPECT_EQ(explain_failure(facts, {}).message, "the app ended with exit code 1");
+}
+
+TEST(Failure, AnErrorOfTypesMayBeOfNoFile) {
+  const Error error = explain("error TS6305: Output file 'a.d.ts' has not been built\n");
+  EXPECT_EQ(error.cause, "type_error");
+  EXPECT_TRUE(error.message.starts_with("TS6305: "));
 }
 
 TEST(Failure, AHugeLogIsReadFromItsEnd) {

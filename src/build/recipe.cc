@@ -234,6 +234,8 @@ EnvVars run_environment(const Ground& ground) {
     env["npm_config_cache"] = "/tmp/.npm";
   }
   if (is_python(ground)) {
+    // Programs of packages (alembic, pytest) find the app's modules, as `python file.py` does.
+    env["PYTHONPATH"] = work_directory(*ground.service);
     env["STREAMLIT_BROWSER_GATHER_USAGE_STATS"] = "false";
     env["UV_NO_SYNC"] = "1";  // what was installed is what runs
     env["UV_OFFLINE"] = "1";

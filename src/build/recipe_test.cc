@@ -70,6 +70,13 @@ struct Fixture {
   }
 };
 
+TEST(Recipe, ProgramsOfPackagesFindAPythonAppsOwnModules) {
+  Fixture f("python", {"python", "uv"});
+  f.service.root = "backend";
+  EXPECT_EQ(run_environment(f.ground)["PYTHONPATH"], "/app/backend");
+  EXPECT_FALSE(step_environment(f.ground, BuildStep::install).contains("PYTHONPATH"));
+}
+
 TEST(Recipe, APythonAppHasAnEnvironmentMadeOnce) {
   Fixture f("python", {"python", "uv"});
   EXPECT_NE(install_script(f.ground)->find("uv venv --quiet --no-project --python"),

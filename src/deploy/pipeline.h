@@ -106,6 +106,8 @@ class Pipeline {
   // From a build to running instances; once more, when the start's failure can be repaired.
   [[nodiscard]] Status make_running(Making& making);
   [[nodiscard]] Status start_units(Making& making);
+  // Variables that the code reads and nobody set, as findings.
+  void find_unset(Making& making);
   // What people would see at its URL, as findings.
   void look_at(Making& making);
   // Runs each folder's release command once; what it writes becomes a layer of the units there.

@@ -68,18 +68,21 @@ std::set<std::string> names_in_source(const Manifest& source, const BlobStore& b
 
 }  // namespace
 
-void Pipeline::look_at(Making& making) {
+void Pipeline::find_unset(Making& making) {
   Deployment& deployment = making.deployment;
-  const std::vector<Unit> units = units_of(deployment);
   std::set<std::string> known = names_in_source(making.source, parts_.blobs);
   for (const EnvVars* set : {&deployment.options.env, &deployment.options.build_env})
     for (const auto& [name, value] : *set) known.insert(name);
   if (const auto configured = parts_.environments.values_for(deployment))
     for (const EnvVars* set : {&configured->run, &configured->build})
       for (const auto& [name, value] : *set) known.insert(name);
-  for (Warning& finding : unset_variables(units, known))
+  for (Warning& finding : unset_variables(units_of(deployment), known))
     deployment.findings.push_back(std::move(finding));
+}
 
+void Pipeline::look_at(Making& making) {
+  Deployment& deployment = making.deployment;
+  const std::vector<Unit> units = units_of(deployment);
   const Unit& first = units.front();
   if (!first.is_routed()) return;
   std::vector<Warning> seen;

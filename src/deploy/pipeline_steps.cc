@@ -10,6 +10,7 @@
 #include "deploy/units.h"
 #include "deploy/wire_values.h"
 #include "detect/detect.h"
+#include "repair/repair.h"
 #include "store/workspace.h"
 #include "sys/files.h"
 
@@ -69,7 +70,8 @@ namespace {
 // What ends by an error of its own often lacks a variable that nobody set.
 Error with_unset_variables(Error error, const std::vector<Warning>& findings) {
   constexpr std::size_t most = 4;
-  const bool crash = error.cause == "crash";
+  const bool builds = error.phase == "build";
+  const bool crash = error.cause == "crash" || (builds && error.cause == "unknown");
   if (!crash && error.cause != "missing_env") return error;
   std::vector<std::string> names, places;
   for (const Warning& finding : findings) {
@@ -91,7 +93,8 @@ Error with_unset_variables(Error error, const std::vector<Warning>& findings) {
   error.hint = fmt::format("nobody set {}, which the code reads; if that is not it, {}", unset,
                            error.hint.empty() ? "look at the log" : error.hint);
   error.next.insert(error.next.begin(),
-                    {fmt::format("slipway deploy -e {}=VALUE", names.front()), "to set it"});
+                    {fmt::format("slipway deploy {} {}=VALUE", builds ? "-b" : "-e", names.front()),
+                     builds ? "to set it for the build" : "to set it"});
   return error;
 }
 
@@ -103,8 +106,10 @@ Status Pipeline::make_steps(Making& making) {
   SLIPWAY_CHECK(detect_units(making));
   making.told = deployment.findings;
   const Status running = make_running(making);
-  if (!running && running.error().code != Errc::start_failed) return running;
-  look_at(making);
+  const Errc how = running ? Errc::internal : running.error().code;
+  if (!running && how != Errc::start_failed && how != Errc::build_failed) return running;
+  find_unset(making);
+  if (how != Errc::build_failed) look_at(making);
   if (!running) return fail(with_unset_variables(running.error(), deployment.findings));
   return {};
 }
@@ -114,21 +119,21 @@ Status Pipeline::make_running(Making& making) {
   for (;;) {
     SLIPWAY_CHECK(build_units(making));
     SLIPWAY_CHECK(ask_policies(making));
-    SLIPWAY_CHECK(release_units(making));
-    if (!has_instances(deployment)) return {};
-    const Status started = start_units(making);
-    if (started) return {};
-    // A cause that a build can repair, and it is known whose build.
-    Error error = started.error();
-    if (making.failed_start || deployment.options.no_repair || error.code != Errc::start_failed ||
-        error.cause != "missing_dependency")
-      return started;
+    Status ran = release_units(making);
+    if (ran && has_instances(deployment)) ran = start_units(making);
+    if (ran) return {};
+    // A cause that another build can repair, and it is known whose build.
+    Error error = ran.error();
+    if (making.failed_start || deployment.options.no_repair) return ran;
     const std::vector<Unit> units = units_of(deployment);
     const auto failed = std::ranges::find_if(units, [&](const Unit& unit) {
       return error.message.starts_with(labelled(deployment, unit, ""));
     });
-    if (failed == units.end()) return started;
+    if (failed == units.end()) return ran;
     error.message.erase(0, labelled(deployment, *failed, "").size());
+    const std::string said = join(error.excerpt, "\n");
+    if (!repair::next_repair({.service = *failed->service, .error = error, .log = said}, {}))
+      return ran;
     making.journey.end("failed");
     parts_.fleet.remove(deployment.id);
     making.failed_unit = failed->label;

@@ -85,6 +85,47 @@ TEST(Repairs, CodeThatIsWrongIsNobodysToRepair) {
     EXPECT_FALSE(plan(service, error_of("build", cause), "error TS2322: Type 'string'")) << cause;
 }
 
+TEST(Repairs, WhatPython310TookAwayIsHadWithAnOlderOne) {
+  Service service;
+  service.provider = "python";
+  service.runtime = {.name = "python", .source = "default"};
+  const std::string_view log = "ImportError: cannot import name 'Iterator' from 'collections' (/x)";
+  const auto planned = plan(service, error_of("release", "crash"), log);
+  ASSERT_TRUE(planned);
+  EXPECT_EQ(planned->repair->name, "older_python");
+  EXPECT_EQ(planned->change.runtime_version, "<3.10");
+  EXPECT_FALSE(plan(service, error_of("release", "crash"),
+                    "ImportError: cannot import name 'Thing' from 'shop.collections'"));
+  service.runtime = {.name = "python", .version = "3.12", .source = ".python-version"};
+  EXPECT_FALSE(plan(service, error_of("release", "crash"), log));
+}
+
+TEST(Repairs, ABundlerThatTakesTypesAwayRunsWithoutTheirCheck) {
+  const Error error = error_of("build", "type_error");
+  const std::string_view wrong = "src/App.tsx(3,5): error TS7031: Binding element has any\n";
+  const auto build = [&](std::string manager, std::string log) {
+    const auto planned = plan(service_of(std::move(manager), "npm ci"), error, log);
+    return planned && planned->repair->name == "type_check" ? *planned->change.build : "";
+  };
+  struct Row {
+    std::string manager, header, left;
+  };
+  for (const Row& row :
+       {Row{"npm", "> shop@0.0.0 build\n> tsc -b && vite build\n", "vite build"},
+        {"npm", "> shop@1 build\n> prisma generate && tsc && vite build && node copy.js\n",
+         "prisma generate && vite build && node copy.js"},
+        {"yarn", "yarn run v1.22.22\n$ tsc && vite build\n", "vite build"},
+        {"bun", "$ vue-tsc --noEmit && vite build\n", "vite build"}})
+    EXPECT_TRUE(build(row.manager, row.header + std::string(wrong)).ends_with("&& " + row.left))
+        << row.header;
+  for (const char* header :
+       {"> tsc -p server && node dist/copy.js\n", "> vite build && tsc -p server\n",
+        "> tsc $(id) && vite build\n", "> shop prebuild\n> x\n> shop build\n> tsc && vite build\n"})
+    EXPECT_EQ(build("npm", header + std::string(wrong)), "") << header;
+  EXPECT_EQ(build("npm", "> tsc && vite build\nsrc/a.ts(1,1): error TS2307: Cannot find module\n"),
+            "");
+}
+
 TEST(Repairs, AnImportedPackageIsAddedButNoneThatOnlyLooksLikeAKnownOne) {
   const Service service = service_of("npm", "npm ci");
   const auto add = [&](std::string_view package) {
@@ -186,6 +227,18 @@ TEST(Repairs, AnAppThatSaysNothingOfItsNodeGetsTheOneItsPackagesWant) {
   EXPECT_EQ(planned->repair->name, "newer_node");
   EXPECT_EQ(planned->change.runtime_version, ">=22.12");
   EXPECT_FALSE(plan(service, error_of("build", "unknown"), "TypeError: a.b is not a function"));
+  EXPECT_EQ(plan(service, error_of("build", "unknown"),
+                 "npm warn EBADENGINE   required: { node: '^22.19.0 || ^24.11.0 || >=26.0.0' },\n"
+                 "npm warn EBADENGINE   required: { node: '^22.11.0 || ^24.11.0 || >=26.0' },\n")
+                ->change.runtime_version,
+            ">=22.19 <23");
+  EXPECT_EQ(plan(service, error_of("install", "unsupported_runtime"),
+                 "error x@8.0.0: The engine \"node\" is incompatible with this module. Expected "
+                 "version \">=22\". Got \"20.20.2\"\n")
+                ->change.runtime_version,
+            ">=22.0 <23");
+  EXPECT_FALSE(plan(service, error_of("build", "type_error"),
+                    "npm warn EBADENGINE   required: { node: '>=22' },\n"));
   service.runtime = {.name = "node", .version = "20", .source = ".nvmrc"};
   EXPECT_FALSE(plan(service, error_of("build", "unknown"), log));
 }

@@ -17,6 +17,9 @@ constexpr Repair all_repairs[] = {
      "a lockfile does not match its manifest: the install may resolve what it lacks"},
     {"peer_conflicts", "install", 1, Keep::from_now_on, peer_conflicts,
      "packages ask for peers that exclude each other (ERESOLVE): npm is told to accept it"},
+    {"newer_node", "install|build", 1, Keep::from_now_on, newer_node,
+     "a package asks for a newer Node, or calls what only Node 22 has, and nothing says which Node "
+     "the app wants: such a one is taken"},
     {"engine_ranges", "install", 1, Keep::from_now_on, engine_ranges,
      "a package says that it wants another version of Node: the install goes on all the same"},
     {"browser_download", "install", 1, Keep::from_now_on, browser_download,
@@ -26,12 +29,15 @@ constexpr Repair all_repairs[] = {
      "the install script of one package failed: the others run, that package stays as it came"},
     {"without_lockfile", "install", 1, Keep::from_now_on, without_lockfile,
      "the lockfile names downloads that are not to be had: the versions are resolved anew"},
-    {"newer_node", "install|build", 1, Keep::from_now_on, newer_node,
-     "a package calls what only Node 22 and newer have, and nothing says which Node the app wants: "
-     "that one is taken"},
+    {"older_python", "install|build|release|start", 1, Keep::from_now_on, older_python,
+     "code calls what Python 3.10 took away, and nothing says which Python the app wants: an older "
+     "one is taken, where there is one"},
     {"legacy_openssl", "build", 1, Keep::from_now_on, legacy_openssl,
      "a bundler of Node 16's time asks for a hash that OpenSSL 3 dropped: its legacy provider, for "
      "the build alone"},
+    {"type_check", "build", 1, Keep::from_now_on, type_check,
+     "the check of types before a bundler fails (`tsc && vite build`): the bundler, which does not "
+     "look at types, runs without it"},
     {"pkg_resources", "install|build|release|start", 1, Keep::from_now_on, pkg_resources,
      "code imports pkg_resources, which newer setuptools lack: setuptools below 81 is added"},
     {"undeclared_dependency", "build|start", 3, Keep::from_now_on, undeclared_dependency,

@@ -74,23 +74,49 @@ bool is_package_name(std::string_view name) {
   return name.size() < 100 && RE2::FullMatch(name, node);
 }
 
+struct Command {
+  std::string_view name, package;
+};
+constexpr Command commands[] = {
+    {"vite", "vite"},
+    {"tsc", "typescript"},
+    {"next", "next"},
+    {"astro", "astro"},
+    {"nuxt", "nuxt"},
+    {"nuxi", "nuxt"},
+    {"tsx", "tsx"},
+    {"ts-node", "ts-node"},
+    {"esbuild", "esbuild"},
+    {"tsup", "tsup"},
+    {"rimraf", "rimraf"},
+    {"cross-env", "cross-env"},
+    {"concurrently", "concurrently"},
+    {"prisma", "prisma"},
+    {"nest", "@nestjs/cli"},
+    {"react-scripts", "react-scripts"},
+    {"webpack", "webpack-cli"},
+};
+
 // As failure.cc names it: `{package}` of the error's message.
 std::string package_in(const Error& error) {
   static const RE2 imported(
-      R"re((?:the package|the Python module) (\S+) is (?:imported|used|not))re");
+      R"re((?:the package|the Python module) (\S+) is (?:imported|used|not))re"),
+      command(R"re(the command (\S+) does not exist)re");
   std::string name;
-  if (!RE2::PartialMatch(error.message, imported, &name)) return {};
-  return name;
+  if (RE2::PartialMatch(error.message, imported, &name)) return name;
+  // Commands whose packages are known: a name alone may be anybody's.
+  if (!RE2::PartialMatch(error.message, command, &name)) return {};
+  const auto* known = std::ranges::find(commands, name, &Command::name);
+  return known == std::end(commands) ? std::string() : std::string(known->package);
 }
 
-constexpr std::string_view unsaved = "npm install --no-save --legacy-peer-deps ";
+constexpr std::string_view unsaved = "npm install --no-save ";
 struct Row {
   std::string_view manager, command, permanent;
 };
 constexpr Row rows[] = {
     // --before: what was published shortly ago may be there to be installed by mistake.
-    {"npm", "npm install --no-save --legacy-peer-deps --include=dev --before=\"$slipway_old\" {}",
-     "npm install {}"},
+    {"npm", "npm install --no-save --include=dev --before=\"$slipway_old\" {}", "npm install {}"},
     {"pnpm", "pnpm add {}", "pnpm add {}"},
     {"yarn", "yarn add {}", "yarn add {}"},
     {"bun", "bun add {}", "bun add {}"},

@@ -49,6 +49,35 @@ def test_only_what_is_public_in_a_file_of_variables_reaches_the_build(slipway, p
     assert "canary" not in str(ran)
 
 
+def test_a_build_that_ends_by_itself_says_which_variable_nobody_set(slipway, project):
+    folder = project({"package.json": json.dumps({"name": "app", "private": True, "scripts": {
+                          "build": "node build.js", "start": "node server.js"}}),
+                      "build.js": "const url = process.env.POSTGRES_URL;\nif (!url) { console.error('nothing to connect to'); "
+                                  "process.exit(1) }\n", "server.js": SERVER}, name="unconnected")
+    failed = slipway.cli("deploy", folder, "--json")
+    assert failed.code == 7 and failed.json()["error"]["phase"] == "build", failed
+    assert "nobody set POSTGRES_URL (build.js:1)" in failed.json()["error"]["hint"], failed
+    assert failed.json()["error"]["next"][0]["command"] == "slipway deploy -b POSTGRES_URL=VALUE"
+    assert slipway.cli("deploy", folder, "-b", "POSTGRES_URL=x").code == 0
+
+
+@pytest.mark.long
+def test_types_that_do_not_check_stop_no_page(slipway, project):
+    folder = project({"package.json": json.dumps({
+        "name": "typed", "private": True, "type": "module", "scripts": {"build": "tsc && vite build"},
+        "devDependencies": {"vite": "^5.4.0", "typescript": "^5.6.0"}}),
+        "tsconfig.json": json.dumps({"compilerOptions": {"strict": True, "noEmit": True, "module": "esnext",
+                                                         "moduleResolution": "bundler", "skipLibCheck": True},
+                                     "include": ["src"]}),
+        "src/main.ts": "const n: number = 'one'\ndocument.body.append(String(n))\n",
+        "index.html": "<body><script type=module src=/src/main.ts></script></body>"}, name="typed")
+    assert slipway.cli("deploy", folder, "--no-repair", "--json").json()["error"]["cause"] == "type_error"
+    deployment = slipway.ok("deploy", folder, "--json").json()
+    assert codes(deployment) == ["repaired_type_check"], deployment["findings"]
+    assert deployment["findings"][0]["file"] == "src/main.ts"
+    assert http.get(deployment["url"]).status == 200
+
+
 def test_what_the_first_page_lacks_is_said_beside_its_url(slipway, project):
     folder = project({"index.html": "<div id=root></div><script src=/assets/app.js></script>"}, name="blank")
     ran = slipway.ok("deploy", folder, "--json")
