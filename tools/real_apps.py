@@ -290,6 +290,8 @@ def table(rows, before, note):
         out += ["", f"A browser looked at {len(looked)} of those that show: {text} had text on the page."]
     repaired = [row for row in rows.values() if row.get("repairs")]
     held = [row for row in repaired if row["outcome"] in GOOD]
+    needs = [row for row in rows.values() if row.get("class") in ("missing_env", "missing_service")]
+    out += ["", f"Of those that failed, {len(needs)} want a variable or a service that nobody can give here, and were told which."]
     out += ["", f"A repair ran in {len(repaired)} of {len(rows)} deploys and held in {len(held)}.", "",
             "| repository | kind | seconds | before | now | repairs | cause, or what is said beside the URL |",
             "|---|---|---|---|---|---|---|"]

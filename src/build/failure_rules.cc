@@ -266,6 +266,32 @@ constexpr FailureRule rules[] = {
      "the environment variable {1} is not set", "set it for this deploy",
      "slipway deploy {given} {1}=VALUE", "now"},
 
+    // Services beside the app.
+    {"missing_service",
+     R"re((?:ECONNREFUSED|[Rr]efused|reach database server)[^\n]{0,120}\b5432\b|\b5432\b[^\n]{0,80}(?:ECONNREFUSED|[Rr]efused))re",
+     "the app needs PostgreSQL, and nothing answers where it looks for one (port 5432)",
+     "give it the address of one that this machine reaches, in the variable that the app reads",
+     "slipway deploy {given} DATABASE_URL=VALUE", "if that is the variable's name"},
+    {"missing_service",
+     R"re((?:ECONNREFUSED|[Rr]efused|reach database server)[^\n]{0,120}\b3306\b|\b3306\b[^\n]{0,80}(?:ECONNREFUSED|[Rr]efused))re",
+     "the app needs MySQL, and nothing answers where it looks for one (port 3306)",
+     "give it the address of one that this machine reaches, in the variable that the app reads",
+     "slipway deploy {given} DATABASE_URL=VALUE", "if that is the variable's name"},
+    {"missing_service",
+     R"re((?:ECONNREFUSED|[Rr]efused|reach database server)[^\n]{0,120}\b27017\b|\b27017\b[^\n]{0,80}(?:ECONNREFUSED|[Rr]efused))re",
+     "the app needs MongoDB, and nothing answers where it looks for one (port 27017)",
+     "give it the address of one that this machine reaches, in the variable that the app reads",
+     "slipway deploy {given} MONGODB_URI=VALUE", "if that is the variable's name"},
+    {"missing_service",
+     R"re((?:ECONNREFUSED|[Rr]efused|reach database server)[^\n]{0,120}\b6379\b|\b6379\b[^\n]{0,80}(?:ECONNREFUSED|[Rr]efused))re",
+     "the app needs Redis, and nothing answers where it looks for one (port 6379)",
+     "give it the address of one that this machine reaches, in the variable that the app reads",
+     "slipway deploy {given} REDIS_URL=VALUE", "if that is the variable's name"},
+    {"missing_service", R"re(parameter to `openUri\(\)` must be a string, got "undefined")re",
+     "the app needs MongoDB, and no variable says where one is",
+     "give it the address of one that this machine reaches, in the variable that the app reads",
+     "slipway deploy {given} MONGODB_URI=VALUE", "if that is the variable's name"},
+
     // Ports.
     {"wrong_port", R"re(EADDRINUSE[^\n]*?:(\d+)\b)re", "port {1} is in use already",
      "the app starts two servers on one port, or starts itself twice: let one of them listen "

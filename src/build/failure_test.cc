@@ -284,6 +284,23 @@ TEST(Failure, AnAppThatRanIsExplainedByItsLastWords) {
   EXPECT_EQ(explain_failure(facts, {}).message, "the app ended with exit code 1");
 }
 
+TEST(Failure, AServiceThatIsNotThereIsCalledByItsName) {
+  for (const auto& [log, name] : std::vector<std::pair<std::string, std::string>>{
+           {"Error: connect ECONNREFUSED 127.0.0.1:5432\n", "PostgreSQL"},
+           {"connection to server at \"localhost\" (127.0.0.1), port 5432 failed: Connection "
+            "refused\n",
+            "PostgreSQL"},
+           {"Can't reach database server at `localhost:5432`\n", "PostgreSQL"},
+           {"Error: connect ECONNREFUSED ::1:3306\n", "MySQL"},
+           {"MongoServerSelectionError: connect ECONNREFUSED 127.0.0.1:27017\n", "MongoDB"},
+           {"The `uri` parameter to `openUri()` must be a string, got \"undefined\".\n", "MongoDB"},
+           {"Error 111 connecting to localhost:6379. Connection refused.\n", "Redis"}}) {
+    const Error error = explain(log);
+    EXPECT_EQ(error.cause, "missing_service") << log;
+    EXPECT_TRUE(error.message.contains(name)) << error.message;
+  }
+}
+
 TEST(Failure, AnErrorOfTypesMayBeOfNoFile) {
   const Error error = explain("error TS6305: Output file 'a.d.ts' has not been built\n");
   EXPECT_EQ(error.cause, "type_error");

@@ -72,7 +72,7 @@ Error with_unset_variables(Error error, const std::vector<Warning>& findings) {
   constexpr std::size_t most = 4;
   const bool builds = error.phase == "build";
   const bool crash = error.cause == "crash" || (builds && error.cause == "unknown");
-  if (!crash && error.cause != "missing_env") return error;
+  if (!crash && error.cause != "missing_env" && error.cause != "missing_service") return error;
   std::vector<std::string> names, places;
   for (const Warning& finding : findings) {
     if (finding.code != "variable_unset" || !finding.fix.contains(" -e ")) continue;
