@@ -60,6 +60,7 @@ json::object schemas() {
        {"ready_at", or_null("string")},
        {"expires_at", or_null("string")},
        {"deleted_at", or_null("string")},
+       {"deleted_by", or_null("object")},
        {"source", object_of({{"digest", text}, {"files", number}, {"bytes", number}})},
        {"uploaded", object_of({{"files", number}, {"bytes", number}})},
        {"changed", object_of({{"base", or_null("string")},

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "build/failure_rules.h"
+#include "build/python_names.h"
 
 namespace slipway {
 namespace {

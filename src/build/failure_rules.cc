@@ -250,6 +250,11 @@ constexpr FailureRule rules[] = {
      "add the artifact that has it"},
 
     // The environment.
+    // Settings of pydantic, which names all that are missing.
+    {"missing_env",
+     R"re(validation errors? for \w+\n([A-Z][A-Z0-9_]*)\n  (?:Field required|field required))re",
+     "the environment variable {1} is not set", "set it for this deploy, or give it a default",
+     "slipway deploy {given} {1}=VALUE", "now"},
     {"missing_env", R"re(KeyError: '([A-Z][A-Z0-9_]+)')re",
      "the environment variable {1} is not set", "set it for this deploy, or give it a default",
      "slipway deploy {given} {1}=VALUE", "now", 0, 0, Pick::last},
@@ -287,6 +292,10 @@ constexpr FailureRule rules[] = {
      "the app needs Redis, and nothing answers where it looks for one (port 6379)",
      "give it the address of one that this machine reaches, in the variable that the app reads",
      "slipway deploy {given} REDIS_URL=VALUE", "if that is the variable's name"},
+    {"missing_service", R"re(No database connection string was provided to `neon\(\)`)re",
+     "the app needs PostgreSQL, and no variable says where one is",
+     "give it the address of one that this machine reaches, in the variable that the app reads",
+     "slipway deploy {given} DATABASE_URL=VALUE", "if that is the variable's name"},
     {"missing_service", R"re(parameter to `openUri\(\)` must be a string, got "undefined")re",
      "the app needs MongoDB, and no variable says where one is",
      "give it the address of one that this machine reaches, in the variable that the app reads",
@@ -465,69 +474,9 @@ constexpr PlacePattern places[] = {
     {R"re(^\s+at [^\n]*?\((\w+\.java):(\d+)\))re"},             // a JVM's stack
 };
 
-struct PythonName {
-  std::string_view module, package;
-};
-constexpr PythonName python_names[] = {
-    {"yaml", "pyyaml"},
-    {"cv2", "opencv-python-headless"},
-    {"PIL", "pillow"},
-    {"sklearn", "scikit-learn"},
-    {"skimage", "scikit-image"},
-    {"bs4", "beautifulsoup4"},
-    {"dotenv", "python-dotenv"},
-    {"psycopg2", "psycopg2-binary"},
-    {"psycopg", "psycopg[binary]"},
-    {"jwt", "pyjwt"},
-    {"jose", "python-jose"},
-    {"dateutil", "python-dateutil"},
-    {"MySQLdb", "mysqlclient"},
-    {"Crypto", "pycryptodome"},
-    {"OpenSSL", "pyopenssl"},
-    {"serial", "pyserial"},
-    {"discord", "discord.py"},
-    {"telegram", "python-telegram-bot"},
-    {"multipart", "python-multipart"},
-    {"fitz", "pymupdf"},
-    {"docx", "python-docx"},
-    {"pptx", "python-pptx"},
-    {"magic", "python-magic"},
-    {"git", "gitpython"},
-    {"zmq", "pyzmq"},
-    {"dns", "dnspython"},
-    {"slugify", "python-slugify"},
-    {"socketio", "python-socketio"},
-    {"engineio", "python-engineio"},
-    {"rest_framework", "djangorestframework"},
-    {"corsheaders", "django-cors-headers"},
-    {"environ", "django-environ"},
-    {"decouple", "python-decouple"},
-    {"attr", "attrs"},
-    {"google.generativeai", "google-generativeai"},
-    {"google.genai", "google-genai"},
-    {"pkg_resources", "setuptools"},
-    {"flask_cors", "flask-cors"},
-    {"flask_sqlalchemy", "flask-sqlalchemy"},
-    {"usb", "pyusb"},
-    {"ldap", "python-ldap"},
-    {"win32api", "pywin32"},
-    {"github", "pygithub"},
-    {"websocket", "websocket-client"},
-    {"faiss", "faiss-cpu"},
-    {"llama_index", "llama-index"},
-    {"whois", "python-whois"},
-};
-
 }  // namespace
 
 std::span<const FailureRule> failure_rules() { return rules; }
 std::span<const PlacePattern> place_patterns() { return places; }
-
-std::string_view python_package(std::string_view import_name) {
-  for (const PythonName& row : python_names)
-    if (row.module == import_name) return row.package;
-  const auto dot = import_name.find('.');
-  return dot == std::string_view::npos ? import_name : python_package(import_name.substr(0, dot));
-}
 
 }  // namespace slipway

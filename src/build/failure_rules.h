@@ -30,7 +30,4 @@ struct PlacePattern {
 };
 [[nodiscard]] std::span<const PlacePattern> place_patterns();
 
-// The name under which a Python module is published, when that differs from its import name.
-[[nodiscard]] std::string_view python_package(std::string_view import_name);
-
 }  // namespace slipway

@@ -293,12 +293,21 @@ TEST(Failure, AServiceThatIsNotThereIsCalledByItsName) {
            {"Can't reach database server at `localhost:5432`\n", "PostgreSQL"},
            {"Error: connect ECONNREFUSED ::1:3306\n", "MySQL"},
            {"MongoServerSelectionError: connect ECONNREFUSED 127.0.0.1:27017\n", "MongoDB"},
+           {"Error: No database connection string was provided to `neon()`.\n", "PostgreSQL"},
            {"The `uri` parameter to `openUri()` must be a string, got \"undefined\".\n", "MongoDB"},
            {"Error 111 connecting to localhost:6379. Connection refused.\n", "Redis"}}) {
     const Error error = explain(log);
     EXPECT_EQ(error.cause, "missing_service") << log;
     EXPECT_TRUE(error.message.contains(name)) << error.message;
   }
+}
+
+TEST(Failure, SettingsOfPydanticNameWhatIsMissing) {
+  const Error error = explain(
+      "pydantic_core._pydantic_core.ValidationError: 2 validation errors for Settings\n"
+      "PROJECT_NAME\n  Field required [type=missing, input_value={}, input_type=dict]\n");
+  EXPECT_EQ(error.cause, "missing_env");
+  EXPECT_TRUE(error.message.contains("PROJECT_NAME")) << error.message;
 }
 
 TEST(Failure, AnErrorOfTypesMayBeOfNoFile) {

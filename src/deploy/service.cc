@@ -196,7 +196,9 @@ Status DeployService::end(const AuditContext& by, const Deployment& deployment,
                 }
                 change.state = state;
                 change.state_reason = reason;
-                if (state == DeploymentState::deleted) change.deleted_at = parts_.clock.now();
+                if (state != DeploymentState::deleted) return {};
+                change.deleted_at = parts_.clock.now();
+                change.deleted_by = by.actor;
                 return {};
               }));
   SLIPWAY_CHECK(parts_.routes.retreat(by, ended));
@@ -233,6 +235,21 @@ Status DeployService::check_can_serve(const Deployment& deployment) const {
   return fail(std::move(error));
 }
 
+namespace {
+
+// What a person took away is theirs to bring back, and their own agents'.
+Status may_bring_back(const Actor& actor, const Deployment& removed) {
+  if (actor.kind != "agent" || !removed.deleted_by || removed.deleted_by->kind != "human" ||
+      removed.deleted_by->name == actor.on_behalf_of)
+    return {};
+  return fail(Errc::permission_denied,
+              fmt::format("{} removed {}: no agent of somebody else brings it back",
+                          removed.deleted_by->name, removed.id.str()),
+              fmt::format("ask {}, or deploy the folder again", removed.deleted_by->name));
+}
+
+}  // namespace
+
 Result<Deployment> DeployService::undo(const AuditContext& by,
                                        const std::optional<DeploymentId>& id) {
   const Timestamp now = parts_.clock.now(), oldest = now - parts_.settings.gc.keep_removed;
@@ -251,6 +268,7 @@ Result<Deployment> DeployService::undo(const AuditContext& by,
                 fmt::format("nothing was removed within {}",
                             format_duration(parts_.settings.gc.keep_removed)),
                 "deploy the folder again");
+  SLIPWAY_CHECK(may_bring_back(by.actor, *removed));
   // What never became ready has no artifact to bring back: it returns as what it was.
   const bool complete = removed->ready_at.has_value();
   // Used from now on, so that nothing of it is collected before the record names it again.
@@ -265,6 +283,7 @@ Result<Deployment> DeployService::undo(const AuditContext& by,
                 if (change.state != DeploymentState::deleted)
                   return fail(Errc::conflict, "it was brought back already");
                 change.deleted_at.reset();
+                change.deleted_by.reset();
                 change.state_reason = "brought back";
                 change.state = complete       ? can_sleep(change) ? DeploymentState::sleeping
                                                                   : DeploymentState::ready

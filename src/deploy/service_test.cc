@@ -285,6 +285,24 @@ TEST(Removing, HidesADeploymentAndUndoBringsItBack) {
   EXPECT_EQ(w.service.undo({}, {}).error().code, Errc::not_found);
 }
 
+TEST(Removing, WhatAPersonTookAwayNoAgentOfAnotherBringsBack) {
+  World w;
+  const AuditContext ann{.actor = {.kind = "human", .name = "ann"}, .role = "admin"};
+  const auto agent_of = [](std::string person) {
+    return AuditContext{
+        .actor = {.kind = "agent", .name = "coder", .on_behalf_of = std::move(person)},
+        .role = "deployer"};
+  };
+  const Deployment site_of_ann = w.deploy("shop", site);
+  ASSERT_TRUE(w.service.remove(ann, site_of_ann));
+  ASSERT_EQ(w.repository->get(site_of_ann.id)->deleted_by->name, "ann");
+  for (const auto& which : {std::optional<DeploymentId>(), std::optional(site_of_ann.id)})
+    EXPECT_EQ(w.service.undo(agent_of("bob"), which).error().code, Errc::permission_denied);
+  EXPECT_EQ(w.shown(w.host(site_of_ann)), "deleted");
+  EXPECT_TRUE(w.service.undo(agent_of("ann"), site_of_ann.id));
+  EXPECT_FALSE(w.repository->get(site_of_ann.id)->deleted_by);
+}
+
 // Its layers went when it expired: it would come back as a 502, and its alias would follow it.
 TEST(Removing, WhatCannotServeAnyMoreIsNotBroughtBack) {
   World w;

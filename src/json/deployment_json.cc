@@ -121,6 +121,7 @@ json::object common_json(const Deployment& d) {
           {"ready_at", or_null(d.ready_at)},
           {"expires_at", or_null(d.expires_at)},
           {"deleted_at", or_null(d.deleted_at)},
+          {"deleted_by", d.deleted_by ? json::value(to_json(*d.deleted_by)) : json::value(nullptr)},
           {"source",
            json::object{
                {"digest", d.source.str()}, {"files", d.source_files}, {"bytes", d.source_bytes}}},
@@ -340,6 +341,9 @@ Result<Deployment> deployment_from_record(const json::value& value) {
   reader.read("state", state).read("state_reason", out.state_reason).read("message", out.message);
   reader.read("created_at", out.created_at).read("ready_at", out.ready_at);
   reader.read("expires_at", out.expires_at).read("deleted_at", out.deleted_at);
+  if (const json::value* by = reader.find("deleted_by"); by != nullptr && by->is_object()) {
+    SLIPWAY_TRY(out.deleted_by, actor_from_json(*by));
+  }
   reader.read("timings_ms", out.timings_ms).read_each("steps", out.steps, step_from_json);
   reader.read("config_version", out.config_version).read("rollout", rollout);
   reader.read("approval", approval);

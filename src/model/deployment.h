@@ -124,6 +124,7 @@ struct Deployment {
   std::optional<Timestamp> ready_at;
   std::optional<Timestamp> expires_at;
   std::optional<Timestamp> deleted_at;
+  std::optional<Actor> deleted_by;
 
   Digest source;  // of the manifest
   std::uint64_t source_files = 0, source_bytes = 0;

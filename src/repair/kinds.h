@@ -13,6 +13,7 @@ namespace slipway::repair {
 [[nodiscard]] std::optional<Change> newer_node(const Failure& failure);
 [[nodiscard]] std::optional<Change> older_python(const Failure& failure);
 [[nodiscard]] std::optional<Change> legacy_openssl(const Failure& failure);
+[[nodiscard]] std::optional<Change> prisma_client(const Failure& failure);
 [[nodiscard]] std::optional<Change> type_check(const Failure& failure);
 [[nodiscard]] std::optional<Change> pkg_resources(const Failure& failure);
 [[nodiscard]] std::optional<Change> undeclared_dependency(const Failure& failure);

@@ -85,6 +85,17 @@ TEST(Repairs, CodeThatIsWrongIsNobodysToRepair) {
     EXPECT_FALSE(plan(service, error_of("build", cause), "error TS2322: Type 'string'")) << cause;
 }
 
+TEST(Repairs, PrismasClientIsMadeWhereNobodyDid) {
+  const Service service = service_of("npm", "npm ci");
+  const std::string_view log =
+      "Error: @prisma/client did not initialize yet. Please run \"prisma generate\"";
+  const auto planned = plan(service, error_of("start", "crash"), log);
+  ASSERT_TRUE(planned);
+  EXPECT_EQ(planned->repair->name, "prisma_client");
+  EXPECT_EQ(planned->change.install, "npm ci && npx --no-install prisma generate");
+  EXPECT_FALSE(plan(service_of("npm", *planned->change.install), error_of("start", "crash"), log));
+}
+
 TEST(Repairs, WhatPython310TookAwayIsHadWithAnOlderOne) {
   Service service;
   service.provider = "python";

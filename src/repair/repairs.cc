@@ -35,6 +35,9 @@ constexpr Repair all_repairs[] = {
     {"legacy_openssl", "build", 1, Keep::from_now_on, legacy_openssl,
      "a bundler of Node 16's time asks for a hash that OpenSSL 3 dropped: its legacy provider, for "
      "the build alone"},
+    {"prisma_client", "build|release|start", 1, Keep::from_now_on, prisma_client,
+     "code uses Prisma's client, which nobody made from the schema: `prisma generate` runs after "
+     "the install"},
     {"type_check", "build", 1, Keep::from_now_on, type_check,
      "the check of types before a bundler fails (`tsc && vite build`): the bundler, which does not "
      "look at types, runs without it"},
