@@ -53,7 +53,13 @@ int report(Console& console, const CommonOptions& common, const Error& error) {
   return exit_code_of(error);
 }
 
-int unknown_command(Console& console, const std::string& name) {
+bool asks_for_json(const std::vector<std::string>& words) {
+  const auto end = std::ranges::find(words, "--");
+  return std::find(words.begin(), end, "--json") != end;
+}
+
+int unknown_command(Console& console, const Split& wrong) {
+  const std::string& name = wrong.name;
   std::vector<std::string> names;
   for (const Command& command : commands()) names.emplace_back(command.name);
   const auto meant = nearest(name, names);
@@ -61,7 +67,9 @@ int unknown_command(Console& console, const std::string& name) {
               .message = fmt::format("there is no command '{}'", sanitize_line(name)),
               .hint = meant ? fmt::format("did you mean: slipway {}", *meant) : ""};
   error.next.push_back({"slipway --help", "for all commands"});
-  return report(console, {}, error);
+  CommonOptions common;
+  common.json = asks_for_json(wrong.words);
+  return report(console, common, error);
 }
 
 int run_command(Context& context, CommonOptions& common, const Command& command,
@@ -76,6 +84,7 @@ int run_command(Context& context, CommonOptions& common, const Command& command,
   }
   if (parsed) parsed = arguments.check_complete();
   if (!parsed) {
+    common.json = common.json || asks_for_json(words);  // it may stand behind what is wrong
     Error error = std::move(parsed).error();
     error.next.push_back({fmt::format("slipway {} --help", command.name), "for how it is used"});
     return report(context.console, common, error);
@@ -114,7 +123,7 @@ int run(const std::vector<std::string>& words, const CliEnvironment& env) {
     return asked ? 0 : 2;
   }
   const Command* found = find_command(command.name);
-  if (found == nullptr) return unknown_command(console, command.name);
+  if (found == nullptr) return unknown_command(console, command);
   return run_command(context, common, *found, command.words);
 }
 

@@ -60,6 +60,19 @@ TEST(Help, AgreesWithTheManual) {
   }
 }
 
+TEST(Usage, MistakesAreToldAsJsonWhereverThatIsAskedFor) {
+  World w;
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"deploy", "--bogus", "--json"}, {"deplyo", "--json"}}) {
+    const CliRun run = w.run(words);
+    EXPECT_EQ(run.code, 2);
+    const auto told = parse_json(run.out);
+    ASSERT_TRUE(told) << run.out;
+    EXPECT_EQ(text_at(object_at(told->as_object(), "error"), "code"), "invalid_argument");
+  }
+  EXPECT_EQ(w.run({"deploy", "--bogus", "--", "--json"}).out, "");
+}
+
 TEST(Usage, MistakesAreExitCode2WithAHint) {
   World w;
   const CliRun command = w.run({"deply"});

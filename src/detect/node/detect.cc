@@ -166,6 +166,7 @@ void plan_build(const Context& context, const Framework* framework) {
     if (script.empty() && !package.script(name).empty()) script = name;
   if (!script.empty()) {
     service.build = package.run(script);
+    plan_inner_installs(package, script, context.proposal);
     context.proposal.because(
         package.root->path("package.json"), package.line(script),
         "scripts." + script + ": " + std::string(package.script(script).substr(0, 120)));

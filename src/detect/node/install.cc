@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -128,6 +131,52 @@ void plan_install(const Package& package, Proposal& proposal) {
     for (const std::string& path : project.files().all_below(directory)) inputs.insert(path);
   }
   service.install_inputs.assign(inputs.begin(), inputs.end());
+}
+
+void plan_inner_installs(const Package& package, std::string_view name, Proposal& proposal) {
+  // The script, and those that it calls.
+  std::string script(package.script(name));
+  static const RE2 called(R"re(\brun ([A-Za-z0-9:._-]+))re");
+  const std::string own = script;
+  re2::StringPiece calls(own);
+  for (std::string other; RE2::FindAndConsume(&calls, called, &other);)
+    if (other != name) script += fmt::format("\n{}", package.script(other));
+  // One that installs there itself needs nobody.
+  if (script.contains("install") || script.contains(" ci")) return;
+  static const RE2 inner(
+      R"re((?:\bcd |--prefix[ =]|-C )\.?/?([A-Za-z0-9_-][A-Za-z0-9._/-]*?)/?(?:\s|$))re");
+  const Project& project = package.root->project();
+  Service& service = proposal.service;
+  if (!service.install) return;
+  std::vector<std::string> done = workspace_members(project, package.manager.directory);
+  re2::StringPiece rest(script);
+  for (std::string folder; RE2::FindAndConsume(&rest, inner, &folder);) {
+    const std::string directory = join_path(package.root->directory(), folder);
+    const json::value* manifest = project.json(join_path(directory, "package.json"));
+    if (manifest == nullptr || folder.contains("..") ||
+        std::ranges::find(done, directory) != done.end())
+      continue;
+    done.push_back(directory);
+    const auto has = [&](std::string_view name) {
+      return project.files().has(join_path(directory, name));
+    };
+    const std::string command = has("package-lock.json") ? "npm ci"
+                                : has("yarn.lock")       ? "yarn install --frozen-lockfile"
+                                : has("pnpm-lock.yaml")  ? "pnpm install --frozen-lockfile"
+                                                         : "npm install";
+    *service.install += fmt::format(" && (cd {} && {})", folder, command);
+    proposal.because(package.root->path("package.json"), package.line("build"),
+                     fmt::format("the build script builds {}, a package of its own", folder));
+    if (service.install_inputs.empty()) continue;  // the whole source is the input
+    if (needs_source(*manifest)) {
+      service.install_inputs.clear();
+      continue;
+    }
+    for (const std::string_view file :
+         {"package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", ".npmrc"})
+      if (has(file)) service.install_inputs.push_back(join_path(directory, file));
+    std::ranges::sort(service.install_inputs);
+  }
 }
 
 }  // namespace slipway::detection::node

@@ -42,6 +42,8 @@ struct Package {
 void choose_manager(Package& package, Proposal& proposal);
 // Sets install and install_inputs.
 void plan_install(const Package& package, Proposal& proposal);
+// Installs the packages below it that its script `name` builds: "cd client && npm run build".
+void plan_inner_installs(const Package& package, std::string_view name, Proposal& proposal);
 void plan_runtime(const Package& package, Proposal& proposal);
 
 // Directories of the workspace's members ("packages/ui"), from a workspace's root directory.
