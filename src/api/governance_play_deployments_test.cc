@@ -166,7 +166,9 @@ void Play::take_away(Deployed& what, const ModelActor& by) {
     if (request_for("remove", what.id) == nullptr)
       add_request({.action = "remove",
                    .project = what.project,
-                   .environment = serves(what.id, "production") ? "production" : "preview",
+                   .environment = serves(what.id, "production") ? "production"
+                                  : serves(what.id, "staging")  ? "staging"
+                                                                : "preview",
                    .change = {},
                    .resource = what.id,
                    .point = "remove",
@@ -176,6 +178,7 @@ void Play::take_away(Deployed& what, const ModelActor& by) {
   }
   if (ModelRequest* request = request_for("deploy", what.id)) close(*request, "withdrawn", true);
   what.state = "deleted";
+  what.removed_by = by;
   withdraw_promotions(what, by.name);
 }
 
@@ -220,6 +223,10 @@ void Play::undo(const ModelToken& token, const Step& step) {
   if (of == nullptr) return;
   Said wanted = stopped(token, Permission::remove, of->project, "preview").value_or(Said::ok);
   if (wanted == Said::ok && of->state != "deleted") wanted = Said::impossible;
+  // What a person took away, only the person's own agents bring back.
+  const ModelActor& by = of->removed_by;
+  if (wanted == Said::ok && caller.is_agent() && !by.is_agent() && by.name != caller.behalf)
+    wanted = Said::refused;
   expect(ask(token, "POST", "/v1/undo", {{"deployment", of->id}}), wanted, "undo " + of->id);
   if (wanted != Said::ok) return;
   of->state = of->ready_once ? "ready" : of->failed_once ? "failed" : "canceled";

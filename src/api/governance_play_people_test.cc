@@ -68,6 +68,7 @@ void Play::consider(ModelRequest& request) {
       events.insert("approval.withdrawn " + request.by.name);
     }
     what.state = "deleted";
+    what.removed_by = request.by;
     withdraw_promotions(what, request.by.name);
   } else if (request.action == "promote") {
     const auto at = std::ranges::find(moves, request.id, &Move::request);

@@ -42,6 +42,7 @@ class Play {
     ModelActor by;
     std::string state;  // ready, waits, canceled, failed, deleted
     bool ready_once = false, failed_once = false;
+    ModelActor removed_by = {};  // while it is deleted
   };
   struct Move {
     std::string id, project, environment, deployment, request;
