@@ -23,7 +23,7 @@ void Play::vote(const ModelToken& token, const Step& step) {
   if (wanted == Said::ok) {
     if (request.state != "open" || ended)
       wanted = Said::impossible;
-    else if (yes && (caller.name == request.by.name || caller.name == request.by.behalf))
+    else if (yes && caller.person() == request.by.person())
       wanted = Said::refused;
     else if (!counts)
       wanted = Said::refused;

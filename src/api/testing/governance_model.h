@@ -200,8 +200,9 @@ class GovernanceModel {
       return !one.used && (one.state == "open" || one.state == "approved") && same(one) &&
              std::ranges::find(one.rules, rule) != one.rules.end() &&
              std::ranges::any_of(one.votes, [&](const ModelVote& vote) {
-               return counts(one, vote) && vote.by != by.person() && vote.by != by.name &&
-                      (!author || (vote.by != author->person() && vote.by != author->name));
+               // An agent may be called as somebody is.
+               return counts(one, vote) && vote.by != by.person() &&
+                      (!author || vote.by != author->person());
              });
     });
   }
