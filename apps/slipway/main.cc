@@ -1,5 +1,5 @@
-// Slipway's one binary: the command line, the server and the process beside each sandbox. The only
-// place that wires things together.
+// Slipway's one binary: the command line, the server and the process beside each sandbox. The
+// server's parts are wired together in api/server.cc.
 
 #include <iostream>
 #include <string_view>

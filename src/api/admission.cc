@@ -2,6 +2,7 @@
 // deployments, speed, repeated failures and counts.
 #include "api/context.h"
 #include "base/text.h"
+#include "db/governance_store.h"
 
 namespace slipway {
 namespace {
@@ -24,6 +25,12 @@ bool same_attempt(const DeployOptions& one, const DeployOptions& other) {
   return left == right;
 }
 
+// Sub-agents under new names are the agent that made them.
+bool same_asker(const Actor& one, const Actor& other) {
+  const std::string top = top_agent(one);
+  return top.empty() ? one.kind == other.kind && one.name == other.name : top == top_agent(other);
+}
+
 // Refuses what failed the same way again and again, with what was wrong with it.
 Status check_repeated_failures(const ApiContext& context, const ApiCall& call,
                                std::string_view project, const Digest& source,
@@ -37,8 +44,7 @@ Status check_repeated_failures(const ApiContext& context, const ApiCall& call,
   std::size_t count = 0;
   for (const Deployment& deployment : failed.deployments) {
     if (deployment.created_at < oldest || deployment.source != source ||
-        deployment.actor.kind != call.by.actor.kind ||
-        deployment.actor.name != call.by.actor.name || !same_attempt(deployment.options, options))
+        !same_asker(deployment.actor, call.by.actor) || !same_attempt(deployment.options, options))
       continue;
     // The platform's own troubles are no fault of the source.
     if (!deployment.error || (deployment.error->code != Errc::build_failed &&

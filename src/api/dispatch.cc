@@ -1,12 +1,14 @@
 #include "api/dispatch.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 
 #include "api/routes.h"
 #include "api/touches.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "db/urgent.h"
 
 namespace slipway {
 namespace {
@@ -147,6 +149,9 @@ Status ApiDispatcher::admit(const ApiRoute& route, ApiCall& call) const {
 
 Result<ApiResponse> ApiDispatcher::handle(const ApiRoute& route, ApiCall& call) {
   const auto handle = [&]() -> ApiResponse {
+    // A full disk stops nothing that stops things.
+    std::optional<Urgent> urgent;
+    if (route.kind == CallKind::brake) urgent.emplace();
     auto response = route.handle(context_, call);
     return response ? *std::move(response) : refusal_of(response.error(), call.retry_after);
   };

@@ -242,9 +242,11 @@ Result<ApiResponse> resume_environment(const ApiContext& context, ApiCall& call)
                 "name production, staging, or an environment of your own");
   SLIPWAY_TRY(const EnvironmentState now, context.release_store.environment(project, environment));
   AuditContext by = call.by;
-  if (!now.paused.empty()) {
+  if (!now.paused.empty() || now.frozen_until) {
+    const std::string held =
+        now.paused.empty() ? "no automatic rollback, since there were too many" : now.paused;
     SLIPWAY_TRY(by, allow_setting(context, call, project, environment, "resume",
-                                  "let deploys promote by themselves again: " + now.paused));
+                                  "let it go on by itself again: " + held));
   }
   SLIPWAY_TRY(const EnvironmentState state, context.releases.resume(by, project, environment));
   return json_response(200, to_json(state));

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <unordered_map>
 
@@ -39,12 +41,19 @@ Record parse(std::string_view text) {
 
 Status put_copy(const ManifestEntry& entry, const BlobStore& blobs, const fs::path& upper,
                 std::int64_t time) {
-  SLIPWAY_TRY(const std::string bytes, blobs.read(entry.digest));
+  SLIPWAY_TRY(const Fd blob, blobs.open_blob(entry.digest));
   const fs::path place = upper / entry.path;
   SLIPWAY_CHECK(make_directories(place.parent_path()));
   SLIPWAY_TRY(const Fd file, open_file(place, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
                                        entry.mode == FileMode::executable ? 0755 : 0644));
-  SLIPWAY_CHECK(write_all(file.get(), bytes));
+  // In pieces: a source may hold a file of any size.
+  for (char piece[64 << 10];;) {
+    const ssize_t got = ::read(blob.get(), piece, sizeof piece);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno(errno, "read " + entry.path);
+    if (got == 0) break;
+    SLIPWAY_CHECK(write_all(file.get(), {piece, static_cast<std::size_t>(got)}));
+  }
   constexpr std::int64_t second = 1'000'000'000;
   const timespec at{.tv_sec = time / second, .tv_nsec = time % second};
   const timespec times[2] = {at, at};

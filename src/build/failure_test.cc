@@ -302,6 +302,13 @@ TEST(Failure, AServiceThatIsNotThereIsCalledByItsName) {
   }
 }
 
+TEST(Failure, ADownloadThatBunDoesNotFindIsNamed) {
+  const Error error =
+      explain("error: GET https://registry.npmjs.org/@fonts/caladea/-/caladea-0.4.1.tgz - 404\n");
+  EXPECT_EQ(error.cause, "missing_download");
+  EXPECT_TRUE(error.message.contains("caladea-0.4.1")) << error.message;
+}
+
 TEST(Failure, SettingsOfPydanticNameWhatIsMissing) {
   const Error error = explain(
       "pydantic_core._pydantic_core.ValidationError: 2 validation errors for Settings\n"

@@ -22,6 +22,8 @@ std::string registry_of(const EnvVars& settings) {
   return registry;
 }
 
+constexpr std::size_t settings_limit = 64 << 10;  // bytes of .npmrc and the like
+
 // What .npmrc and the like say, beside the lockfile and at the top.
 std::string settings_beside(const Manifest& source, const BlobStore& blobs,
                             std::string_view directory) {
@@ -29,7 +31,7 @@ std::string settings_beside(const Manifest& source, const BlobStore& blobs,
   for (const ManifestEntry& entry : source.entries)
     for (const std::string_view name : {".npmrc", ".yarnrc", "bunfig.toml"})
       if (entry.path == name || entry.path == fmt::format("{}{}", directory, name))
-        out += blobs.read(entry.digest).value_or("") + "\n";
+        out += blobs.read(entry.digest, settings_limit).value_or("") + "\n";
   return out;
 }
 

@@ -144,9 +144,9 @@ class Fleet {
   void tell_lost(const Deployment& lost, std::size_t attempts);
   void adopt_instance(const EntryPtr& entry, const MemberPtr& member, const std::string& sandbox,
                       const Deployment& deployment);
-  // What ended after it had been listed and before its end could be heard.
   // What runs no more though its record says ready: the record says that it sleeps.
   [[nodiscard]] Status record_end_while_away(const DeploymentId& id);
+  // What ended after it had been listed and before its end could be heard.
   [[nodiscard]] Status end_unheard();
   void check_port(const EntryPtr& entry, const MemberPtr& member);
   void check_disk(const EntryPtr& entry, const MemberPtr& member);

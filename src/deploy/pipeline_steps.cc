@@ -67,11 +67,21 @@ Result<std::vector<std::string>> Pipeline::source_layers(const Deployment& deplo
 
 namespace {
 
+// Whether what a build said may be about a value that it did not get.
+bool may_lack_a_value(const Error& error) {
+  const std::string said = to_lower(join(error.excerpt, "\n"));
+  constexpr std::string_view words[] = {"environment", "env var",    "process.env",
+                                        "undefined",   "not set",    "is required",
+                                        "connect",     "credential", "api key"};
+  return std::ranges::any_of(words, [&](std::string_view word) { return said.contains(word); });
+}
+
 // What ends by an error of its own often lacks a variable that nobody set.
 Error with_unset_variables(Error error, const std::vector<Warning>& findings) {
   constexpr std::size_t most = 4;
   const bool builds = error.phase == "build";
-  const bool crash = error.cause == "crash" || (builds && error.cause == "unknown");
+  const bool crash =
+      error.cause == "crash" || (builds && error.cause == "unknown" && may_lack_a_value(error));
   if (!crash && error.cause != "missing_env" && error.cause != "missing_service") return error;
   std::vector<std::string> names, places;
   for (const Warning& finding : findings) {

@@ -49,7 +49,6 @@ class DeployService {
   explicit DeployService(Parts parts);
 
   // -- uploads
-  // ---------------------------------------------------------------------------------------------
   [[nodiscard]] Result<Uploads::Opened> open_upload(const AuditContext& by,
                                                     const std::string& project, Manifest manifest);
   [[nodiscard]] Result<Uploads::Opened> open_upload(const AuditContext& by,
@@ -61,7 +60,6 @@ class DeployService {
                                                           const BlobStore::Reader& body);
 
   // -- making
-  // ------------------------------------------------------------------------------------------------
   struct NewDeployment {
     std::string project;
     UploadId upload;
@@ -84,7 +82,6 @@ class DeployService {
   [[nodiscard]] Result<Deployment> plan(const NewDeployment& wanted);
 
   // -- looking
-  // ------------------------------------------------------------------------------------------------
   // An id, the start of its tail, a host name or URL, a project (its newest), or
   // "<alias>--<project>". What is of a project that is not `visible` (null: all are) is as what
   // does not exist, and makes no start of an id ambiguous.
@@ -105,7 +102,6 @@ class DeployService {
                                                     std::string_view label = {}) const;
 
   // -- ending
-  // ------------------------------------------------------------------------------------------------
   // Hides it and stops it in the background; undo() brings it back for as long as removed ones are
   // kept. When it waits for people, the deployment comes back as it was and goes once they agree.
   // Errors: denied_by_policy.

@@ -31,47 +31,39 @@ constexpr std::size_t max_pieces = 64;
 std::string_view plain(string_view text) { return {text.data(), text.size()}; }
 
 // What servers, frameworks and their proxies take for the client's address, user, host or path.
-constexpr std::array<std::string_view, 29> claimed_identity{"x-real-ip",
-                                                            "x-client-ip",
-                                                            "x-cluster-client-ip",
-                                                            "x-original-forwarded-for",
-                                                            "x-original-url",
-                                                            "x-original-host",
-                                                            "x-original-remote-addr",
-                                                            "x-rewrite-url",
-                                                            "x-host",
-                                                            "x-remote-user",
-                                                            "x-remote-ip",
-                                                            "x-remote-addr",
-                                                            "x-proxyuser-ip",
-                                                            "x-envoy-external-address",
-                                                            "x-envoy-original-path",
-                                                            "x-azure-clientip",
-                                                            "x-azure-socketip",
-                                                            "x-appengine-user-ip",
-                                                            "x-amzn-oidc-identity",
-                                                            "x-auth-request-user",
-                                                            "client-ip",
-                                                            "cf-connecting-ip",
-                                                            "cf-connecting-ipv6",
-                                                            "cf-pseudo-ipv4",
-                                                            "fastly-client-ip",
-                                                            "proxy",
-                                                            "remote-user",
-                                                            "true-client-ip",
-                                                            "wl-proxy-client-ip"};
+constexpr std::string_view claimed_identity[] = {"x-real-ip",
+                                                 "x-original-url",
+                                                 "x-original-host",
+                                                 "x-original-remote-addr",
+                                                 "x-rewrite-url",
+                                                 "x-host",
+                                                 "x-remote-user",
+                                                 "x-remote-ip",
+                                                 "x-remote-addr",
+                                                 "x-proxyuser-ip",
+                                                 "x-envoy-external-address",
+                                                 "x-envoy-original-path",
+                                                 "x-azure-socketip",
+                                                 "x-appengine-user-ip",
+                                                 "x-amzn-oidc-identity",
+                                                 "x-auth-request-user",
+                                                 "cf-connecting-ipv6",
+                                                 "cf-pseudo-ipv4",
+                                                 "proxy",
+                                                 "remote-user"};
 
 FieldKind kind_of_unknown(std::string_view name) {
-  const char first = static_cast<char>(name.front() | 0x20);
-  if (first != 'x' && first != 't' && first != 'r' && first != 'c' && first != 'p' &&
-      first != 'f' && first != 'w')
-    return FieldKind::other;
   const std::string lower = to_lower(name);
   if (lower == "x-request-id") return FieldKind::request_id;
   if (lower.starts_with("x-forwarded") || lower.starts_with("x-slipway-"))
     return FieldKind::forwarded;
-  return std::ranges::find(claimed_identity, lower) != claimed_identity.end() ? FieldKind::forwarded
-                                                                              : FieldKind::other;
+  // Every proxy and CDN has a name of its own for the client's address.
+  for (const std::string_view end : {"forwarded-for", "forwarded-host", "forward-for", "client-ip",
+                                     "clientip", "connecting-ip", "connection-ip"})
+    if (lower.ends_with(end)) return FieldKind::forwarded;
+  return std::ranges::find(claimed_identity, lower) != std::end(claimed_identity)
+             ? FieldKind::forwarded
+             : FieldKind::other;
 }
 
 FieldKind kind_of(http::field field, std::string_view name) {

@@ -26,9 +26,9 @@ std::optional<Change> without_lockfile(const Failure& failure) {
       holds_any(failure.log,
                 {"E401", "E403", "E404", "ETARGET", "401 Unauthorized", "403 Forbidden",
                  "404 Not Found", "ERR_PNPM_FETCH_404", "ERR_PNPM_NO_MATCHING_VERSION",
-                 "ConnectionRefused downloading", "FailedToOpenSocket", "InvalidLockfile",
-                 "failed to parse lockfile", "Outdated lockfile version", "ERR_PNPM_LOCKFILE",
-                 "ERR_PNPM_BROKEN_LOCKFILE", "Invalid lock"});
+                 ".tgz - 404", "ConnectionRefused downloading", "FailedToOpenSocket",
+                 "InvalidLockfile", "failed to parse lockfile", "Outdated lockfile version",
+                 "ERR_PNPM_LOCKFILE", "ERR_PNPM_BROKEN_LOCKFILE", "Invalid lock"});
   if (!downloads || !failure.service.install) return std::nullopt;
   for (const Row& row : rows) {
     if (failure.service.package_manager != row.manager) continue;

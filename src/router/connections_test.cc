@@ -105,10 +105,28 @@ TEST(Connections, OfAStrangerNothingIsBelieved) {
 // What frameworks and servers take for the client's address when nothing removed it.
 TEST(Connections, NoClaimAboutTheClientPasses) {
   RouterWorld world(answering([](const std::string& request) { return ok(request); }));
-  for (const char* name :
-       {"Client-IP", "X-Original-Forwarded-For", "X-Envoy-External-Address", "Fastly-Client-IP",
-        "X-ProxyUser-Ip", "True-Client-IP", "CF-Connecting-IP", "Via", "X-Real-IP", "Client_IP",
-        "WL-Proxy-Client-IP", "X-Azure-ClientIP", "Remote-User", "Proxy"})
+  for (const char* name : {"Client-IP",
+                           "X-Original-Forwarded-For",
+                           "X-Envoy-External-Address",
+                           "Fastly-Client-IP",
+                           "X-ProxyUser-Ip",
+                           "True-Client-IP",
+                           "CF-Connecting-IP",
+                           "Via",
+                           "X-Real-IP",
+                           "Client_IP",
+                           "WL-Proxy-Client-IP",
+                           "X-Azure-ClientIP",
+                           "Remote-User",
+                           "Proxy",
+                           "Forwarded-For",
+                           "Forwarded-Host",
+                           "Fly-Client-IP",
+                           "X-Nf-Client-Connection-IP",
+                           "X-Vercel-Forwarded-For",
+                           "X-Forward-For",
+                           "DO-Connecting-IP",
+                           "Incap-Client-IP"})
     EXPECT_THAT(body_of(world.get("/", "app.localhost", std::string(name) + ": 6.6.6.6\r\n")),
                 ::testing::Not(HasSubstr("6.6.6.6")))
         << name;

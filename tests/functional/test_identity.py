@@ -162,6 +162,9 @@ def test_the_same_failure_again_and_again_is_refused_with_its_fix(slipway, proje
         slipway.deploy_failing(folder, **as_token(token))
     error = refused(slipway.cli("deploy", folder, "--json", **as_token(token)), 4, "failed_precondition")
     assert error["cause"] == "repeated_failure" and "3 times" in error["message"]
+    # Nor under the name of an agent that it made itself.
+    renamed, _ = create(slipway, "--agent", "other", token=token)
+    refused(slipway.cli("deploy", folder, "--json", **as_token(renamed)), 4, "failed_precondition")
     # Somebody else may try, and so may it with a change.
     slipway.deploy_failing(folder)
     (folder / "index.js").write_text(

@@ -192,6 +192,7 @@ def test_a_full_disk_refuses_no_brakes(tmp_path, small_disk):
         whole = reserve.stat().st_blocks
         server.ok("agent", "kill", "bot")
         server.ok("token", "revoke", token)
+        server.ok("team", "remove", "default", "vera")
         server.ok("rm", extra["id"], "-y")
         server.ok("rollback", "shop")
         assert serves(server).text == "one"
