@@ -58,6 +58,7 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
                                                       {"change", change},
                                                       {"live", 0},
                                                       {"undo_for", 365 * 24 * 3600},
+                                                      {"used_by", "none"},
                                                       {"loads_code", 0}});
                                          }},
                                     what);

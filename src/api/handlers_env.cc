@@ -59,9 +59,8 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
   const bool production = environment == production_environment;
   std::vector<Asked> asked;
   for (const Disclosure side : {Disclosure::plain, Disclosure::secret}) {
-    std::vector<VarChange> changes = draft.changes;
-    std::erase_if(changes, [&](const VarChange& each) { return each.disclosure != side; });
-    if (changes.empty()) continue;
+    const auto is_of_it = [&](const VarChange& each) { return each.disclosure == side; };
+    if (std::ranges::none_of(draft.changes, is_of_it)) continue;
     const bool secret = side == Disclosure::secret;
     SLIPWAY_TRY(std::vector<AskedVariable> variables, context.environments.asked(draft, side));
     if (secret)
@@ -72,17 +71,18 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call,
                      .environment = std::string(environment_class(environment)),
                      .resource = fmt::format("configuration/{}/{}", project, environment),
                      .action = "env_write",
-                     .variables = std::move(variables),
+                     .variables = variables,
                      .more = [production, kind = secret ? "secret" : "env",
-                              changes = std::move(changes)](Facts& facts) {
-                       for (const VarChange& each : changes)
+                              changes = std::move(variables)](Facts& facts) {
+                       for (const AskedVariable& each : changes)
                          facts.add("config_change",
                                    {{"kind", kind},
                                     {"name", each.name},
                                     {"subject", fmt::format("{}:{}", kind, each.name)},
-                                    {"change", std::string(to_string(each.what))},
+                                    {"change", each.change},
                                     {"live", production ? 1 : 0},
                                     {"undo_for", 365 * 24 * 3600},
+                                    {"used_by", std::string(to_string(each.kind))},
                                     {"loads_code", loads_code(each.name) ? 1 : 0}});
                      }});
   }

@@ -120,6 +120,7 @@ Result<AuditContext> allow_setting(const ApiContext& context, const ApiCall& cal
                                          {"change", "modified"},
                                          {"live", environment == production_environment ? 1 : 0},
                                          {"undo_for", 365 * 24 * 3600},
+                                         {"used_by", "none"},
                                          {"loads_code", 0}});
            }},
       ChangeDigest(call.by.actor, name).add("place", environment).add("to", change));

@@ -49,6 +49,7 @@ Result<AuditContext> allow(const ApiContext& context, const ApiCall& call, const
                                          {"change", change},
                                          {"live", place.environment == "production" ? 1 : 0},
                                          {"undo_for", 48 * 3600},
+                                         {"used_by", "none"},
                                          {"loads_code", 0}});
            }},
       ChangeDigest(call.by.actor, "volume")

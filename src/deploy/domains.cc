@@ -99,6 +99,7 @@ Asked Domains::asked_about(const AuditContext& by, const Domain& domain,
                                         {"change", change},
                                         {"live", domain.environment == "production" ? 1 : 0},
                                         {"undo_for", 0},
+                                        {"used_by", "none"},
                                         {"loads_code", 0}});
           }};
 }

@@ -154,6 +154,7 @@ struct AskedAboutConfig {
                                                                   {"change", "added"},
                                                                   {"live", 1},
                                                                   {"undo_for", 0},
+                                                                  {"used_by", "none"},
                                                                   {"loads_code", 0}});
                                     }},
                                ChangeDigest(by.actor, "env_write").add("A", value));

@@ -46,6 +46,7 @@ Asked about_removal(const AuditContext& by, const Deployment& deployment, const 
                                 {"change", "removed"},
                                 {"live", live ? 1 : 0},
                                 {"undo_for", undo_for},
+                                {"used_by", "none"},
                                 {"loads_code", 0}});
   };
   return asked;

@@ -306,6 +306,7 @@ class Analysis {
                                   {"change", "added"},
                                   {"live", 1},
                                   {"undo_for", 0},
+                                  {"used_by", "none"},
                                   {"loads_code", 0}});
     for (const FactTable& table : fact_tables())
       if (!has_facts_at(table.name, way)) facts.clear(table.name);

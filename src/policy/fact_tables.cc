@@ -158,6 +158,8 @@ constexpr FactColumn config_change_columns[] = {
     {"change", text, never, "", "added|modified|removed", ""},
     {"live", integer, never, "0|1", "", "What it changes serves production now"},
     {"undo_for", integer, never, "s", "", "How long it can be undone; 0: not at all"},
+    {"used_by", text, never, "", "run|build|both|none",
+     "Of a variable: who gets it. What a build gets is in every artifact, also one promoted later"},
     {"loads_code", integer, never, "0|1", "",
      "A variable that makes a runtime or shell load code: NODE_OPTIONS, LD_PRELOAD, PYTHONPATH, …"},
 };

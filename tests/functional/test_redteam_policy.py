@@ -239,6 +239,15 @@ def test_an_agent_puts_no_code_into_production_by_a_variable(server):
         assert denied.status == 403 and "agent-config-approved" in denied.text
         assert ("load code that was never deployed" in denied.text) == (name == "NODE_OPTIONS")
     assert env(server, "agents", set_("LOG_LEVEL", "debug"), server.bot, environment="preview").status == 200
+    # What builds of previews get is in the artifacts that people promote.
+    body = {"set": [{"name": "NODE_OPTIONS", "value": "--import=data:text/javascript,0", "kind": "build"}]}
+    denied = env(server, "agents", body, server.bot, environment="preview")
+    assert denied.status == 403 and "agent-build-code-approved" in denied.text
+    body["set"][0]["secret"] = True
+    assert "agent-build-code-approved" in env(server, "agents", body, server.bot, environment="preview").text
+    body["set"][0]["secret"] = False
+    body["set"][0]["kind"] = "run"
+    assert env(server, "agents", body, server.bot, environment="preview").status == 200
     # A person's waits for another person.
     denied = env(server, "people", set_("LD_PRELOAD", "/app/x.so"), server.ann)
     assert denied.status == 403 and "code-variable-approved" in denied.text
