@@ -108,8 +108,12 @@ TEST_F(AuditLogTest, CutsOffWhatIsOlderThanItKeeps) {
   for (int i = 0; i < 10; ++i) add("deployment.created");
   wait_for_size(*log, 10);
   clock.advance(48h);
-  add("deployment.created");
-  while (store.cut().value() != 10) std::this_thread::yield();
+  // It looks once an hour at the most, and may have done so just as the clock was moved.
+  for (std::uint64_t size = 11; store.cut().value() < 10; ++size) {
+    clock.advance(2h);
+    add("deployment.created");
+    wait_for_size(*log, size);
+  }
   EXPECT_FALSE(store.get(10));
 }
 
