@@ -95,8 +95,7 @@ Status IdentityStore::load() {
                                       .first_at = timestamp(row.number(2)),
                                       .last_at = timestamp(row.number(3)),
                                       .deploys = row.number(4),
-                                      .money_micros = row.number(5),
-                                      .stored = true};
+                                      .money_micros = row.number(5)};
                        if (const std::string_view parent = parent_path(path); !parent.empty())
                          use_quota_.add(parent);
                        return {};

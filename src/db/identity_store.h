@@ -178,7 +178,6 @@ class IdentityStore {
     Timestamp first_at{}, last_at{};
     std::int64_t deploys = 0, money_micros = 0;
     bool changed = false;  // since it was written
-    bool stored = false;   // or being written
   };
 
   IdentityStore(Database& database, AuditStore& audit, const Clock& clock, IdentitySecrets secrets,
@@ -233,6 +232,8 @@ class IdentityStore {
   std::map<std::string, Use> uses_ SLIPWAY_GUARDED_BY(mutex_);  // by path, the roots' among them
   PathQuota use_quota_
       SLIPWAY_GUARDED_BY(mutex_);  // of uses_ without roots, by the token that each came from
+  // Used for the first time, and not written yet: one request's or two.
+  std::vector<std::string> unwritten_ SLIPWAY_GUARDED_BY(mutex_);
   // Uses that the database may still have, and whether for their end: only those may go although
   // something of their budget is used up.
   std::map<std::string, bool> forgotten_ SLIPWAY_GUARDED_BY(mutex_);

@@ -1,5 +1,6 @@
 // What is remembered of tokens in use: when, and how much of their budgets is gone.
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 #include "base/mutex.h"
@@ -26,10 +27,9 @@ void IdentityStore::note_use(const Principal& principal) {
   {
     const MutexLock lock(mutex_);
     std::ignore = remember(principal, now);
-    for (const std::string& path : path_prefixes(principal.path)) {
+    for (const std::string& path : std::exchange(unwritten_, {})) {
       const auto use = uses_.find(path);
-      if (use == uses_.end() || use->second.stored) continue;
-      use->second.stored = true;
+      if (use == uses_.end()) continue;
       first.emplace_back(path, use->second);
       // What is used up is written by who took it.
       first.back().second.deploys = first.back().second.money_micros = 0;
@@ -69,6 +69,7 @@ Status IdentityStore::remember(const Principal& principal, Timestamp now,
     Use use{.first_at = now, .last_at = now, .changed = true};
     if (i >= skip) use.restriction = principal.restrictions[i - skip];
     uses_.emplace(path, std::move(use));
+    unwritten_.push_back(path);
     forgotten_.erase(path);
     if (const std::string_view parent = parent_path(path); !parent.empty()) use_quota_.add(parent);
   }

@@ -134,7 +134,9 @@ Status Pipeline::make_running(Making& making) {
     if (ran) return {};
     // A cause that another build can repair, and it is known whose build.
     Error error = ran.error();
-    if (making.failed_start || deployment.options.no_repair) return ran;
+    if (making.failed_start || deployment.options.no_repair ||
+        (error.code != Errc::start_failed && error.code != Errc::build_failed))
+      return ran;
     const std::vector<Unit> units = units_of(deployment);
     const auto failed = std::ranges::find_if(units, [&](const Unit& unit) {
       return error.message.starts_with(labelled(deployment, unit, ""));

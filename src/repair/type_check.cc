@@ -48,7 +48,7 @@ std::string without_checks(std::string_view script) {
 
 // What is said of a module that is not there (TS2307) may be all that is wrong: that has its own
 // repair.
-bool only_types_are_wrong(std::string_view log) {
+bool types_are_wrong(std::string_view log) {
   static const RE2 error(R"(error TS(\d+):)");
   re2::StringPiece rest(log);
   for (std::string code; RE2::FindAndConsume(&rest, error, &code);)
@@ -65,8 +65,7 @@ std::optional<Change> type_check(const Failure& failure) {
   static const RE2 plain(R"((?:npm|pnpm|yarn|bun)(?: run)? build)");
   if (!RE2::FullMatch(*failure.service.build, plain)) return std::nullopt;
   static const RE2 hook(R"((?m)^> \S+ prebuild\b)");
-  if (!only_types_are_wrong(failure.log) || RE2::PartialMatch(failure.log, hook))
-    return std::nullopt;
+  if (!types_are_wrong(failure.log) || RE2::PartialMatch(failure.log, hook)) return std::nullopt;
   std::string script;
   static const RE2 header(R"((?m)^[>$] ([^\n]+)$)");
   re2::StringPiece rest(failure.log);

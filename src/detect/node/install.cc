@@ -160,11 +160,14 @@ void plan_inner_installs(const Package& package, std::string_view name, Proposal
     const auto has = [&](std::string_view name) {
       return project.files().has(join_path(directory, name));
     };
-    const std::string command = has("package-lock.json") ? "npm ci"
-                                : has("yarn.lock")       ? "yarn install --frozen-lockfile"
-                                : has("pnpm-lock.yaml")  ? "pnpm install --frozen-lockfile"
-                                                         : "npm install";
-    *service.install += fmt::format(" && (cd {} && {})", folder, command);
+    Manager manager;
+    for (const auto& [name_of, lockfile] : {std::pair("npm", "package-lock.json"),
+                                            {"yarn", "yarn.lock"},
+                                            {"pnpm", "pnpm-lock.yaml"},
+                                            {"bun", "bun.lock"}})
+      if (manager.lockfile.empty() && has(lockfile))
+        manager = {.name = name_of, .lockfile = lockfile};
+    *service.install += fmt::format(" && (cd {} && {})", folder, install_command(manager));
     proposal.because(package.root->path("package.json"), package.line("build"),
                      fmt::format("the build script builds {}, a package of its own", folder));
     if (service.install_inputs.empty()) continue;  // the whole source is the input
@@ -173,7 +176,7 @@ void plan_inner_installs(const Package& package, std::string_view name, Proposal
       continue;
     }
     for (const std::string_view file :
-         {"package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", ".npmrc"})
+         {"package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", ".npmrc"})
       if (has(file)) service.install_inputs.push_back(join_path(directory, file));
     std::ranges::sort(service.install_inputs);
   }
